@@ -1,0 +1,1 @@
+"""Pure functions on arrays: they import nothing of the project and read no file."""

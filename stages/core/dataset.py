@@ -94,7 +94,7 @@ def read(root: Path) -> Dataset:
         manifest = pd.read_parquet(root / "manifest.parquet")
     except (OSError, ValueError) as error:
         raise DataError(f"{root / 'manifest.parquet'} cannot be read: {error}") from error
-    lists = {key: tuple(value) if isinstance(value, list) else value for key, value in content.items()}
+    lists: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in content.items()}
     return Dataset(root, Info(**lists), manifest, files.read_json(root / "annotations.json"))
 
 
@@ -116,8 +116,8 @@ def write(root: Path, info: Info, manifest: pd.DataFrame, marks: Iterable[dict[s
     rows = _checked(manifest)
     number = {name: position + 1 for position, name in enumerate(rows["image_id"])}
     pictures = [
-        {"id": number[r.image_id], "file_name": r.path, "width": int(r.width), "height": int(r.height), "rawline_id": r.image_id}
-        for r in rows.itertuples()
+        {"id": number[name], "file_name": path, "width": int(width), "height": int(height), "rawline_id": name}
+        for name, path, width, height in zip(rows["image_id"], rows["path"], rows["width"], rows["height"], strict=True)
     ]
     annotations = _numbered(marks, number)
     categories = [{"id": index + 1, "name": name} for index, name in enumerate(info.categories)]

@@ -2,7 +2,6 @@
 
 import errno
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -32,7 +31,7 @@ def atomic(path: Path) -> Iterator[Path]:
         yield holder / path.name
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
-        os.replace(holder / path.name, path)
+        (holder / path.name).replace(path)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise InfrastructureError(f"no space left on the disk while writing {path}; free some and run again") from error

@@ -112,8 +112,8 @@ def section(kind: type[P], raw: Any, where: str) -> Section[P]:
     }
     chosen = {family: _choose(raw, field, family, where) for field, family in families.items() if field in raw}
     of_parts = {n for f in families.values() for n in parts.known(f)} - set(kind.model_fields)
-    for family in chosen:
-        for name in set(raw) & set(parts.known(family)) - {chosen[family].name}:
+    for family, choice in chosen.items():
+        for name in set(raw) & set(parts.known(family)) - {choice.name}:
             validate(parts.load(family, name, where).Params, raw[name], f"{where}.{name}")
     own = {k: v for k, v in raw.items() if k not in of_parts}
     return Section(validate(kind, own, where), chosen)

@@ -1,0 +1,1 @@
+"""The record of what ran: journals first, then MLflow."""

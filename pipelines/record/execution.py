@@ -1,0 +1,163 @@
+"""An execution: everything one ``dvc repro``, one ``rawline repro`` or one flow run did, as one parent run in MLflow.
+
+For a scheduler (the Prefect flow)::
+
+    execution = open_execution("flow", name="nightly")            # returns its id; the record starts at once
+    environment = {**os.environ, VARIABLE: execution}             # pass it to every subprocess: dvc, rawline stage
+    ...                                                           # run the stages
+    stage_states(execution)                                       # {"finetune@classify": StageState(...)} so far
+    outcome = close_execution(execution, exit_code=0, states={"acquire": "Cached"})
+
+``states`` is only needed for what the record cannot know; by default a stage that did not run and whose entry in ``dvc.lock``
+still fits is ``Cached``, any other that did not run is ``NotReached``. A bare ``dvc repro`` needs none of this: the first
+stage opens the execution for the dvc process above it, and the recorder closes it when that process has ended.
+
+Nothing here imports MLflow; a recorder process (``recorder.py``) sends the journals.
+"""
+
+import os
+import shlex
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pipelines import settings
+from pipelines.record import locks, processes
+from stages.core import files
+
+VARIABLE = "RAWLINE_EXECUTION"
+State = Literal["Running", "Completed", "Failed", "Killed", "Cached", "NotReached"]
+
+
+@dataclass(frozen=True)
+class StageState:
+    """How a stage fared in an execution.
+
+    Attributes:
+        state: see ``State``.
+        message: one line: the fault, or where a cached result comes from.
+        run_id: its MLflow run; None while unsent.
+        origin: for ``Cached``, the run that made the bytes; None when this record does not know it.
+    """
+
+    state: State
+    message: str = ""
+    run_id: str | None = None
+    origin: str | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an execution left.
+
+    Attributes:
+        states: every stage of the graph by its DVC address, for instance ``finetune@classify``.
+        run_id: the parent run in MLflow; None while unsent.
+        sent: whether MLflow has everything; otherwise ``rawline sync`` or the next run sends it.
+        problem: why it was not sent, one line.
+    """
+
+    states: Mapping[str, StageState] = field(default_factory=dict)
+    run_id: str | None = None
+    sent: bool = True
+    problem: str = ""
+
+
+def spool() -> Path:
+    """Return the folder of executions whose record is not yet complete in MLflow."""
+    return settings.state() / "spool"
+
+
+def folder(execution: str) -> Path:
+    """Return an execution's folder of journals."""
+    return spool() / execution
+
+
+def open_execution(
+    kind: str, *, name: str | None = None, owner: processes.Owner | None = None, tags: Mapping[str, str] | None = None
+) -> str:
+    """Begin an execution, or join the one that its owner has begun.
+
+    Args:
+        kind: what runs it: ``dvc``, ``repro``, ``flow`` or ``stage``.
+        name: the parent run's name; kind and time when None.
+        owner: the process whose end is the execution's end; this one when None.
+        tags: further tags of the parent run.
+
+    Returns:
+        The execution's id, the value of ``RAWLINE_EXECUTION`` for its subprocesses.
+    """
+    from pipelines.record import recorder  # noqa: PLC0415 - it imports this module
+
+    owner = owner or processes.owner()
+    when = datetime.fromtimestamp(owner.created if kind in ("dvc", "stage") else time.time(), UTC)
+    execution = f"{when:%Y%m%d-%H%M%S}-{kind}-{owner.pid}"
+    with locks.locked(settings.state() / "executions.lock"):
+        if not (folder(execution) / "execution.json").exists():
+            files.write_json(folder(execution) / "execution.json", _describe(execution, kind, name, owner, tags or {}))
+    recorder.ensure(execution)
+    return execution
+
+
+def current_execution() -> str:
+    """Return the execution this process belongs to, beginning one where there is none.
+
+    In this order: ``RAWLINE_EXECUTION``, the dvc process above, this process alone.
+    """
+    given = os.environ.get(VARIABLE, "")
+    if given and (folder(given) / "execution.json").exists():
+        return given
+    if found := processes.dvc_ancestor():
+        owner, words = found
+        return open_execution("dvc", owner=owner, tags={"command": shlex.join(["dvc", *_arguments(words)])})
+    return open_execution("stage", tags={"command": shlex.join(["rawline", *sys.argv[1:]])})
+
+
+def describe(execution: str) -> dict[str, Any]:
+    """Return what was noted when the execution began."""
+    content: dict[str, Any] = files.read_json(folder(execution) / "execution.json")
+    return content
+
+
+def stage_states(execution: str) -> dict[str, StageState]:
+    """Return how each stage that has started in the execution fares; of several attempts the last one counts."""
+    raise NotImplementedError
+
+
+def close_execution(
+    execution: str, *, exit_code: int | None = None, states: Mapping[str, str] | None = None, wait_s: float = 30.0
+) -> Outcome:
+    """End an execution and wait until its record has been sent.
+
+    Args:
+        execution: its id.
+        exit_code: the scheduler's exit status; None where it is not known.
+        states: states that the scheduler knows better, by DVC address.
+        wait_s: how long to wait for MLflow; what is not sent then is sent later.
+    """
+    raise NotImplementedError
+
+
+def _arguments(words: list[str]) -> list[str]:
+    start = next(i for i, word in enumerate(words) if Path(word).name == "dvc")
+    return words[start + 1 :]
+
+
+def _describe(
+    execution: str, kind: str, name: str | None, owner: processes.Owner, tags: Mapping[str, str]
+) -> dict[str, Any]:
+    return {
+        "id": execution,
+        "kind": kind,
+        "name": name or execution,
+        "started_ms": int(time.time() * 1000),
+        "pid": owner.pid,
+        "created_ms": int(owner.created * 1000),
+        "workdir": str(Path.cwd()),
+        "root": str(settings.root()),
+        "tags": dict(tags),
+    }

@@ -1,0 +1,93 @@
+"""Where the record lives: the project's root, the MLflow database, the artefacts, and the quiet environment."""
+
+import os
+from collections.abc import MutableMapping
+from pathlib import Path
+
+EXPERIMENTS = ("/.dvc/tmp/exps/", "/.dvc/tmp/exps")
+QUIET = {
+    "NO_ALBUMENTATIONS_UPDATE": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+SHORT = {  # a server out of reach must cost seconds, not minutes
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+}
+
+
+def root(folder: Path | None = None) -> Path:
+    """Return the project's root, absolute.
+
+    ``dvc exp run --temp`` and ``--queue`` work in a copy below ``.dvc/tmp/exps`` that is deleted afterwards; the record
+    belongs to the project the copy was made from.
+
+    Args:
+        folder: the folder a command runs in; the current one when None.
+
+    Example:
+        >>> root(Path("/home/me/project/.dvc/tmp/exps/tmp1x2y")).as_posix()
+        '/home/me/project'
+    """
+    if folder is None and (given := os.environ.get("RAWLINE_ROOT")):
+        return Path(given).resolve()
+    place = (folder or Path.cwd()).resolve()
+    before, found, _ = place.as_posix().partition(EXPERIMENTS[0])
+    return Path(before) if found else place
+
+
+def state() -> Path:
+    """Return the folder of journals, checkpoints and locks (ignored by git)."""
+    return root() / ".rawline"
+
+
+def database() -> Path:
+    """Return the sqlite file of the local MLflow record."""
+    return root() / "tracking" / "mlflow.db"
+
+
+def artifact_root() -> Path:
+    """Return the folder of the local MLflow record's artefacts."""
+    return root() / "tracking" / "artifacts"
+
+
+def tracking_uri() -> str:
+    """Return where MLflow lives: ``MLFLOW_TRACKING_URI``, else the project's database by absolute path.
+
+    A relative sqlite path is made absolute against the project's root: under ``dvc exp run --queue`` it would lie in a
+    folder that is deleted.
+    """
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{database()}"
+    scheme, found, path = uri.partition(":///")
+    if found and scheme.startswith("sqlite") and not path.startswith("/"):
+        return f"{scheme}:///{root() / path}"
+    return uri
+
+
+def is_local() -> bool:
+    """Tell whether the record is the project's own sqlite file."""
+    return tracking_uri().startswith("sqlite")
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """Return the file of a sqlite URI, else None.
+
+    Example:
+        >>> sqlite_file("sqlite:////srv/mlflow.db").as_posix()
+        '/srv/mlflow.db'
+    """
+    return Path(uri.partition(":///")[2]) if uri.startswith("sqlite") else None
+
+
+def quiet(environment: MutableMapping[str, str] = os.environ) -> None:
+    """Switch off the libraries' phone-homes, shorten MLflow's patience, make its address absolute.
+
+    ``MLFLOW_RUN_ID`` is taken out: in a child process it closes the parent's run and beats ``parent_run_id``.
+    """
+    for key, value in {**QUIET, **SHORT}.items():
+        environment.setdefault(key, value)
+    environment.pop("MLFLOW_RUN_ID", None)
+    environment["MLFLOW_TRACKING_URI"] = tracking_uri()

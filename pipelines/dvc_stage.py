@@ -1,0 +1,229 @@
+"""Runs one stage by DVC's command line, in its own process group, and reads from its words what happened."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from pipelines.graph import Node
+
+GRACE_S = 10.0
+TAIL = 40
+LOCKED = re.compile(r"Unable to acquire lock|is busy, it is being blocked by")
+INFRASTRUCTURE = (
+    (LOCKED, "DVC's lock is busy"),
+    (re.compile(r"Cannot allocate memory|exited with (137|-9)\b|\bKilled$", re.MULTILINE), "the system ended it, most likely for memory"),
+    (
+        re.compile(r"Connection (refused|reset|aborted)|Temporary failure in name resolution|Network is unreachable|timed out"),
+        "the network failed",
+    ),
+)
+# Notes each command's exit status: DVC hides it when a lock is busy at the moment the command ends.
+SHELL = """#!/bin/sh
+SHELL="$RAWLINE_SHELL" "$RAWLINE_SHELL" "$@"
+status=$?
+echo "$status" >> "$RAWLINE_STATUSES"
+exit "$status"
+"""
+
+
+class How(StrEnum):
+    """What DVC did about a stage."""
+
+    RAN = "ran"
+    RESTORED = "restored"
+    UNCHANGED = "unchanged"
+    FAILED = "failed"
+    TIMED_OUT = "timed out"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of ``dvc repro -s STAGE``.
+
+    Attributes:
+        how: what DVC did.
+        seconds: wall clock.
+        status: DVC's exit status.
+        commands_ended_well: every command of the stage exited with 0, whatever DVC says.
+        tail: the last lines of output.
+    """
+
+    how: How
+    seconds: float
+    status: int
+    commands_ended_well: bool = False
+    tail: tuple[str, ...] = ()
+
+    @property
+    def fault(self) -> str | None:
+        """Name the infrastructure's fault that a retry may cure, or None."""
+        if self.how is not How.FAILED:
+            return None
+        if self.status in (-signal.SIGKILL, 128 + signal.SIGKILL):
+            return "the system ended it, most likely for memory"
+        text = "\n".join(self.tail)
+        return next((name for pattern, name in INFRASTRUCTURE if pattern.search(text)), None)
+
+    @property
+    def reason(self) -> str:
+        """Say in one line why it failed: DVC's error, or the last line."""
+        errors = [line for line in self.tail if line.startswith(("ERROR:", "rawline:"))]
+        return (errors or list(self.tail) or [f"dvc ended with status {self.status}"])[0]
+
+
+@dataclass
+class Groups:
+    """The process groups that are running; ``stop`` ends them all, and no new one begins after it."""
+
+    grace_s: float = GRACE_S
+    _live: dict[int, "subprocess.Popen[str]"] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _closed: bool = False
+
+    @property
+    def closed(self) -> bool:
+        """Tell whether ``stop`` was called."""
+        return self._closed
+
+    @contextmanager
+    def start(self, command: list[str], cwd: Path, env: Mapping[str, str]) -> Iterator["subprocess.Popen[str]"]:
+        """Start a command as the leader of a new group and end the whole group when the block is left."""
+        with self._lock:
+            if self._closed:
+                raise InterruptedError("the flow is being stopped")
+            process = subprocess.Popen(
+                command, cwd=cwd, env=dict(env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                text=True, errors="replace", start_new_session=True,
+            )  # fmt: skip
+            self._live[process.pid] = process
+        try:
+            with process:
+                yield process
+        finally:
+            end_group(process, self.grace_s)
+            with self._lock:
+                del self._live[process.pid]
+
+    def stop(self) -> None:
+        """End every group: SIGTERM, then SIGKILL after the grace."""
+        with self._lock:
+            self._closed = True
+            live = list(self._live.values())
+        for process in live:
+            signal_group(process.pid, signal.SIGTERM)
+        for process in live:
+            end_group(process, self.grace_s)
+
+
+def signal_group(group: int, number: int) -> bool:
+    """Send a signal to a process group; tell whether anyone was there."""
+    try:
+        os.killpg(group, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def end_group(process: "subprocess.Popen[str]", grace_s: float) -> None:
+    """End what is left of a group: SIGTERM, up to ``grace_s`` seconds, SIGKILL. DVC's own end leaves its command alive."""
+    if not signal_group(process.pid, signal.SIGTERM):
+        return
+    deadline = time.monotonic() + grace_s
+    while time.monotonic() < deadline:
+        process.poll()
+        if not signal_group(process.pid, 0):
+            return
+        time.sleep(0.05)
+    signal_group(process.pid, signal.SIGKILL)
+
+
+def command(*arguments: str) -> list[str]:
+    """Return the command line of this environment's DVC; waiting for the lock stands before the verb."""
+    return [sys.executable, "-m", "dvc", "--wait-for-lock", *arguments]
+
+
+def reproduce(
+    node: Node, root: Path, groups: Groups, *, force: bool = False, timeout_s: float | None = None,
+    env: Mapping[str, str] | None = None, say: Callable[[str], None] = print,
+) -> Outcome:  # fmt: skip
+    """Run one stage and nothing else of the graph.
+
+    Args:
+        node: the stage.
+        root: the DVC project.
+        groups: where its process group is kept while it runs.
+        force: run it although nothing changed.
+        timeout_s: end its whole group after so many seconds.
+        env: variables added to the environment.
+        say: receives each line of its output as it comes.
+
+    Returns:
+        What happened, as DVC's words tell it: the exit status alone does not.
+    """
+    begin = time.monotonic()
+    arguments = ["repro", *(["--force"] if force else []), "--single-item", node.name]
+    with tempfile.TemporaryDirectory(prefix="rawline-") as folder:
+        statuses = Path(folder) / "statuses"
+        environment = _environment(Path(folder), statuses, env or {})
+        with groups.start(command(*arguments), root, environment) as process:
+            late = threading.Event()
+            timer = threading.Timer(timeout_s or 0, _expire, (process, late, groups.grace_s))
+            timer.daemon = True
+            if timeout_s:
+                timer.start()
+            lines = _listen(process, say)
+            status = process.wait()
+            timer.cancel()
+        ended = statuses.read_text(encoding="utf-8").split() if statuses.exists() else []
+    well = len(ended) == len(node.commands) and set(ended) == {"0"}
+    how = _how(node.name, lines, status, late=late.is_set(), stopped=groups.closed)
+    return Outcome(how, time.monotonic() - begin, status, well, tuple(lines[-TAIL:]))
+
+
+def _environment(folder: Path, statuses: Path, extra: Mapping[str, str]) -> dict[str, str]:
+    shell = folder / "shell"
+    shell.write_text(SHELL, encoding="utf-8")
+    shell.chmod(0o700)
+    environment = {**os.environ, **extra}
+    beside = str(Path(sys.executable).parent)
+    environment["PATH"] = os.pathsep.join(filter(None, (beside, environment.get("PATH"))))
+    environment["RAWLINE_SHELL"] = environment.get("SHELL") or "/bin/sh"
+    environment["RAWLINE_STATUSES"] = str(statuses)
+    return {**environment, "SHELL": str(shell), "PYTHONUNBUFFERED": "1"}
+
+
+def _expire(process: "subprocess.Popen[str]", late: threading.Event, grace_s: float) -> None:
+    late.set()
+    end_group(process, grace_s)
+
+
+def _listen(process: "subprocess.Popen[str]", say: Callable[[str], None]) -> list[str]:
+    lines = []
+    for raw in process.stdout or ():
+        if line := raw.rstrip():
+            lines.append(line)
+            say(line)
+    return lines
+
+
+def _how(name: str, lines: list[str], status: int, *, late: bool, stopped: bool) -> How:
+    if late:
+        return How.TIMED_OUT
+    if status:
+        return How.STOPPED if stopped else How.FAILED
+    if f"Stage '{name}' didn't change, skipping" in lines:
+        return How.UNCHANGED
+    if any(line.startswith(f"Stage '{name}' is cached - skipping run") for line in lines):
+        return How.RESTORED
+    return How.RAN if f"Running stage '{name}':" in lines else How.UNCHANGED

@@ -78,8 +78,9 @@ class Outcome:
     @property
     def reason(self) -> str:
         """Say in one line why it failed: DVC's error, or the last line."""
-        errors = [line for line in self.tail if line.startswith(("ERROR:", "rawline:"))]
-        return (errors or list(self.tail) or [f"dvc ended with status {self.status}"])[0]
+        ours = [line for line in self.tail if line.startswith("rawline:")]
+        errors = [line for line in self.tail if line.startswith("ERROR:")]
+        return (ours or errors or list(self.tail) or [f"dvc ended with status {self.status}"])[-1]
 
 
 @dataclass

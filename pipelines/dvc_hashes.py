@@ -1,0 +1,81 @@
+"""Knows what a stage read and wrote when: DVC books its inputs at the END of a command, whatever it read at the start."""
+
+import shutil
+import subprocess
+import threading
+from pathlib import Path
+from typing import Any
+
+from pipelines.dvc_stage import command
+
+_ONE_AT_A_TIME = threading.Lock()  # DVC's own objects are not made for threads
+COMMIT_ATTEMPTS = 5
+
+
+def dependencies(root: Path, name: str) -> dict[str, str]:
+    """Hash everything a stage reads, as it lies there now.
+
+    Args:
+        root: the DVC project.
+        name: the stage's address.
+
+    Returns:
+        Path, or ``file:key`` of a parameter, to hash or value; empty text where it is missing.
+    """
+    with _ONE_AT_A_TIME, _repo(root) as repo:
+        (stage,) = repo.stage.collect(name)
+        found: dict[str, str] = {}
+        for dep in stage.deps:
+            if hasattr(dep, "params"):
+                found |= {f"{dep.def_path}:{key}": repr(value) for key, value in dep.read_params().items()}
+            else:
+                found[dep.def_path] = str(dep.get_hash().value) if dep.exists else ""
+        return found
+
+
+def outputs(root: Path, name: str) -> dict[str, str]:
+    """Return path and hash of what a stage wrote, as ``dvc.lock`` says; empty when it does not say."""
+    with _ONE_AT_A_TIME, _repo(root) as repo:
+        (stage,) = repo.stage.collect(name)
+        return {out.def_path: str(out.hash_info.value) for out in stage.outs if out.hash_info}
+
+
+def edited(before: dict[str, str], after: dict[str, str]) -> list[str]:
+    """List what differs between two answers of ``dependencies``.
+
+    Example:
+        >>> edited({"a.py": "1", "b.py": "2"}, {"a.py": "1", "b.py": "3"})
+        ['b.py']
+    """
+    return sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
+
+
+def forget(root: Path, name: str) -> None:
+    """Make DVC see a stage as stale: take it out of ``dvc.lock`` and out of the run cache.
+
+    For a stage whose inputs were edited while it ran: DVC booked the edited ones although the bytes were made from the
+    earlier ones (DVC issue 11058), so both records lie. Its outputs stay where they are.
+    """
+    from dvc.stage.cache import _can_hash, _get_stage_hash  # noqa: PLC0415, PLC2701 - the key has no public name
+
+    with _ONE_AT_A_TIME, _repo(root, wait=True) as repo, repo.lock:
+        (stage,) = repo.stage.collect(name)
+        key = _get_stage_hash(stage) if _can_hash(stage) else None  # of the hashes that dvc.lock holds
+        stage.dvcfile._lockfile.remove_stage(stage)  # noqa: SLF001 - the public one removes it from dvc.yaml too
+    if key:
+        shutil.rmtree(Path(repo.cache.legacy.path) / "runs" / key[:2] / key, ignore_errors=True)
+
+
+def commit(root: Path, name: str) -> bool:
+    """Book a stage's outputs as they lie there, for a command that ended well while DVC failed; tell whether it worked."""
+    for _ in range(COMMIT_ATTEMPTS):
+        done = subprocess.run(command("commit", "--force", name), cwd=root, check=False, capture_output=True, text=True)
+        if done.returncode == 0:
+            return True
+    return False
+
+
+def _repo(root: Path, *, wait: bool = False) -> Any:
+    from dvc.repo import Repo  # noqa: PLC0415 - only what a command needs is imported
+
+    return Repo(str(root), _wait_for_lock=wait)

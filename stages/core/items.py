@@ -1,0 +1,80 @@
+"""What a source delivers: one picture with everything its data set says about it."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Segmentation = list[list[float]] | dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One annotated object.
+
+    Attributes:
+        category: its class.
+        bbox: x, y, width, height in pixels, the left upper corner of the first pixel is (0, 0).
+        segmentation: COCO polygons or compressed RLE (``size``, ``counts`` as text), where the object has a mask.
+        flags: further COCO keys to keep, for instance ``iscrowd``, ``difficult``, ``truncated``.
+    """
+
+    category: str
+    bbox: tuple[float, float, float, float]
+    segmentation: Segmentation | None = None
+    flags: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Item:
+    """One picture as its data set describes it; nothing is read before ``load`` is called.
+
+    Attributes:
+        name: the name the user knows it by, unique in the source.
+        suffix: file ending with the dot, lower case.
+        load: returns the file's bytes, or raises DataError.
+        split: ``train``, ``val`` or ``test`` where the data set says so.
+        label: its class, where pictures carry one.
+        marks: its objects.
+        load_mask: returns the index mask (H, W) uint8, or raises DataError; None where there is no mask.
+        size: (width, height) as the annotation states it, where it does.
+        groups: ``group_*`` columns.
+        camera: camera columns as far as the source knows them better than the file.
+        fault: what is wrong with the picture's annotation; the gate decides what becomes of it.
+    """
+
+    name: str
+    suffix: str
+    load: Callable[[], bytes]
+    split: str | None = None
+    label: str | None = None
+    marks: tuple[Mark, ...] = ()
+    load_mask: Callable[[], NDArray[np.uint8]] | None = None
+    size: tuple[int, int] | None = None
+    groups: Mapping[str, str] = field(default_factory=dict)
+    camera: Mapping[str, Any] = field(default_factory=dict)
+    fault: str | None = None
+
+
+class Source(Protocol):
+    """What ``build`` of a part of the family ``sources`` returns."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Classes of pictures in index order."""
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """Classes of objects in index order."""
+
+    @property
+    def mask_classes(self) -> tuple[str, ...]:
+        """Classes of index masks in index order, the background first; empty without masks."""
+
+    def __len__(self) -> int:
+        """Count the pictures."""
+
+    def __iter__(self) -> Iterator[Item]:
+        """Deliver the pictures one after the other, in an order of names."""

@@ -1,0 +1,9 @@
+"""Self-supervision: what a backbone can learn from pictures without labels.
+
+``build(params, *, backbone, size_px) -> nn.Module``
+
+* ``backbone``: see ``stages/parts/backbones``; kept as attribute ``backbone``.
+* ``size_px``: height and width of the pictures.
+
+``forward(images, seed) -> loss ()``: ``images`` is (B, 3, H, W) float srgb in [0, 1]; every draw follows from ``seed``.
+"""

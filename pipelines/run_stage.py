@@ -11,8 +11,8 @@ from stages.core import params as parameters
 from stages.core.errors import ParamsError, nearest
 from stages.core.stage import Job, Keep, Metrics, Note, Progress, Record
 
-STAGES = ("acquire", "preprocess", "augment", "pretrain", "finetune", "evaluate", "audit")
-PER_TASK = ("finetune", "evaluate", "audit")
+STAGES = ("acquire", "preprocess", "augment", "pretrain", "finetune", "evaluate", "audit", "register")
+PER_TASK = ("finetune", "evaluate", "audit", "register")
 
 
 def load_job(name: str, task: str | None, raw: dict[str, Any], work: Path) -> tuple[Any, Job[Any]]:
@@ -23,7 +23,7 @@ def load_job(name: str, task: str | None, raw: dict[str, Any], work: Path) -> tu
     """
     if name not in STAGES:
         raise ParamsError(f"'{name}' is no stage; {nearest(name, STAGES)}")
-    module = importlib.import_module(f"stages.{name}")
+    module = importlib.import_module("pipelines.register" if name == "register" else f"stages.{name}")  # it talks to MLflow
     where = f"{name}.{task}" if task else name
     content = parameters.lookup(raw, where)
     if task:

@@ -1,0 +1,180 @@
+"""Packs a finetuned model as an MLflow pyfunc that needs nothing of the project's folder."""
+
+import base64
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import warnings
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus
+from mlflow.models import Model, ModelSignature
+from mlflow.tracking import MlflowClient
+from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+from mlflow.types.schema import AnyType
+
+import stages
+from pipelines.register import served
+from stages.core import artefacts, dataset, files
+from stages.core.errors import DataError
+
+REQUIREMENTS = (
+    "mlflow", "numpy", "opencv-python-headless", "pandas", "pillow", "pyarrow", "pycocotools", "pydantic", "pyyaml",
+    "rawpy", "safetensors", "scipy", "numba", "tifffile", "torch", "torchvision",
+)  # fmt: skip
+FILES = ("best.safetensors", "model.json")
+
+PROOF = """
+import sys, mlflow
+model = mlflow.pyfunc.load_model(sys.argv[1])
+assert len(model.predict(model.input_example)) == 1, "the model answered not once to one picture"
+import stages
+assert stages.__file__.startswith(sys.argv[1]), f"stages came from {stages.__file__}"
+"""
+
+
+@dataclass(frozen=True)
+class Package:
+    """What goes into the model's folder beside its code.
+
+    Attributes:
+        task: the task.
+        model: folder with ``best.safetensors`` and ``model.json``.
+        evidence: content of ``evidence/evidence.json``; the gate reads it when this version is the champion.
+        card: model card, markdown.
+        metadata: small facts for the ``MLmodel`` file.
+    """
+
+    task: str
+    model: Path
+    evidence: dict[str, Any]
+    card: str
+    metadata: dict[str, Any]
+
+
+def log(client: MlflowClient, package: Package, name: str, experiment: str, run_id: str | None) -> LoggedModel:
+    """Pack the model, prove that it loads and answers in a process of its own, and log it.
+
+    Args:
+        client: of the project's MLflow.
+        package: what to pack.
+        name: of the model.
+        experiment: id of the experiment it belongs to.
+        run_id: the run that trained it, where the record knows it.
+
+    Raises:
+        DataError: the packed model does not load or does not answer its own example.
+    """
+    model = client.create_logged_model(
+        experiment, name, source_run_id=run_id, params=flat(package.metadata), model_type="Rawline"
+    )
+    try:
+        with tempfile.TemporaryDirectory(prefix="rawline-") as holder:
+            card = Model(
+                artifact_path=model.artifact_location, run_id=run_id, model_uuid=model.model_id, model_id=model.model_id
+            )
+            save(package, Path(holder) / "model", card)
+            prove(Path(holder) / "model")
+            client.log_model_artifacts(model.model_id, str(Path(holder) / "model"))
+    except BaseException:
+        client.finalize_logged_model(model.model_id, LoggedModelStatus.FAILED)
+        raise
+    if run_id:
+        client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
+    return client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
+
+
+def save(package: Package, folder: Path, card: Model | None = None) -> None:
+    """Save the model to a folder that MLflow can load."""
+    with tempfile.TemporaryDirectory(prefix="rawline-") as holder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # mlflow warns of its own use of pandas and of our missing type hint
+        mlflow.pyfunc.save_model(path=str(folder), mlflow_model=card, **_arguments(package, Path(holder)))
+    for cache in folder.rglob("__pycache__"):
+        shutil.rmtree(cache)
+
+
+def prove(folder: Path) -> None:
+    """Load a saved model in a process that has nothing of the project on its path, and let it answer its example.
+
+    Raises:
+        DataError: it fails, or takes its code from elsewhere.
+    """
+    hidden = ("PYTHONPATH", "MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID")
+    environment = {k: v for k, v in os.environ.items() if k not in hidden} | {"PYTHONDONTWRITEBYTECODE": "1"}
+    with tempfile.TemporaryDirectory(prefix="rawline-") as elsewhere:
+        done = subprocess.run(
+            [sys.executable, "-c", PROOF, str(folder)],
+            cwd=elsewhere,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise DataError(f"the packed model does not work in a fresh process: {last}")
+
+
+def flat(content: dict[str, Any]) -> dict[str, str]:
+    """Return the values as text, as MLflow's parameters want them."""
+    return {key: str(value) for key, value in content.items()}
+
+
+def _arguments(package: Package, holder: Path) -> dict[str, Any]:
+    (holder / "model").mkdir()
+    for file in FILES:
+        shutil.copy2(package.model / file, holder / "model" / file)
+    files.write_json(holder / "evidence" / "evidence.json", package.evidence)
+    files.write_text(holder / "evidence" / "MODEL_CARD.md", package.card)
+    return {
+        "python_model": str(Path(served.__file__)),
+        "artifacts": {"model": str(holder / "model"), "evidence": str(holder / "evidence")},
+        "code_paths": [str(code(holder))],
+        "pip_requirements": requirements(),
+        "signature": signature(),
+        "input_example": example(),
+        "metadata": package.metadata,
+    }
+
+
+def code(holder: Path) -> Path:
+    """Copy the package ``stages``, sources only, and return the copy."""
+    source = Path(str(stages.__file__)).parent
+    ignore = shutil.ignore_patterns("__pycache__", "*.pyc")
+    return Path(shutil.copytree(source, holder / "code" / "stages", ignore=ignore))
+
+
+def requirements() -> list[str]:
+    """Pin what the model needs to the versions installed here, as pip reads it.
+
+    A local label such as ``+cpu`` is left out: no index serves it under the plain name.
+    """
+    return [f"{name}=={metadata.version(name).partition('+')[0]}" for name in REQUIREMENTS]
+
+
+def signature() -> ModelSignature:
+    """Return the signature: one column ``image`` of any kind, two parameters, one mapping per picture.
+
+    MLflow's own enforcement turns inputs into a DataFrame, which a (H, W, 3) array cannot become; marked as coming from
+    type hints, the signature documents and leaves the checking to the model, which knows pictures.
+    """
+    params = ParamSchema(
+        [ParamSpec("min_score", DataType.double, served.MIN_SCORE), ParamSpec("masks", DataType.string, "array")]
+    )
+    found = ModelSignature(Schema([ColSpec(AnyType(), "image")]), Schema([ColSpec(AnyType(), "prediction")]), params)
+    found._is_signature_from_type_hint = True  # noqa: SLF001 - see above; a test holds that bare arrays pass
+    return found
+
+
+def example() -> pd.DataFrame:
+    """Return the first test picture as REST carries it, base64 of its file in the column ``image``."""
+    row = dataset.read(artefacts.PREPROCESSED).subset("test").manifest.iloc[0]
+    content = (artefacts.PREPROCESSED / row["path"]).read_bytes()
+    return pd.DataFrame({"image": [{"b64": base64.b64encode(content).decode("ascii")}]})

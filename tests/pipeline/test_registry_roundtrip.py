@@ -1,0 +1,61 @@
+"""A registered model loads in a fresh process, from its own code, and takes pictures in every form."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.pipeline import registry_project as project
+
+from pipelines.register import package, run
+from stages.core import artefacts, files
+
+LOAD = """
+import json, sys
+from pathlib import Path
+import mlflow, numpy as np, pandas as pd
+root, uri, picture = sys.argv[1:]
+mlflow.set_tracking_uri(uri)
+model = mlflow.pyfunc.load_model("models:/shapes-classify@challenger")
+content = Path(picture).read_bytes()
+array = np.zeros((20, 30, 3), np.uint8)
+given = [picture, Path(picture), content, array, [picture, array], np.stack([array, array]), pd.Series([picture]),
+         pd.DataFrame({"image": [picture, content]}), {"image": picture}, model.input_example]
+answers = [model.predict(one) for one in given]
+import stages
+print(json.dumps({"answers": answers, "stages": stages.__file__, "rawline": [m for m in sys.modules if m.startswith("pipelines")]}))
+"""
+
+
+def _with_fakes(holder: Path, plain=package.code) -> Path:
+    """Travel with a checkpoint and a preprocessing of known behaviour."""
+    folder = plain(holder)
+    (folder / "core" / "checkpoint.py").write_text(project.CHECKPOINT)
+    (folder / "preprocess.py").write_text(project.PREPROCESS)
+    return folder
+
+
+def test_a_registered_model_predicts_in_a_fresh_process(tmp_path, monkeypatch) -> None:
+    """The model brings its code: another folder, no project on the path, every form of picture, one answer each."""
+    (tmp_path / "project").mkdir()
+    project.make(tmp_path / "project", monkeypatch)
+    monkeypatch.setattr(package, "code", _with_fakes)
+    notes = list(run(project.job()))
+    assert notes
+    receipt = files.read_json(artefacts.receipt("classify"))
+    assert receipt["aliases"] == ["challenger", "champion"]
+    picture = next((tmp_path / "project" / artefacts.PREPROCESSED / "images").iterdir())
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    arguments = [str(tmp_path / "project"), f"sqlite:///{tmp_path}/project/mlflow.db", str(picture)]
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(elsewhere), "MLFLOW_DISABLE_TELEMETRY": "true"}
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD, *arguments], cwd=elsewhere, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert [len(a) for a in told["answers"]] == [1, 1, 1, 1, 2, 2, 1, 2, 1, 1]
+    assert all(one["label"] == "disc" for answer in told["answers"] for one in answer)
+    assert told["answers"][3][0]["width"] == 30
+    assert "/artifacts/code/" in told["stages"] or "/code/stages" in told["stages"]
+    assert not told["rawline"], "the project's own packages were loaded"

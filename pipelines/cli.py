@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
@@ -21,6 +22,49 @@ def stage(name: str, task: str | None) -> None:
     from pipelines.run_stage import run_stage  # noqa: PLC0415 - only what a command needs is imported
 
     run_stage(name, task)
+
+
+@app.command()
+def check() -> None:
+    """Hold dvc.yaml and the parameter files against the code."""
+    from pipelines.agreement import check as agree  # noqa: PLC0415 - only what a command needs is imported
+
+    if findings := agree(Path()):
+        raise RawlineError("dvc.yaml and params.yaml do not agree with the code:\n" + "\n".join(map(str, findings)))
+    click.echo("dvc.yaml and the parameter files agree with the code.")
+
+
+@app.command()
+@click.argument("targets", nargs=-1)
+@click.option("--force", is_flag=True, help="Run stages although nothing they read has changed.")
+@click.option("--max-parallel", type=click.IntRange(min=1), default=2, show_default=True, help="Stages at a time.")
+@click.option("--stage-timeout", type=float, help="End a stage's processes after so many seconds.")
+def flow(targets: tuple[str, ...], force: bool, max_parallel: int, stage_timeout: float | None) -> None:
+    """Run the pipeline under Prefect, as dvc repro does, independent stages in parallel."""
+    from pipelines.run_flow import run_flow  # noqa: PLC0415 - only what a command needs is imported
+
+    sys.exit(run_flow(targets, force=force, max_parallel=max_parallel, stage_timeout_s=stage_timeout))
+
+
+@app.command()
+@click.option("--cron", default="0 2 * * *", show_default=True, help="Minute hour day month weekday.")
+@click.option("--name", default="nightly", show_default=True, help="Of the deployment.")
+@click.option("--timezone", help="IANA name; this machine's by default.")
+@click.option("--max-parallel", type=click.IntRange(min=1), default=2, show_default=True, help="Stages at a time.")
+@click.option("--stage-timeout", type=float, help="End a stage's processes after so many seconds.")
+def serve(cron: str, name: str, timezone: str | None, max_parallel: int, stage_timeout: float | None) -> None:
+    """Run the pipeline on a schedule, with a Prefect server, until Ctrl-C."""
+    from pipelines.serve import serve as serve_flow  # noqa: PLC0415 - only what a command needs is imported
+
+    serve_flow(cron, name, timezone, max_parallel, stage_timeout)
+
+
+@app.command()
+def ui() -> None:
+    """Show MLflow's and Prefect's pages on loopback, until Ctrl-C."""
+    from pipelines.ui import ui as show  # noqa: PLC0415 - only what a command needs is imported
+
+    show()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,0 +1,75 @@
+"""Serves the flow as a Prefect deployment with a schedule, from one command."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import click
+
+from pipelines import prefect_server
+from stages.core.errors import ParamsError
+
+
+def local_zone() -> str:
+    """Return this machine's time zone by its IANA name; UTC where it is not known."""
+    link = os.path.realpath("/etc/localtime")
+    name = os.environ.get("TZ") or link.partition("zoneinfo/")[2] or "UTC"
+    try:
+        return ZoneInfo(name).key
+    except (ZoneInfoNotFoundError, ValueError):
+        return "UTC"
+
+
+def next_run(cron: str, zone: str, now: datetime) -> datetime:
+    """Return when a schedule strikes next.
+
+    Args:
+        cron: five fields; see crontab(5).
+        zone: IANA name.
+        now: aware.
+
+    Raises:
+        ParamsError: it is no cron line.
+
+    Example:
+        >>> next_run("0 2 * * *", "UTC", datetime(2026, 11, 20, 12, tzinfo=UTC)).isoformat()
+        '2026-11-21T02:00:00+00:00'
+    """
+    from prefect._vendor.croniter import croniter  # noqa: PLC0415, PLC2701 - the reader that Prefect's scheduler uses
+
+    try:
+        strike: datetime = croniter(cron, now.astimezone(ZoneInfo(zone))).get_next(datetime)
+    except (ValueError, KeyError) as error:
+        raise ParamsError(f"'{cron}' is no schedule ({error}); expected minute hour day month weekday: --cron '0 2 * * *'") from error
+    return strike
+
+
+def serve(cron: str, name: str, zone: str | None = None, max_parallel: int = 2, stage_timeout_s: float | None = None) -> None:
+    """Serve the flow in the current folder until Ctrl-C; start a Prefect server where none answers, and stop it again.
+
+    Raises:
+        ParamsError: the schedule or the time zone is wrong.
+        InfrastructureError: Prefect's server does not answer or start.
+    """
+    zone = zone or local_zone()
+    begin = next_run(cron, zone, datetime.now(UTC))
+    root = str(Path.cwd())
+    with prefect_server.connected() as api:
+        from prefect.flows import EntrypointType  # noqa: PLC0415 - after the address is known
+        from prefect.schedules import Cron  # noqa: PLC0415
+
+        from pipelines.flow import rawline  # noqa: PLC0415
+
+        click.echo(f"Prefect   {prefect_server.page(api)}")
+        click.echo(f"Serving   rawline/{name} in {root}")
+        click.echo(f"Next run  {begin:%Y-%m-%d %H:%M %Z} (cron '{cron}', {zone}); Ctrl-C stops")
+        rawline.serve(
+            name=name,
+            schedule=Cron(cron, timezone=zone),
+            parameters={"root": root, "max_parallel": max_parallel, "stage_timeout_s": stage_timeout_s},
+            limit=1,
+            print_starting_message=False,
+            entrypoint_type=EntrypointType.MODULE_PATH,
+        )
+    click.echo("Stopped; the schedule is paused until the next rawline serve.")

@@ -1,0 +1,123 @@
+"""The Bayer pattern: which colour stands where, how crops and flips move it, and interpolation by fixed kernels.
+
+A pattern is the 2 x 2 cell at the origin in reading order: RGGB, BGGR, GRBG or GBRG.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+PATTERNS = ("RGGB", "BGGR", "GRBG", "GBRG")
+_NUM_PHASES = 4
+
+
+class Kernels(NamedTuple):
+    """Kernels that estimate a missing colour from the mosaic; odd and square, each one's sum 1.
+
+    Attributes:
+        green: green at red or blue.
+        in_row: red or blue at a green pixel that has this colour to its left and right.
+        in_column: red or blue at a green pixel that has this colour above and below.
+        across: red at blue, or blue at red.
+    """
+
+    green: NDArray[np.float32]
+    in_row: NDArray[np.float32]
+    in_column: NDArray[np.float32]
+    across: NDArray[np.float32]
+
+
+def check(pattern: str) -> str:
+    """Return the pattern.
+
+    Raises:
+        ValueError: it is none of ``PATTERNS``.
+    """
+    if pattern not in PATTERNS:
+        raise ValueError(f"pattern is {pattern!r}; expected one of {', '.join(PATTERNS)}")
+    return pattern
+
+
+def crop(pattern: str, top: int, left: int) -> str:
+    """Return the pattern after ``top`` rows and ``left`` columns were cut off.
+
+    Example:
+        >>> crop("RGGB", 1, 0), crop("RGGB", 1, 1), crop("RGGB", 2, 4)
+        ('GBRG', 'BGGR', 'RGGB')
+    """
+    cell = np.array(list(check(pattern))).reshape(2, 2)
+    return "".join(np.roll(cell, (-(top % 2), -(left % 2)), (0, 1)).ravel())
+
+
+def flip(pattern: str, height: int, width: int, *, rows: bool, columns: bool) -> str:
+    """Return the pattern of a mosaic of this size turned upside down (``rows``) or left to right (``columns``).
+
+    Example:
+        >>> flip("RGGB", 4, 4, rows=False, columns=True), flip("RGGB", 4, 5, rows=False, columns=True)
+        ('GRBG', 'RGGB')
+    """
+    return crop(pattern, height - 1 if rows else 0, width - 1 if columns else 0)
+
+
+def transpose(pattern: str) -> str:
+    """Return the pattern of the transposed mosaic.
+
+    Example:
+        >>> transpose("RGGB"), transpose("GRBG")
+        ('RGGB', 'GBRG')
+    """
+    first, second, third, fourth = check(pattern)
+    return first + third + second + fourth
+
+
+def per_pixel(values: Sequence[float], height: int, width: int) -> NDArray[np.float32]:
+    """Lay four values, one for each position of the cell in reading order, over a frame: (height, width) float32."""
+    cell = np.asarray(values, dtype=np.float32).reshape(2, 2)
+    return np.tile(cell, ((height + 1) // 2, (width + 1) // 2))[:height, :width]
+
+
+def mosaic(colors: NDArray[np.float32], pattern: str) -> NDArray[np.float32]:
+    """Keep one colour per pixel: (H, W, 3) becomes (H, W)."""
+    out = np.empty(colors.shape[:2], dtype=colors.dtype)
+    for phase, color in enumerate(check(pattern)):
+        y, x = divmod(phase, 2)
+        out[y::2, x::2] = colors[y::2, x::2, "RGB".index(color)]
+    return out
+
+
+def interpolate(frame: NDArray[np.float32], pattern: str, kernels: Kernels) -> NDArray[np.float32]:
+    """Fill in the missing colours by fixed kernels; measured values stay as they are.
+
+    The border is mirrored without repeating the edge (reflect 101), which keeps the parity of the mosaic: a red pixel's
+    mirror image is red. Where a side is one pixel long the mirror cannot, and the pixel's own value stands in.
+
+    Args:
+        frame: (H, W) mosaic, float32, any range.
+        pattern: its pattern.
+        kernels: sums are 1, so that a flat frame returns itself.
+
+    Returns:
+        (H, W, 3) float32.
+    """
+    check(pattern)
+    source = np.ascontiguousarray(frame, dtype=np.float32)
+    green, in_row, in_column, across = (cv2.filter2D(source, -1, k, borderType=cv2.BORDER_REFLECT_101) for k in kernels)
+    out = np.empty((*source.shape, 3), dtype=np.float32)
+    for phase in range(_NUM_PHASES):
+        y, x = divmod(phase, 2)
+        here = (slice(y, None, 2), slice(x, None, 2))
+        own, beside = pattern[phase], pattern[phase ^ 1]
+        for channel, color in enumerate("RGB"):
+            if color == own:
+                value = source
+            elif color == "G":
+                value = green
+            elif own != "G":
+                value = across
+            else:
+                value = in_row if color == beside else in_column
+            out[(*here, channel)] = value[here]
+    return out

@@ -1,0 +1,155 @@
+"""How a picture is brought to one size, and boxes, polygons and masks with it, there and back.
+
+Coordinates are those of edges: a picture W pixels wide spans 0 to W, so a box maps by scale and offset alone. Index masks and
+object masks take the nearest pixel by its centre (cv2's INTER_NEAREST takes its corner and shifts a mask by up to half a pixel).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as rle
+
+Fit = Literal["stretch", "letterbox", "none"]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a picture comes to lie on its canvas.
+
+    Attributes:
+        width: of the picture as it was.
+        height: of the picture as it was.
+        new_width: of the picture on the canvas.
+        new_height: of the picture on the canvas.
+        canvas_width: of the result.
+        canvas_height: of the result.
+        offset_x: left edge of the picture on the canvas.
+        offset_y: top edge of the picture on the canvas.
+    """
+
+    width: int
+    height: int
+    new_width: int
+    new_height: int
+    canvas_width: int
+    canvas_height: int
+    offset_x: int = 0
+    offset_y: int = 0
+
+    @property
+    def scale_x(self) -> float:
+        """Canvas pixels per original pixel, across."""
+        return self.new_width / self.width
+
+    @property
+    def scale_y(self) -> float:
+        """Canvas pixels per original pixel, down."""
+        return self.new_height / self.height
+
+
+def place(width: int, height: int, fit: Fit, size_px: int | None) -> Placement:
+    """Say how a picture is brought to size.
+
+    Args:
+        width: of the picture.
+        height: of the picture.
+        fit: ``stretch`` fills the square, ``letterbox`` keeps the shape and pads, ``none`` changes nothing.
+        size_px: side of the square; None changes nothing.
+
+    Example:
+        >>> at = place(200, 100, "letterbox", 50)
+        >>> at.scale_x, at.new_width, at.new_height, at.offset_x, at.offset_y
+        (0.25, 50, 25, 0, 12)
+    """
+    if fit == "none" or size_px is None:
+        return Placement(width, height, width, height, width, height)
+    if fit == "stretch":
+        return Placement(width, height, size_px, size_px, size_px, size_px)
+    longest = max(width, height)
+    new_width, new_height = (max(1, round(side * size_px / longest)) for side in (width, height))
+    return Placement(
+        width, height, new_width, new_height, size_px, size_px, (size_px - new_width) // 2, (size_px - new_height) // 2
+    )
+
+
+def place_image(image: NDArray[np.uint8], at: Placement, pad_value: int) -> NDArray[np.uint8]:
+    """Bring (H, W, 3) srgb to size: area average when it shrinks, bicubic when it grows; padding has one grey value."""
+    if image.shape[:2] == (at.canvas_height, at.canvas_width) == (at.new_height, at.new_width):
+        return image
+    shrinks = at.new_width * at.new_height <= at.width * at.height
+    resized = cv2.resize(image, (at.new_width, at.new_height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+    return _on_canvas(resized, at, pad_value)
+
+
+def place_mask(mask: NDArray[np.uint8], at: Placement, pad_value: int) -> NDArray[np.uint8]:
+    """Bring (H, W) class indices to size; ``pad_value`` is the index of what is ignored."""
+    resized = cv2.resize(mask, (at.new_width, at.new_height), interpolation=cv2.INTER_NEAREST_EXACT)
+    return _on_canvas(resized, at, pad_value)
+
+
+def _on_canvas(image: NDArray[np.uint8], at: Placement, value: int) -> NDArray[np.uint8]:
+    canvas = np.full((at.canvas_height, at.canvas_width, *image.shape[2:]), value, dtype=np.uint8)
+    canvas[at.offset_y : at.offset_y + at.new_height, at.offset_x : at.offset_x + at.new_width] = image
+    return canvas
+
+
+def mask_back(mask: NDArray[np.uint8], at: Placement) -> NDArray[np.uint8]:
+    """Bring a mask (h, w) from the canvas back to the picture as it was (H, W); bool masks as uint8."""
+    inside = mask[at.offset_y : at.offset_y + at.new_height, at.offset_x : at.offset_x + at.new_width]
+    return np.asarray(cv2.resize(np.ascontiguousarray(inside), (at.width, at.height), interpolation=cv2.INTER_NEAREST_EXACT))
+
+
+def boxes_to(boxes: NDArray[np.floating], at: Placement) -> NDArray[np.float64]:
+    """Map boxes (N, 4) xyxy from the picture to the canvas."""
+    scale = np.array([at.scale_x, at.scale_y] * 2)
+    return np.asarray(boxes, dtype=np.float64).reshape(-1, 4) * scale + np.array([at.offset_x, at.offset_y] * 2)
+
+
+def boxes_back(boxes: NDArray[np.floating], at: Placement) -> NDArray[np.float64]:
+    """Map boxes (N, 4) xyxy from the canvas to the picture; what lies on the padding is cut off."""
+    scale = np.array([at.scale_x, at.scale_y] * 2)
+    mapped = (np.asarray(boxes, dtype=np.float64).reshape(-1, 4) - np.array([at.offset_x, at.offset_y] * 2)) / scale
+    return np.clip(mapped, 0.0, np.array([at.width, at.height] * 2))
+
+
+def polygon_to(points: Sequence[float], at: Placement) -> list[float]:
+    """Map a COCO polygon (x, y, x, y ...)."""
+    pairs = np.asarray(points, dtype=np.float64).reshape(-1, 2)
+    mapped = pairs * (at.scale_x, at.scale_y) + (at.offset_x, at.offset_y)
+    return [round(float(v), 4) for v in mapped.ravel()]
+
+
+def decode_rle(code: dict[str, Any]) -> NDArray[np.uint8]:
+    """Decode COCO RLE, compressed (text or bytes) or a list of counts, to (H, W) uint8 of 0 and 1."""
+    if isinstance(code["counts"], list):
+        height, width = code["size"]
+        code = rle.frPyObjects(code, height, width)
+    return np.asarray(rle.decode(code))
+
+
+def encode_rle(mask: NDArray[Any]) -> dict[str, Any]:
+    """Encode (H, W) as compressed COCO RLE, its counts as text that JSON can hold."""
+    code = rle.encode(np.asfortranarray(mask.astype(np.uint8)))
+    return {"size": [int(side) for side in code["size"]], "counts": code["counts"].decode("ascii")}
+
+
+def place_annotation(mark: dict[str, Any], at: Placement) -> dict[str, Any]:
+    """Map one COCO annotation: box, area, polygons or RLE; everything else stays.
+
+    A box maps exactly. An RLE mask takes the nearest pixels and its area is counted again; it may end up empty.
+    """
+    x, y, width, height = mark["bbox"]
+    left, top, right, bottom = boxes_to(np.array([[x, y, x + width, y + height]]), at)[0]
+    placed = {**mark, "bbox": [round(float(v), 4) for v in (left, top, right - left, bottom - top)]}
+    placed["area"] = round(float(mark.get("area", width * height)) * at.scale_x * at.scale_y, 4)
+    segmentation = mark.get("segmentation")
+    if isinstance(segmentation, dict):
+        mask = place_mask(decode_rle(segmentation), at, 0)
+        placed |= {"segmentation": encode_rle(mask), "area": int(mask.sum())}
+    elif segmentation:
+        placed["segmentation"] = [polygon_to(points, at) for points in segmentation]
+    return placed

@@ -1,0 +1,26 @@
+"""White balance from the picture by Minkowski norm, between grey world and white patch (Finlayson and Trezzi 2004)."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from stages.core import params as core
+from stages.maths.colour import neutral_gains
+
+Gains = tuple[float, float, float]
+
+
+class Params(core.Params):
+    """How the picture is averaged.
+
+    Attributes:
+        norm: 1 is grey world, large is white patch; the paper's best is 6.
+    """
+
+    norm: Annotated[float, Field(ge=1, le=100)]
+
+
+def build(params: Params) -> Callable[[Any, str, Gains | None], Gains]:
+    """Return the white balance; see the family's head."""
+    return lambda mosaic, pattern, camera_gains: neutral_gains(mosaic, pattern, params.norm)  # noqa: ARG005 - the family's form

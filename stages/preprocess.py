@@ -1,0 +1,335 @@
+"""Develops camera files and brings every picture and its annotations to one size.
+
+In: ``data/acquired``. Out: ``data/preprocessed`` (sRGB PNG, annotations following exactly, ``recipe.json``, and ``report.json``:
+what was left out and why) and ``data/metrics/preprocess.json``. Choices: the white balance, the demosaicer, the way to size.
+
+A camera file goes through the chain of ``maths.camera`` (order and reasons there), is turned upright, and only then brought
+to size. An ordinary picture goes straight to size, or first through a simulated camera when ``simulate_raw`` is on, so that
+a model can be trained on, or tested with, what such a camera would have made of it. Sizing works on sRGB, as viewers and
+training libraries do. ``prepare`` converts one picture: this stage and a registered model call the same function.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from stages.core import artefacts, dataset, files, images, raw
+from stages.core import params as core
+from stages.core.errors import DataError, ParamsError
+from stages.core.stage import Job, Metrics, Note, Progress, Record
+from stages.maths import camera, geometry
+from stages.parts.cameras import simulated
+from stages.parts.cameras._development import Development, develop
+
+_NUM_THREADS = 4  # each holds one picture, so memory stays bounded
+_PROGRESS_STEP = 100
+_Positive = Annotated[float, Field(gt=0)]
+_Byte = Annotated[int, Field(ge=0, le=255)]
+_Matrix = tuple[float, float, float, float, float, float, float, float, float]
+
+
+class Params(core.Params):
+    """How pictures are made.
+
+    Attributes:
+        demosaicer: a part of ``demosaicers``.
+        white_balance: a part of ``white_balances``.
+        black_level: instead of the file's, in digital numbers; null trusts the file.
+        white_level: instead of the file's, in digital numbers; null trusts the file.
+        color_matrix: instead of the file's: camera colours from CIE XYZ, nine numbers; null trusts the file.
+        simulate_raw: render ordinary pictures back to a mosaic and develop that.
+        simulation: the camera for it.
+        fit: ``stretch`` to the square, ``letterbox`` into it, or ``none``.
+        size_px: side of the square; null keeps the size.
+        pad_value: grey of the letterbox's padding, 0 to 255.
+        on_error: ``refuse`` stops at a picture that cannot be converted, ``skip`` leaves it out and lists it.
+    """
+
+    demosaicer: Annotated[str, core.Part("demosaicers")]
+    white_balance: Annotated[str, core.Part("white_balances")]
+    black_level: Annotated[float, Field(ge=0)] | None
+    white_level: _Positive | None
+    color_matrix: _Matrix | None
+    simulate_raw: bool
+    simulation: simulated.Params
+    fit: geometry.Fit
+    size_px: Annotated[int, Field(ge=8, le=8192)] | None
+    pad_value: _Byte
+    on_error: Literal["refuse", "skip"]
+
+    @model_validator(mode="after")
+    def _size_for_fit(self) -> "Params":
+        if (self.fit == "none") != (self.size_px is None):
+            raise ValueError(
+                f"fit {self.fit} does not go with size_px {self.size_px}; fit none and size_px null go together"
+            )
+        return self
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A picture as the models see it, and the way back to the original's pixels.
+
+    Attributes:
+        image: (H, W, 3) uint8, srgb.
+        placement: where the original lies in it.
+        development: what the camera chain did; None for an ordinary picture.
+    """
+
+    image: NDArray[np.uint8]
+    placement: geometry.Placement
+    development: Development | None
+
+    @property
+    def scale_x(self) -> float:
+        """Pixels of ``image`` per pixel of the original, across."""
+        return self.placement.scale_x
+
+    @property
+    def scale_y(self) -> float:
+        """Pixels of ``image`` per pixel of the original, down."""
+        return self.placement.scale_y
+
+    @property
+    def offset_x(self) -> int:
+        """Left edge of the original in ``image``."""
+        return self.placement.offset_x
+
+    @property
+    def offset_y(self) -> int:
+        """Top edge of the original in ``image``."""
+        return self.placement.offset_y
+
+    @property
+    def width(self) -> int:
+        """Width of the original, upright."""
+        return self.placement.width
+
+    @property
+    def height(self) -> int:
+        """Height of the original, upright."""
+        return self.placement.height
+
+    def boxes_back(self, boxes: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Map boxes (N, 4) xyxy from ``image`` to the original."""
+        return geometry.boxes_back(boxes, self.placement)
+
+    def mask_back(self, mask: NDArray[Any]) -> NDArray[np.uint8]:
+        """Map an index or bool mask (h, w) from ``image`` to the original (H, W) uint8."""
+        return geometry.mask_back(mask.astype(np.uint8), self.placement)
+
+
+def prepare(recipe: Mapping[str, Any], picture: Path | bytes | NDArray[Any]) -> Prepared:
+    """Convert one picture as the recipe says.
+
+    Args:
+        recipe: the content of ``recipe.json``.
+        picture: a file, its content, or (H, W, 3) or (H, W) uint8 srgb.
+
+    Raises:
+        DataError: the picture cannot be read; a path is named.
+        ParamsError: the recipe is wrong.
+    """
+    seed, section = _section(json.dumps(recipe, sort_keys=True))
+    params = section.values  # noqa: PD011 - no pandas here
+    source = raw.read_any(picture)
+    if not isinstance(source, raw.Frame) and params.simulate_raw:
+        source = simulated.build(params.simulation, seed=seed)(source)
+    if not isinstance(source, raw.Frame):
+        return _placed(source, params, None)
+    try:
+        done = _develop(source, section)
+    except ValueError as error:
+        name = f"{picture}: " if isinstance(picture, Path) else ""
+        raise DataError(f"{name}{error}; state what is right (params.yaml: preprocess)") from error
+    return _placed(done.image, params, done)
+
+
+def _placed(image: NDArray[np.uint8], values: Params, development: Development | None) -> Prepared:
+    at = geometry.place(image.shape[1], image.shape[0], values.fit, values.size_px)
+    return Prepared(geometry.place_image(image, at, values.pad_value), at, development)
+
+
+@lru_cache(maxsize=8)
+def _section(recipe: str) -> tuple[int, core.Section[Params]]:
+    content = json.loads(recipe)
+    try:
+        return int(content["seed"]), core.section(Params, content["preprocess"], "preprocess")
+    except KeyError as error:
+        raise ParamsError(f"the recipe lacks {error}; expected seed and preprocess (recipe.json)") from error
+
+
+def _develop(frame: raw.Frame, section: core.Section[Params]) -> Development:
+    """Run the camera chain with the parts chosen and the file's levels, or those stated instead."""
+    params, choices = section.values, section.choices  # noqa: PD011 - no pandas here
+    if params.black_level is not None:
+        frame = replace(frame, black_level=(params.black_level,) * 4)
+    if params.white_level is not None:
+        frame = replace(frame, white_level=params.white_level)
+    if params.color_matrix is not None:
+        frame = replace(frame, srgb_from_camera=camera.srgb_from_camera(params.color_matrix))
+    return develop(frame, choices["white_balances"].build(), choices["demosaicers"].build())
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A picture that was written: its manifest row, its annotations, and how many became smaller than a pixel."""
+
+    row: dict[str, Any]
+    marks: tuple[dict[str, Any], ...]
+    num_vanished: int
+    development: Development | None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A picture that could not be converted, and why."""
+
+    image_id: str
+    source: str
+    reason: str
+
+
+def run(job: Job[Params]) -> Iterator[Record]:
+    """Convert the data set; see the module's head."""
+    acquired = dataset.read(artefacts.ACQUIRED)
+    recipe = {"seed": job.seed, "preprocess": _recipe(job)}
+    done: list[Converted | Failure] = []
+    with files.atomic(artefacts.PREPROCESSED) as folder:
+        (folder / "images").mkdir(parents=True)
+        for item in _converted(acquired, folder, recipe):
+            done.append(item)
+            if isinstance(item, Failure) and job.params.on_error == "refuse":
+                raise DataError(f"{item.reason}; leave such files out with preprocess.on_error: skip (params.yaml)")
+            if len(done) % _PROGRESS_STEP == 0 or len(done) == len(acquired.manifest):
+                yield Progress(len(done), len(acquired.manifest), "pictures prepared")
+        good = [item for item in done if isinstance(item, Converted)]
+        bad = [item for item in done if isinstance(item, Failure)]
+        if not good:
+            raise DataError(
+                f"no picture of {artefacts.ACQUIRED} could be prepared; the first: {bad[0].reason if bad else 'none there'}"
+            )
+        dataset.write(folder, acquired.info, _manifest(good), [mark for item in good for mark in item.marks])
+        files.write_json(folder / "recipe.json", recipe)
+        files.write_json(folder / "report.json", _report(good, bad))
+    values = _summary(good, bad)
+    files.write_json(artefacts.PREPROCESS_METRICS, values)
+    yield from _told(good, bad)
+    yield Metrics({name: value for name, value in values.items() if value is not None})
+
+
+def _converted(acquired: dataset.Dataset, folder: Path, recipe: dict[str, Any]) -> Iterator["Converted | Failure"]:
+    """Convert all pictures in the manifest's order, some at a time."""
+    marks = acquired.annotations()
+    rows = acquired.manifest.to_dict("records")
+    with ThreadPoolExecutor(_NUM_THREADS) as pool:
+        try:
+            yield from pool.map(lambda row: _convert(row, marks[row["image_id"]], acquired.root, folder, recipe), rows)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _convert(
+    row: dict[str, Any], marks: list[dict[str, Any]], source: Path, folder: Path, recipe: dict[str, Any]
+) -> "Converted | Failure":
+    """Convert one picture, its mask and its annotations, and write both pictures."""
+    try:
+        prepared = prepare(recipe, source / row["path"])
+        at = prepared.placement
+        mask = images.read_mask(source / row["mask"]) if isinstance(row["mask"], str) else None
+        _check_sizes(row, at, mask, has_marks=bool(marks))
+    except DataError as error:
+        return Failure(row["image_id"], str(row["source"]), str(error))
+    path = f"images/{row['image_id']}.png"
+    images.write_png(folder / path, prepared.image)
+    new = {**row, "path": path, "width": at.canvas_width, "height": at.canvas_height}
+    new |= {"original_width": at.width, "original_height": at.height}
+    if mask is not None:
+        new["mask"] = f"masks/{row['image_id']}.png"
+        images.write_png(folder / new["mask"], geometry.place_mask(mask, at, images.IGNORE))
+    placed = [{**geometry.place_annotation(mark, at), "image_id": row["image_id"]} for mark in marks]
+    kept = tuple(mark for mark in placed if mark["area"] > 0)
+    return Converted(new | _camera_columns(prepared.development), kept, len(placed) - len(kept), prepared.development)
+
+
+def _check_sizes(row: dict[str, Any], at: geometry.Placement, mask: NDArray[np.uint8] | None, *, has_marks: bool) -> None:
+    """Refuse annotations that were made for another size than the picture has."""
+    size = (at.width, at.height)
+    if mask is not None and mask.shape[::-1] != size:
+        raise DataError(
+            f"{row['mask']} is {mask.shape[1]} x {mask.shape[0]}, its picture {row['source']} {at.width} x {at.height}"
+        )
+    if has_marks and (row["width"], row["height"]) != size:
+        stated = f"{row['width']} x {row['height']}"
+        raise DataError(f"{row['source']} is {at.width} x {at.height}, its annotations were made for {stated}")
+
+
+def _camera_columns(done: Development | None) -> dict[str, Any]:
+    """Return the manifest's camera columns, null for an ordinary picture."""
+    if done is None:
+        return dict.fromkeys((*dataset.CAMERA_COLUMNS, "white_balance_stated"))
+    return {
+        "camera": done.camera,
+        "cfa": done.pattern,
+        "black_level": " ".join(f"{level:g}" for level in done.black_level),
+        "white_level": done.white_level,
+        "white_balance": " ".join(f"{gain:.4f}" for gain in done.gains),
+        "iso": done.iso,
+        "white_balance_stated": not done.without_gains,
+    }
+
+
+def _manifest(good: list["Converted"]) -> pd.DataFrame:
+    rows = pd.DataFrame([item.row for item in good])
+    if all(item.development is None for item in good):
+        return rows.drop(columns=[*dataset.CAMERA_COLUMNS, "white_balance_stated"])
+    return rows.astype({"iso": "Int64", "white_level": "Float64"})
+
+
+def _report(good: list["Converted"], bad: list["Failure"]) -> dict[str, Any]:
+    """List what was left out, what vanished, and whose white balance had to be estimated."""
+    return {
+        "left_out": [asdict(item) for item in bad],
+        "annotations_vanished": {item.row["source"]: item.num_vanished for item in good if item.num_vanished},
+        "without_white_balance": sorted(i.row["source"] for i in good if i.development and i.development.without_gains),
+        "color_matrix_unknown": sorted(i.row["source"] for i in good if i.development and not i.development.matrix_known),
+    }
+
+
+def _summary(good: list["Converted"], bad: list["Failure"]) -> dict[str, float | None]:
+    developed = [item.development for item in good if item.development]
+    return {
+        "num_pictures": len(good),
+        "num_left_out": len(bad),
+        "num_camera_files": len(developed),
+        "num_without_white_balance": sum(d.without_gains for d in developed),
+        "num_annotations": sum(len(item.marks) for item in good),
+        "num_annotations_vanished": sum(item.num_vanished for item in good),
+        "mean_clipped_share": float(np.mean([d.clipped_share for d in developed])) if developed else None,
+    }
+
+
+def _told(good: list["Converted"], bad: list["Failure"]) -> Iterator[Note]:
+    """Say in words what a user should look at."""
+    for item in bad:
+        yield Note(f"left out: {item.reason}")
+    without = [item for item in good if item.development and item.development.without_gains]
+    if without:
+        yield Note(f"{len(without)} camera files state no white balance of their own (report.json)")
+    if lost := sum(item.num_vanished for item in good):
+        yield Note(f"{lost} annotations became smaller than a pixel and were left out (report.json)")
+
+
+def _recipe(job: Job[Params]) -> dict[str, Any]:
+    """Return the stage's section as ``params.yaml`` would hold it, the chosen parts' values beside their names."""
+    parts = {choice.name: choice.params.model_dump(mode="json") for choice in job.choices.values()}
+    return {**job.params.model_dump(mode="json"), **parts}

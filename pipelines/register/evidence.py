@@ -6,13 +6,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pipelines.register.gate import Evidence, Figure
-from stages.core import artefacts, dataset, files
+from stages.core import artefacts, dataset, files, parts, seeds
 from stages.core.errors import DataError, ParamsError, nearest
+from stages.maths import statistics
+from stages.maths.measures import Measure
 
 VERDICTS = ("PASS", "FAIL", "UNDECIDED")
 TRUTH = ("bbox", "category_id", "iscrowd", "segmentation")
 PARTS = {"value", "low", "high", "n"}
+CLASS_FIGURES = ("f1", "ap50", "iou", "ap")
+NUM_REPLICATES = 2000
 
 
 def collect(task: str, metric: str) -> Evidence:
@@ -32,14 +38,15 @@ def collect(task: str, metric: str) -> Evidence:
     if metric not in figures:
         hint = f"{where} has no such figure; {nearest(metric, figures)} (params.yaml: register.{task}.metric)"
         raise ParamsError(f"register.{task}.metric is '{metric}'; {hint}")
+    test = test_data()
     return Evidence(
         metric=metric,
         figure=figures[metric],
         verdict=verdict(task),
-        test_data=test_data(),
+        test_data=test,
         classes=classes(evaluation),
-        outcomes=outcomes(task, metric),
         figures=figures,
+        **pairing(task, metric, test),
     )
 
 
@@ -85,8 +92,13 @@ def _figure(raw: Any) -> Figure:
 
 
 def classes(evaluation: Mapping[str, Any]) -> dict[str, Figure]:
-    """Return the figure of each class, where the evaluation has one."""
-    return {name: _figure(raw) for name, raw in sorted(evaluation.get("classes", {}).items())}
+    """Return the figure of each class: its F1, AP50 or IoU, whichever the evaluation has."""
+    found = {}
+    for name, raw in sorted(evaluation.get("per_class", {}).items()):
+        key = next((k for k in CLASS_FIGURES if k in raw), None)
+        if key:
+            found[name] = _figure(raw[key]) if isinstance(raw[key], Mapping) else Figure(raw[key], n=raw.get("n"))
+    return found
 
 
 def test_data() -> str:
@@ -102,9 +114,46 @@ def test_data() -> str:
     return hashlib.sha256(canonical(rows).encode()).hexdigest()
 
 
-def outcomes(task: str, metric: str) -> dict[str, float]:
-    """Return the outcome of each test picture, where ``metric`` is their mean; else nothing."""
-    file = artefacts.evaluated(task) / "outcomes.json"
-    if not file.exists():
+def pairing(task: str, metric: str, test: str) -> dict[str, Any]:
+    """Return what lets two models be compared on the same test pictures.
+
+    The evaluation's tables give the figure as a function of how much each picture weighs. A proportion of pictures gives the
+    ``outcomes`` (0 or 1 by ``image_id``); any other figure its ``replicates`` under bootstrap weights that depend on the
+    test data alone, so that the replicates of two models on the same data are paired.
+
+    Args:
+        task: the task.
+        metric: the figure.
+        test: digest of the test data.
+    """
+    measure, names = _measure(task, metric)
+    if measure is None:
         return {}
-    return {str(k): float(v) for k, v in files.read_json(file).get(metric, {}).items()}
+    if measure.independent:
+        alone = measure.values(np.eye(len(names)))
+        return {"outcomes": {n: float(v) for n, v in zip(names, alone, strict=True) if np.isfinite(v)}}
+    weights = statistics.resamples(len(names), NUM_REPLICATES, seeds.generator(0, "gate", test))
+    return {"replicates": [round(float(v), 6) if np.isfinite(v) else None for v in measure.values(weights)]}
+
+
+def _measure(task: str, metric: str) -> tuple[Measure | None, list[str]]:
+    """Read the figure back from the evaluation's tables; None where it left none for it."""
+    if not any(artefacts.evaluated(task).glob("*.parquet")):
+        return None, []
+    module = parts.load("evaluators", task, "tasks")
+    data = dataset.read(artefacts.PREPROCESSED).subset("test")
+    known = {"min_score": 0.5} if "min_score" in module.Params.model_fields else {}  # no figure of the gate depends on it
+    judge = module.build(module.Params(**known), data=data, folder=artefacts.evaluated(task))
+    found = next((m for m in judge.measures() if m.name == metric), None)
+    return found, judge.data.manifest["image_id"].tolist()
+
+
+def counts() -> dict[str, int]:
+    """Count the pictures of each split."""
+    found = dataset.read(artefacts.PREPROCESSED).manifest["split"].value_counts()
+    return {split: int(found.get(split, 0)) for split in dataset.SPLITS}
+
+
+def worst_groups(task: str, metric: str, number: int = 8) -> list[dict[str, str]]:
+    """Return the rows of the audit's table where the figure is lowest; none where it left no table."""
+    return []

@@ -3,8 +3,10 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
+
 from pipelines.register import Params
-from stages.maths.paired import difference
+from stages.maths import paired, statistics
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,8 @@ class Evidence:
         verdict: the audit's PASS, FAIL or UNDECIDED.
         test_data: digest of the test split (pictures and truth); figures compare only where it is equal.
         classes: the figure of each class, by name.
-        outcomes: per-picture outcome by ``image_id``, 0 to 1, whose mean is ``figure``; empty where it is no mean.
+        outcomes: per-picture outcome by ``image_id``, 0 or 1, whose mean is ``figure``; empty where it is no such mean.
+        replicates: the figure under bootstrap weights that are the same for equal ``test_data``, None where undefined.
         figures: every headline figure, by name.
     """
 
@@ -44,6 +47,7 @@ class Evidence:
     test_data: str
     classes: dict[str, Figure] = field(default_factory=dict)
     outcomes: dict[str, float] = field(default_factory=dict)
+    replicates: list[float | None] = field(default_factory=list)
     figures: dict[str, Figure] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -129,16 +133,32 @@ def _not_worse(model: Evidence, champion: Evidence, params: Params) -> Check:
     """Hold when the drop is within ``max_drop`` and no interval shows a loss."""
     if model.figure.value is None or champion.figure.value is None:
         return Check("champion", holds=False, reason=f"not comparable: {model.figure} against {champion.figure}")
-    gain = model.figure.value - champion.figure.value
+    gain, low, high, how = _difference(model, champion)
+    holds = gain >= -params.max_drop and high >= 0
+    reason = f"{'not worse' if holds else 'worse'} than the champion: {how} {gain:+.3f} [{low:+.3f}, {high:+.3f}]"
+    return Check("champion", holds, reason)
+
+
+def _difference(model: Evidence, champion: Evidence) -> tuple[float, float, float, str]:
+    """Return the gain over the champion with its interval, and how it was found: paired wherever both left what it takes."""
     if model.outcomes and model.outcomes.keys() == champion.outcomes.keys():
         names = sorted(model.outcomes)
-        gain, low, high = difference([model.outcomes[n] for n in names], [champion.outcomes[n] for n in names])
-        worse, how = high < 0, f"paired over {len(names)} pictures {gain:+.3f} [{low:+.3f}, {high:+.3f}]"
-    else:
-        worse = (model.figure.high or 0) < (champion.figure.low or 0)
-        how = f"{model.figure} against {champion.figure}: {gain:+.3f}"
-    holds = gain >= -params.max_drop and not worse
-    return Check("champion", holds, f"{'not worse' if holds else 'worse'} than the champion: {how}")
+        gain, low, high = paired.difference([model.outcomes[n] for n in names], [champion.outcomes[n] for n in names])
+        return gain, low, high, f"paired over {len(names)} pictures"
+    gain = (model.figure.value or 0.0) - (champion.figure.value or 0.0)
+    if model.replicates and len(model.replicates) == len(champion.replicates):
+        pairs = [
+            (a, b) for a, b in zip(model.replicates, champion.replicates, strict=True) if a is not None and b is not None
+        ]
+        low, high = statistics.percentile_interval(np.array([a - b for a, b in pairs]))
+        return gain, low, high, f"paired over {len(pairs)} bootstraps"
+    one, two = _triple(model.figure), _triple(champion.figure)
+    return *statistics.difference(one, two), "by their two intervals"
+
+
+def _triple(figure: Figure) -> tuple[float, float, float]:
+    value = figure.value or 0.0
+    return value, value if figure.low is None else figure.low, value if figure.high is None else figure.high
 
 
 def _each_class(model: Evidence, champion: Evidence, allowed: float) -> Check:

@@ -1,21 +1,23 @@
 """Where a model comes from: the commit, the data by their DVC hashes, the parameters, the runs."""
 
 import hashlib
-import subprocess
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
 from mlflow.tracking import MlflowClient
 
+from pipelines import settings
+from pipelines.record import lockfile, provenance
+from pipelines.record.sender import Sender
 from pipelines.register.evidence import canonical
-from stages.core.errors import DataError
 
 LOCK = Path("dvc.lock")
 UNKNOWN = "unknown"
-EXPERIMENT = "rawline"
 CHAIN = ("acquire", "preprocess", "augment", "pretrain", "finetune", "evaluate", "audit")
+SOURCES = ("finetune", "evaluate", "audit")
+PATIENCE_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -24,17 +26,19 @@ class Lineage:
 
     Attributes:
         commit: git commit of the code, or ``unknown``.
-        dirty: whether tracked files differed from that commit (``dvc.lock`` aside, which DVC rewrites as it goes).
+        dirty: whether tracked files differed from that commit: ``true``, ``false`` or ``unknown``.
         lock: SHA-256 of the entries of ``dvc.lock`` that lead to this model, or ``unknown``.
         data: DVC hash by path, for everything those stages read and wrote under ``data/``.
         params: parameters those stages ran with, as ``dvc.lock`` has them.
+        outs: digest of each stage's outputs, by stage; the record's runs carry it.
     """
 
     commit: str
-    dirty: bool
+    dirty: str
     lock: str
     data: dict[str, str] = field(default_factory=dict)
     params: dict[str, Any] = field(default_factory=dict)
+    outs: dict[str, str] = field(default_factory=dict)
 
 
 def trace(task: str) -> Lineage:
@@ -43,55 +47,46 @@ def trace(task: str) -> Lineage:
     Raises:
         DataError: ``dvc.lock`` is there but is not valid.
     """
-    entries = _entries(task)
-    data = {
-        item["path"]: str(item.get("md5", item.get("hash", "")))
-        for entry in entries.values()
-        for item in [*entry.get("deps", []), *entry.get("outs", [])]
-        if item["path"].startswith("data/")
-    }
+    wanted = {*CHAIN, *(f"{stage}@{task}" for stage in CHAIN)}
+    entries = {name: entry for name, entry in lockfile.read(LOCK).items() if name in wanted}
+    data: dict[str, str] = {}
     params: dict[str, Any] = {}
     for entry in entries.values():
+        data |= lockfile.hashes(entry, "deps") | lockfile.hashes(entry, "outs")
         params |= entry.get("params", {}).get("params.yaml", {})
-    lock = hashlib.sha256(canonical(entries).encode()).hexdigest() if entries else UNKNOWN
+    code = provenance.tags(Path.cwd())
     return Lineage(
-        _git("rev-parse", "HEAD") or UNKNOWN, _dirty(), lock, dict(sorted(data.items())), dict(sorted(params.items()))
+        commit=code.get("rawline.commit", UNKNOWN),
+        dirty=code.get("rawline.dirty", UNKNOWN),
+        lock=hashlib.sha256(canonical(entries).encode()).hexdigest() if entries else UNKNOWN,
+        data={path: value for path, value in sorted(data.items()) if path.startswith("data/")},
+        params=dict(sorted(params.items())),
+        outs={name: lockfile.output(entry) for name, entry in entries.items()},
     )
 
 
-def _entries(task: str) -> dict[str, Any]:
-    """Return the lock's entries up to the audit of a task."""
-    if not LOCK.exists():
-        return {}
-    try:
-        stages = (yaml.safe_load(LOCK.read_text(encoding="utf-8")) or {}).get("stages", {})
-    except (yaml.YAMLError, AttributeError) as error:
-        raise DataError(f"{LOCK} is not valid: {' '.join(str(error).split())}; run dvc repro") from error
-    wanted = {*CHAIN, *(f"{stage}@{task}" for stage in CHAIN)}
-    return {name: entry for name, entry in stages.items() if name in wanted}
-
-
-def _dirty() -> bool:
-    changed = (_git("status", "--porcelain", "--untracked-files=no") or "").splitlines()
-    return any(line[3:] != str(LOCK) for line in changed)
-
-
-def _git(*words: str) -> str | None:
-    try:
-        done = subprocess.run(["git", *words], check=True, capture_output=True, text=True, timeout=30)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.rstrip()
-
-
 def runs(client: MlflowClient, task: str, origin: Lineage) -> dict[str, str]:
-    """Find the MLflow runs that made the model, by stage, as far as the record has them."""
-    return {}
+    """Find the MLflow runs that made the model and judged it, by stage, as far as the record has them.
+
+    The record is sent behind the stages' back, so that the last run may still be on its way: it gets a few seconds.
+    """
+    found: dict[str, str] = {}
+    end = time.monotonic() + (PATIENCE_S if any((settings.state() / "spool").glob("*")) else 0)
+    for stage in SOURCES:
+        outs = origin.outs.get(f"{stage}@{task}")
+        while outs and (run := _run(client, f"{stage}@{task}", outs)) is None and time.monotonic() < end:
+            time.sleep(0.5)
+        if outs and run:
+            found[stage] = run
+    return found
 
 
-def experiment(client: MlflowClient, run_id: str | None) -> str:
-    """Return the id of the experiment a model belongs to: its run's, else the project's."""
-    if run_id:
-        return str(client.get_run(run_id).info.experiment_id)
-    found = client.get_experiment_by_name(EXPERIMENT)
-    return str(found.experiment_id) if found else str(client.create_experiment(EXPERIMENT))
+def experiment() -> str:
+    """Return the id of the project's experiment; one place makes it."""
+    return Sender()._experiment(settings.experiment())  # noqa: SLF001 - see above
+
+
+def _run(client: MlflowClient, stage: str, outs: str) -> str | None:
+    words = f"tags.`rawline.stage` = '{stage}' and tags.`rawline.outs` = '{outs}' and tags.`rawline.state` = 'Completed'"
+    found = client.search_runs([experiment()], words, max_results=1, order_by=["attributes.start_time DESC"])
+    return str(found[0].info.run_id) if found else None

@@ -12,7 +12,7 @@ from requests.exceptions import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipelines import settings
-from pipelines.record import locks
+from pipelines.record import database, locks
 from stages.core.errors import InfrastructureError
 
 CHALLENGER = "challenger"
@@ -33,6 +33,7 @@ def reachable() -> Iterator[MlflowClient]:
     settings.quiet(os.environ)
     uri = settings.tracking_uri()
     try:
+        database.prepare()
         yield MlflowClient(tracking_uri=uri, registry_uri=uri)
     except (MlflowException, RequestException, SQLAlchemyError) as error:
         detail = " ".join(str(error).split())[:300]
@@ -85,12 +86,15 @@ def holder(client: MlflowClient, name: str, alias: str) -> ModelVersion | None:
         raise
 
 
-def create(
-    client: MlflowClient, name: str, logged: LoggedModel, run_id: str | None, tags: Mapping[str, str], card: str
-) -> ModelVersion:
+def create(client: MlflowClient, name: str, logged: LoggedModel, tags: Mapping[str, str], card: str) -> ModelVersion:
     """Make a version with all its tags at once, so that a kill cannot leave one without them."""
     return client.create_model_version(
-        name, source=logged.model_uri, run_id=run_id, tags=dict(tags), description=shorten(card), model_id=logged.model_id
+        name,
+        source=logged.model_uri,
+        run_id=logged.source_run_id,
+        tags=dict(tags),
+        description=shorten(card),
+        model_id=logged.model_id,
     )
 
 

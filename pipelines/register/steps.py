@@ -73,6 +73,8 @@ def _facts(task: str, name: str, found: gate.Evidence, decision: gate.Decision, 
         model=files.read_json(artefacts.finetuned(task) / "model.json"),
         audit=files.read_json(artefacts.audit_metrics(task)),
         params=params.model_dump(),
+        counts=evidence.counts(),
+        groups=evidence.worst_groups(task, found.metric),
     )
 
 
@@ -84,8 +86,8 @@ def _create(client: MlflowClient, name: str, digest: str, facts: card.Facts) -> 
     folder = artefacts.finetuned(facts.task)
     packed = package.Package(facts.task, folder, facts.evidence.to_json(), text, {"digest": digest, "task": facts.task})
     mlflow.set_tracking_uri(settings.tracking_uri())
-    logged = package.log(client, packed, name, lineage.experiment(client, run_id), run_id)
-    return registry.create(client, name, logged, run_id, {**card.tags(facts, runs), registry.DIGEST: digest}, text)
+    logged = package.log(client, packed, name, lineage.experiment(), run_id)
+    return registry.create(client, name, logged, {**card.tags(facts, runs), registry.DIGEST: digest}, text)
 
 
 def _settle(client: MlflowClient, name: str, version: ModelVersion) -> dict[str, Any]:

@@ -67,10 +67,41 @@ def ui() -> None:
     show()
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; a user's mistake ends in one line and exit status 1."""
-    try:
-        app(args=arguments, standalone_mode=True)
-    except RawlineError as error:
-        click.echo(f"rawline: {error}", err=True)
+@app.command()
+@click.argument("model")
+@click.argument("pictures", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--draw", "folder", type=click.Path(path_type=Path), help="Write the pictures with the answers drawn in to a folder."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; masks as COCO run lengths.")
+@click.option(
+    "--min-score", default=0.5, show_default=True, type=click.FloatRange(0, 1), help="Leave out boxes with a lower score."
+)
+def predict(model: str, pictures: tuple[Path, ...], folder: Path | None, as_json: bool, min_score: float) -> None:
+    """Predict pictures, camera files too, with models:/NAME@ALIAS, models:/NAME/VERSION, a run's or a local model.
+
+    A picture that cannot be read gets one line; the others are answered, and the exit status is 1.
+    """
+    from pipelines.show import show  # noqa: PLC0415 - only what a command needs is imported
+
+    if show(model, list(pictures), min_score=min_score, folder=folder, as_json=as_json):
         sys.exit(1)
+
+
+@app.command()
+@click.argument("task")
+def register(task: str) -> None:
+    """Register a task's model again, as the stage does; nothing changes when it is there."""
+    from pipelines.run_stage import run_stage  # noqa: PLC0415 - only what a command needs is imported
+
+    run_stage("register", task)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; a fault ends in one line and a non-zero exit status."""
+    try:
+        app(args=arguments, standalone_mode=False)
+    except BaseException as error:  # noqa: BLE001 - the last stop before the user
+        from pipelines import faults  # noqa: PLC0415 - only what is needed is imported
+
+        sys.exit(faults.report(error))

@@ -1,18 +1,26 @@
-"""Runs one stage: typed parameters in, records streamed to whoever watches."""
+"""Runs one stage: typed parameters in, records to a journal, to MLflow and to whoever watches."""
 
 import importlib
+import os
 import shutil
+import signal
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
+from pipelines import settings
+from pipelines.record import execution as executions
+from pipelines.record import lockfile, processes, runs
+from pipelines.view import View
 from stages.core import params as parameters
-from stages.core.errors import ParamsError, nearest
-from stages.core.stage import Job, Keep, Metrics, Note, Progress, Record
+from stages.core.errors import ParamsError, RawlineError, nearest
+from stages.core.stage import Job
 
 STAGES = ("acquire", "preprocess", "augment", "pretrain", "finetune", "evaluate", "audit", "register")
 PER_TASK = ("finetune", "evaluate", "audit", "register")
+OUTSIDE = {"register": "pipelines.register"}  # it has a stage's form, but talks to MLflow
 
 
 def load_job(name: str, task: str | None, raw: dict[str, Any], work: Path) -> tuple[Any, Job[Any]]:
@@ -23,7 +31,8 @@ def load_job(name: str, task: str | None, raw: dict[str, Any], work: Path) -> tu
     """
     if name not in STAGES:
         raise ParamsError(f"'{name}' is no stage; {nearest(name, STAGES)}")
-    module = importlib.import_module("pipelines.register" if name == "register" else f"stages.{name}")  # it talks to MLflow
+    _check_task(name, task, raw)
+    module = importlib.import_module(OUTSIDE.get(name, f"stages.{name}"))
     where = f"{name}.{task}" if task else name
     content = parameters.lookup(raw, where)
     if task:
@@ -36,23 +45,67 @@ def load_job(name: str, task: str | None, raw: dict[str, Any], work: Path) -> tu
 
 
 def run_stage(name: str, task: str | None) -> None:
-    """Run a stage in the current folder and print what it yields."""
+    """Run a stage in the current folder, record it and show what it yields."""
+    settings.quiet(os.environ)
     raw = parameters.read()
-    work = Path(".rawline") / "work" / "-".join(filter(None, (name, task)))
-    module, job = load_job(name, task, raw, work)
-    for record in module.run(job):
-        _print(record)
-    shutil.rmtree(work, ignore_errors=True)
+    address = os.environ.get("DVC_STAGE") or "@".join(filter(None, (name, task)))
+    try:
+        module, job = load_job(name, task, raw, Path())
+    except RawlineError as error:
+        _note_refusal(address, error)
+        raise
+    node = lockfile.load_graph(Path.cwd()).nodes.get(address)
+    with _terminable(), runs.opened(address, node) as run, View(address) as view:
+        run.params(logged(job))
+        job = Job(job.params, job.choices, job.seed, work_folder(address, job, run.seen), task)
+        for record in module.run(job):
+            run.take(record)
+            view.show(record)
+    shutil.rmtree(job.work, ignore_errors=True)
+    if problem := run.wait():
+        click.echo(f"rawline: {problem}; the record is kept and sent by the next run or by: rawline sync", err=True)
 
 
-def _print(record: Record) -> None:
-    match record:
-        case Metrics(values, step):
-            head = "" if step is None else f"[{step}] "
-            click.echo(head + "  ".join(f"{k} {v:.4g}" for k, v in values.items()))
-        case Note(text):
-            click.echo(text)
-        case Progress(done, total, what):
-            click.echo(f"{done}/{total} {what}")
-        case Keep():
-            pass
+def logged(job: Job[Any]) -> dict[str, Any]:
+    """Return what MLflow shows as parameters: the section, the chosen parts, the seed."""
+    chosen = {choice.name: choice.params.model_dump() for choice in job.choices.values()}
+    return {**job.params.model_dump(), **chosen, "seed": job.seed}
+
+
+def work_folder(address: str, job: Job[Any], seen: dict[str, str]) -> Path:
+    """Return the folder for checkpoints: the same for the same command, parameters and inputs, outside of DVC's outs.
+
+    DVC removes a stage's outputs before its command, so that what a killed run should find again lies elsewhere.
+    """
+    return settings.state() / "work" / f"{address}-{lockfile.digest([address, logged(job), seen])[:16]}"
+
+
+def _check_task(name: str, task: str | None, raw: dict[str, Any]) -> None:
+    tasks = [str(key) for key in raw.get("tasks") or {}]
+    if name not in PER_TASK and task:
+        raise ParamsError(f"{name} takes no task; it was given '{task}'. Run: rawline stage {name}")
+    if name in PER_TASK and not task:
+        raise ParamsError(f"{name} needs a task, one of {', '.join(tasks) or 'none'} (params.yaml: tasks)")
+    if task and task not in tasks:
+        raise ParamsError(f"'{task}' is no task; {nearest(task, tasks)} (params.yaml: tasks)")
+
+
+def _note_refusal(address: str, error: RawlineError) -> None:
+    """Record a stage that its parameters kept from starting, where it is part of a larger execution."""
+    if os.environ.get(executions.VARIABLE) or processes.dvc_ancestor():
+        run = runs.StageRun(address, executions.current_execution(), None)
+        run.end("FAILED", str(error))
+
+
+class _terminable:  # noqa: N801 - used like a function
+    """SIGTERM ends the block as an exception does, so that the run is marked and nothing is left half-written."""
+
+    def __enter__(self) -> None:
+        self._before = signal.signal(signal.SIGTERM, self._raise)
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGTERM, self._before)
+
+    @staticmethod
+    def _raise(number: int, _frame: object) -> None:
+        sys.exit(128 + number)

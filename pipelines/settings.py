@@ -4,6 +4,9 @@ import os
 from collections.abc import MutableMapping
 from pathlib import Path
 
+from stages.core import params
+from stages.core.errors import ParamsError
+
 EXPERIMENTS = ("/.dvc/tmp/exps/", "/.dvc/tmp/exps")
 QUIET = {
     "NO_ALBUMENTATIONS_UPDATE": "1",
@@ -65,6 +68,14 @@ def tracking_uri() -> str:
     if found and scheme.startswith("sqlite") and not path.startswith("/"):
         return f"{scheme}:///{root() / path}"
     return uri
+
+
+def experiment() -> str:
+    """Return the name of the MLflow experiment: ``name`` in ``params.yaml``, ``rawline`` where it cannot be read."""
+    try:
+        return str(params.read().get("name") or "rawline")
+    except ParamsError:
+        return "rawline"
 
 
 def is_local() -> bool:

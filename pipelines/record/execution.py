@@ -8,9 +8,10 @@ For a scheduler (the Prefect flow)::
     stage_states(execution)                                       # {"finetune@classify": StageState(...)} so far
     outcome = close_execution(execution, exit_code=0, states={"acquire": "Cached"})
 
-``states`` is only needed for what the record cannot know; by default a stage that did not run and whose entry in ``dvc.lock``
-still fits is ``Cached``, any other that did not run is ``NotReached``. A bare ``dvc repro`` needs none of this: the first
-stage opens the execution for the dvc process above it, and the recorder closes it when that process has ended.
+``states`` is only needed for what the record cannot know; by default a stage that did not run and whose entry in
+``dvc.lock`` still fits is ``Cached``, any other that did not run is ``NotReached``. A bare ``dvc repro`` needs none of
+this: the first stage opens the execution for the dvc process above it, and the recorder closes it when that process has
+ended. Inside a stage, ``runs.current_run_id()`` names its own MLflow run.
 
 Nothing here imports MLflow; a recorder process (``recorder.py``) sends the journals.
 """
@@ -26,10 +27,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipelines import settings
-from pipelines.record import locks, processes
+from pipelines.record import locks, processes, provenance
+from pipelines.record.journal import PARENT, Journal, journals
 from stages.core import files
 
 VARIABLE = "RAWLINE_EXECUTION"
+STATES: Mapping[str, "State"] = {"FINISHED": "Completed", "FAILED": "Failed", "KILLED": "Killed"}
 State = Literal["Running", "Completed", "Failed", "Killed", "Cached", "NotReached"]
 
 
@@ -98,7 +101,9 @@ def open_execution(
     execution = f"{when:%Y%m%d-%H%M%S}-{kind}-{owner.pid}"
     with locks.locked(settings.state() / "executions.lock"):
         if not (folder(execution) / "execution.json").exists():
-            files.write_json(folder(execution) / "execution.json", _describe(execution, kind, name, owner, tags or {}))
+            content = _describe(execution, kind, name, owner)
+            files.write_json(folder(execution) / "execution.json", content)
+            _open_parent(content, tags or {})
     recorder.ensure(execution)
     return execution
 
@@ -125,11 +130,14 @@ def describe(execution: str) -> dict[str, Any]:
 
 def stage_states(execution: str) -> dict[str, StageState]:
     """Return how each stage that has started in the execution fares; of several attempts the last one counts."""
-    raise NotImplementedError
+    done = archive(execution)
+    if done.exists():
+        return {name: StageState(**raw) for name, raw in files.read_json(done)["states"].items()}
+    return {j.opening()["stage"]: _state(j) for j in journals(folder(execution)) if "stage" in j.opening()}
 
 
 def close_execution(
-    execution: str, *, exit_code: int | None = None, states: Mapping[str, str] | None = None, wait_s: float = 30.0
+    execution: str, *, exit_code: int | None = None, states: Mapping[str, str] | None = None, wait_s: float = 60.0
 ) -> Outcome:
     """End an execution and wait until its record has been sent.
 
@@ -139,7 +147,47 @@ def close_execution(
         states: states that the scheduler knows better, by DVC address.
         wait_s: how long to wait for MLflow; what is not sent then is sent later.
     """
-    raise NotImplementedError
+    from pipelines.record import recorder  # noqa: PLC0415 - it imports this module
+
+    if not archive(execution).exists():
+        files.write_json(folder(execution) / "closing.json", {"exit_code": exit_code, "states": dict(states or {})})
+        recorder.ensure(execution)
+    return wait(execution, wait_s)
+
+
+def wait(execution: str, wait_s: float) -> Outcome:
+    """Wait until the execution's record is in MLflow, its recorder has given up, or time is over."""
+    end = time.monotonic() + wait_s
+    while time.monotonic() < end and not archive(execution).exists() and not problem(execution):
+        time.sleep(0.1)
+    if archive(execution).exists():
+        content = files.read_json(archive(execution))
+        return Outcome(stage_states(execution), content["run_id"], sent=True)
+    late = f"MLflow has not taken the record within {wait_s:.0f} s"
+    return Outcome(stage_states(execution), sent=False, problem=problem(execution) or late)
+
+
+def problem(execution: str) -> str:
+    """Return why the recorder cannot send, empty while it can."""
+    place = folder(execution) / "problem.txt"
+    try:
+        return place.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return ""
+
+
+def archive(execution: str) -> Path:
+    """Return the file that says how a completely sent execution ended."""
+    return settings.state() / "executions" / f"{execution}.json"
+
+
+def _state(journal: Journal) -> StageState:
+    run_id, last = journal.sent().run_id, journal.ending()
+    if "state" in journal.opening():
+        return StageState(journal.opening()["state"], journal.opening().get("message", ""), run_id)
+    if last is None:
+        return StageState("Running", "", run_id)
+    return StageState(STATES[last["status"]], last.get("message", ""), run_id)
 
 
 def _arguments(words: list[str]) -> list[str]:
@@ -147,17 +195,23 @@ def _arguments(words: list[str]) -> list[str]:
     return words[start + 1 :]
 
 
-def _describe(
-    execution: str, kind: str, name: str | None, owner: processes.Owner, tags: Mapping[str, str]
-) -> dict[str, Any]:
+def _describe(execution: str, kind: str, name: str | None, owner: processes.Owner) -> dict[str, Any]:
     return {
         "id": execution,
         "kind": kind,
         "name": name or execution,
-        "started_ms": int(time.time() * 1000),
+        "experiment": settings.experiment(),
         "pid": owner.pid,
         "created_ms": int(owner.created * 1000),
         "workdir": str(Path.cwd()),
-        "root": str(settings.root()),
-        "tags": dict(tags),
     }
+
+
+def _open_parent(content: Mapping[str, Any], tags: Mapping[str, str]) -> None:
+    parent = Journal(folder(content["id"]) / f"{PARENT}.jsonl")
+    about = {"rawline.kind": content["kind"], "rawline.execution": content["id"], **provenance.tags(Path.cwd()), **tags}
+    parent.write("open", name=content["name"], experiment=content["experiment"], tags=about)
+    source = Path("params.yaml")
+    for path in (source, Path("dvc.lock")):
+        if path.exists():
+            parent.keep(path)

@@ -1,0 +1,166 @@
+"""What ``dvc.lock`` says about a stage: its signature, the hashes of its data, whether its entry still fits."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipelines import graph as graphs
+from pipelines import settings
+from pipelines.graph import Graph, Node
+from stages.core import files
+from stages.core.errors import DataError, RawlineError
+
+NAME = "dvc.lock"
+Entry = dict[str, Any]
+Entries = dict[str, Entry]
+
+
+def read(path: Path) -> Entries:
+    """Return the entries of ``dvc.lock`` by stage; none when it does not exist.
+
+    Raises:
+        DataError: the file is broken.
+    """
+    try:
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        content = yaml.load(path.read_bytes(), Loader=loader)  # noqa: S506 - a safe loader
+    except FileNotFoundError:
+        return {}
+    except yaml.YAMLError as error:
+        raise DataError(f"{path} is not valid YAML; git checkout it, or dvc repro again") from error
+    return dict((content or {}).get("stages", {}))
+
+
+def hashes(entry: Entry, side: str) -> dict[str, str]:
+    """Return path to DVC hash of an entry's ``deps`` or ``outs``."""
+    return {item["path"]: str(item.get("md5") or item.get("etag") or item.get("hash")) for item in entry.get(side, [])}
+
+
+def signature(entry: Entry) -> str:
+    """Name what went in: MD5 over command, parameters and hashes of dependencies."""
+    return digest([entry.get("cmd"), entry.get("params", {}), hashes(entry, "deps")])
+
+
+def output(entry: Entry) -> str:
+    """Name what came out: MD5 over the hashes of the outputs."""
+    return digest(hashes(entry, "outs"))
+
+
+def digest(content: Any) -> str:
+    """Return the MD5 of plain content, whatever the order of its keys."""
+    return hashlib.md5(json.dumps(content, sort_keys=True, default=str).encode(), usedforsecurity=False).hexdigest()
+
+
+def load_graph(workdir: Path) -> Graph:
+    """Return the project's graph, from a cache keyed by ``dvc.yaml`` and ``params.yaml`` (DVC takes half a second).
+
+    A folder that is no DVC project has an empty graph.
+    """
+    sources = [p.read_bytes() for name in ("dvc.yaml", "params.yaml") if (p := workdir / name).exists()]
+    cache = settings.state() / "graphs" / f"{digest([str(s) for s in sources])}.json"
+    if cache.exists():
+        return thaw(files.read_json(cache))
+    if not (workdir / ".dvc").is_dir() or not (workdir / "dvc.yaml").exists():
+        return Graph({})
+    found = graphs.read(workdir)
+    files.write_json(cache, freeze(found))
+    return found
+
+
+def freeze(graph: Graph) -> dict[str, Any]:
+    """Return a graph as plain JSON, in order."""
+    return {"nodes": [{**asdict(node), "upstream": sorted(node.upstream)} for node in graph.nodes.values()]}
+
+
+def thaw(content: dict[str, Any]) -> Graph:
+    """Return the graph that ``freeze`` wrote."""
+    nodes = [
+        Node(
+            raw["name"], tuple(raw["commands"]), tuple(raw["deps"]), {f: tuple(keys) for f, keys in raw["params"].items()},
+            tuple(raw["outs"]), tuple(raw["metrics"]), frozenset(raw["upstream"]),
+        )
+        for raw in content["nodes"]
+    ]  # fmt: skip
+    return Graph({node.name: node for node in nodes})
+
+
+def inputs(node: Node, entries: Entries, workdir: Path) -> dict[str, str]:
+    """Return path to hash of what a stage is about to read, without hashing large folders.
+
+    What another stage or a ``.dvc`` file made has its hash there; a file is hashed; any other folder is named by the
+    names, sizes and times of its files (prefix ``listing:``).
+    """
+    made = {path: value for entry in entries.values() for path, value in hashes(entry, "outs").items()}
+    return {dep: made.get(dep) or _tracked(workdir / dep) or _hash(workdir / dep) for dep in node.deps}
+
+
+def is_fresh(node: Node, entries: Entries, workdir: Path) -> bool:
+    """Tell whether a stage's entry still fits its command, parameters and inputs, as far as is cheap to say."""
+    entry = entries.get(node.name)
+    if entry is None or _words(entry.get("cmd")) != _words(list(node.commands)) or not _same_params(node, entry, workdir):
+        return False
+    now = inputs(node, entries, workdir) if workdir.is_dir() else {}
+    booked = hashes(entry, "deps")
+    return all(known(now.get(path, value)) is None or now.get(path, value) == value for path, value in booked.items())
+
+
+def known(value: str) -> str | None:
+    """Return a DVC hash, None for a mere listing or a missing file."""
+    return None if value.startswith("listing:") or not value else value
+
+
+def changed(seen: Mapping[str, str], entry: Entry) -> list[str]:
+    """List the inputs that DVC booked with another hash than the stage saw at its start (DVC issue 11058)."""
+    booked = hashes(entry, "deps")
+    return sorted(p for p, value in seen.items() if p in booked and known(value) and booked[p] != value)
+
+
+def _same_params(node: Node, entry: Entry, workdir: Path) -> bool:
+    for file, keys in node.params.items():
+        place = workdir / file
+        if not place.exists():
+            continue
+        content = yaml.safe_load(place.read_bytes()) or {}
+        booked = entry.get("params", {}).get(file, {})
+        if any(booked.get(key, ...) != _find(content, key) for key in keys):
+            return False
+    return True
+
+
+def _find(content: Any, key: str) -> Any:
+    for word in key.split("."):
+        if not isinstance(content, dict) or word not in content:
+            return None
+        content = content[word]
+    return content
+
+
+def _words(command: Any) -> list[str]:
+    return command.splitlines() if isinstance(command, str) else list(command or [])
+
+
+def _tracked(path: Path) -> str | None:
+    """Return the hash that a ``.dvc`` file beside the path holds."""
+    pointer = path.with_name(path.name + ".dvc")
+    if not pointer.exists():
+        return None
+    try:
+        outs = (yaml.safe_load(pointer.read_bytes()) or {}).get("outs", [])
+    except yaml.YAMLError as error:
+        raise RawlineError(f"{pointer} is not valid YAML") from error
+    return next((str(out["md5"]) for out in outs if out.get("path") == path.name and "md5" in out), None)
+
+
+def _hash(path: Path) -> str:
+    if path.is_dir():
+        found = sorted(p for p in path.rglob("*") if p.is_file())
+        return "listing:" + digest([[p.relative_to(path).as_posix(), (s := p.stat()).st_size, s.st_mtime_ns] for p in found])
+    if not path.exists():
+        return ""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

@@ -29,7 +29,7 @@ def table(entries: list[Entry]) -> Table:
     """Lay the entries out for a terminal."""
     out = Table(title=entries[0].machine if entries else "nothing measured")
     for column, side in (("name", "left"), ("value", "right"), ("unit", "left"), ("rival", "left"), ("ratio", "right")):
-        out.add_column(column, justify=side)  # type: ignore[arg-type]
+        out.add_column(column, justify=side, no_wrap=column == "name")  # type: ignore[arg-type]
     for e in entries:
         out.add_row(e.name, f"{e.value:.4g}", e.unit, e.rival or "", f"{e.ratio:.2f}x" if e.ratio else "")
     return out

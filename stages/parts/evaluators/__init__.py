@@ -1,0 +1,105 @@
+"""Evaluators: one per task, chosen by the task's name.
+
+``build(params, data, folder)`` returns an ``Evaluator`` over the pictures of ``data`` (the test split) whose tables lie in
+``folder``. ``evaluate`` fills it; ``audit`` reads it again and needs no model.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.core import parts
+from stages.core.dataset import Dataset
+from stages.core.errors import DataError
+from stages.core.params import validate
+from stages.maths.measures import Measure
+
+Prediction = Mapping[str, NDArray[Any]]
+BEST = "best"
+SCRATCH = "scratch"
+SETTINGS = "evaluator.json"  # the parameters an evaluation was made with, beside its tables
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A picture on which the model went wrong.
+
+    Attributes:
+        row: position in the test split's manifest.
+        badness: how wrong; more is worse.
+        caption: one or two short lines: truth and prediction.
+    """
+
+    row: int
+    badness: float
+    caption: str
+
+
+class Evaluator(Protocol):
+    """What an evaluator does."""
+
+    data: Dataset
+    """The pictures judged, a part of the test split."""
+    models: Sequence[str]
+    """Which checkpoints are judged; the first is the one that counts."""
+    legend: str
+    """What the colours in a drawn picture mean."""
+
+    def add(self, model: str, predictions: Sequence[Prediction]) -> None:
+        """Take the predictions of the next pictures, in the manifest's order."""
+        ...
+
+    def save(self) -> None:
+        """Write predictions and tables into the folder."""
+        ...
+
+    def measures(self) -> list[Measure]:
+        """Return the figures, read from the folder; the first is the headline."""
+        ...
+
+    def figures(self, weights: NDArray[np.float64]) -> dict[str, Any]:
+        """Return the content of the metrics file, given (M, N) bootstrap weights."""
+        ...
+
+    def plots(self) -> None:
+        """Write plot data and pictures into the folder."""
+        ...
+
+    def mistakes(self) -> list[Mistake]:
+        """Return what went wrong, worst first."""
+        ...
+
+    def draw(self, mistake: Mistake) -> NDArray[np.uint8]:
+        """Return the picture with truth and prediction drawn into it."""
+        ...
+
+
+def load(task: str, given: Mapping[str, Any], data: Dataset, folder: Path) -> Evaluator:
+    """Return the evaluator of a task.
+
+    Args:
+        task: its name.
+        given: the evaluator's own parameters.
+        data: the test split.
+        folder: where its tables lie or will lie.
+
+    Raises:
+        DataError: no picture of the test split can be judged.
+        ParamsError: there is no such task, or ``given`` does not fit it.
+    """
+    module = parts.load("evaluators", task, "tasks")
+    judge: Evaluator = module.build(validate(module.Params, dict(given), f"evaluate.{task}"), data=data, folder=folder)
+    if judge.data.manifest.empty:
+        raise DataError(f"no picture of the test split can be judged for {task}; see the splits and labels in {data.root}")
+    return judge
+
+
+def contact_sheet(judge: Evaluator, mistakes: Sequence[Mistake], title: str) -> NDArray[np.uint8]:
+    """Draw mistakes with their captions and lay them out under a title."""
+    from stages.parts.evaluators import _gallery  # noqa: PLC0415 - Pillow's drawing only where something is drawn
+
+    return _gallery.sheet([judge.draw(m) for m in mistakes], [m.caption for m in mistakes], title)

@@ -1,0 +1,101 @@
+"""Draws truth and prediction into pictures and lays pictures out as a contact sheet."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+Picture = NDArray[np.uint8]
+Colour = tuple[int, int, int]
+TRUTH: Colour = (46, 204, 113)  # green: what is there
+FALSE: Colour = (235, 64, 52)  # red: what the model said
+PALETTE: tuple[Colour, ...] = (
+    (0, 0, 0), (230, 97, 1), (31, 120, 180), (51, 160, 44), (227, 26, 28), (106, 61, 154), (253, 191, 111),
+    (166, 206, 227), (178, 223, 138), (251, 154, 153), (202, 178, 214), (255, 255, 153),
+)  # fmt: skip
+THUMB_PX = 208
+LINE_PX = 17
+GAP_PX = 10
+
+
+def enlarged(image: Picture, at_least_px: int = THUMB_PX) -> tuple[Picture, int]:
+    """Enlarge a small picture by a whole factor, so that what is drawn into it stays sharp; return the factor too."""
+    factor = max(1, -(-at_least_px // max(image.shape[:2])))
+    return image.repeat(factor, axis=0).repeat(factor, axis=1), factor
+
+
+def with_boxes(
+    image: Picture, boxes: Sequence[Sequence[float]], texts: Sequence[str], colour: Colour, factor: int
+) -> Picture:
+    """Draw boxes, xyxy in the pixels of the picture before it was enlarged by ``factor``, with a short text each."""
+    canvas = Image.fromarray(image)
+    pen = ImageDraw.Draw(canvas)
+    font = ImageFont.load_default(11)
+    for (x0, y0, x1, y1), text in zip(boxes, texts, strict=True):
+        left, right = sorted((x0 * factor, x1 * factor))
+        top, bottom = sorted((y0 * factor, y1 * factor))
+        pen.rectangle((left, top, right, bottom), outline=colour, width=2)
+        if text:
+            at = (left + 2, max(0, top - 13) if colour == TRUTH else min(canvas.height - 13, bottom + 1))
+            pen.rectangle(pen.textbbox(at, text, font=font), fill=colour)
+            pen.text(at, text, fill=(0, 0, 0), font=font)
+    return np.asarray(canvas)
+
+
+def with_outline(image: Picture, inside: NDArray[np.bool_], colour: Colour, factor: int) -> Picture:
+    """Draw the outline of a mask (H, W) of the picture before it was enlarged by ``factor``."""
+    big = inside.repeat(factor, axis=0).repeat(factor, axis=1)
+    padded = np.pad(big, 2)
+    core = big.copy()
+    for down in (-2, 0, 2):
+        for right in (-2, 0, 2):
+            core &= padded[2 + down : padded.shape[0] - 2 + down, 2 + right : padded.shape[1] - 2 + right]
+    drawn = image.copy()
+    drawn[big & ~core] = colour
+    return drawn
+
+
+def painted(mask: NDArray[np.uint8], image: Picture) -> Picture:
+    """Paint an index mask over a grey version of its picture; 255 (ignore) stays grey."""
+    grey = image.mean(axis=2, keepdims=True).repeat(3, axis=2)
+    colours = np.array([PALETTE[1 + (k - 1) % (len(PALETTE) - 1)] if k else (0, 0, 0) for k in range(256)], np.float64)
+    share = np.where((mask == 0) | (mask == 255), 0.0, 0.75)[..., None]  # noqa: PLR2004 - 255 = ignore
+    return (grey * (1 - share) + colours[mask] * share).astype(np.uint8)
+
+
+def side_by_side(pictures: Sequence[Picture]) -> Picture:
+    """Put pictures of one height next to each other with a thin white line between."""
+    line = np.full((pictures[0].shape[0], 3, 3), 255, np.uint8)
+    return np.concatenate([part for picture in pictures for part in (picture, line)][:-1], axis=1)
+
+
+def sheet(pictures: Sequence[Picture], captions: Sequence[str], title: str, columns: int = 4) -> Picture:
+    """Lay pictures out in rows with their captions below and one title above.
+
+    Args:
+        pictures: (H, W, 3) uint8 each; shrunk or enlarged to one width.
+        captions: lines of text each, separated by newlines.
+        title: one line; says what the colours mean.
+        columns: pictures in a row.
+    """
+    wide = max((p.shape[1] / p.shape[0] for p in pictures), default=1.0)
+    columns = min(columns if wide < 2 else 2, max(len(pictures), 1))  # noqa: PLR2004 - pairs side by side need the room
+    width = THUMB_PX if wide < 2 else 2 * THUMB_PX + GAP_PX  # noqa: PLR2004
+    thumbs = [Image.fromarray(p) for p in pictures]
+    scaled = [t.resize((width, max(1, round(t.height * width / t.width))), Image.Resampling.LANCZOS) for t in thumbs]
+    tall = max((t.height for t in scaled), default=0)
+    lines = max((c.count("\n") + 1 for c in captions), default=1)
+    cell = tall + lines * LINE_PX + GAP_PX
+    canvas = Image.new(
+        "RGB", (columns * (width + GAP_PX) + GAP_PX, 34 + -(-len(pictures) // columns) * cell + GAP_PX), (255, 255, 255)
+    )
+    pen = ImageDraw.Draw(canvas)
+    pen.text((GAP_PX, 9), title, fill=(20, 20, 20), font=ImageFont.load_default(14))
+    for index, (thumb, caption) in enumerate(zip(scaled, captions, strict=True)):
+        left, top = GAP_PX + index % columns * (width + GAP_PX), 34 + index // columns * cell
+        canvas.paste(thumb, (left, top))
+        pen.multiline_text(
+            (left, top + thumb.height + 2), caption, fill=(20, 20, 20), font=ImageFont.load_default(12), spacing=3
+        )
+    return np.asarray(canvas)

@@ -1,0 +1,115 @@
+"""Plots that several evaluators draw: the data for ``dvc plots`` as CSV, the picture for people as PNG."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from stages.maths.confusion import percent_records
+
+MANY = 16  # classes from which on the cells carry no numbers
+
+
+def confusion(
+    folder: Path, counts: NDArray[np.generic], names: Sequence[str], records: list[tuple[int, int]] | None = None
+) -> None:
+    """Write a confusion matrix: ``confusion.csv`` (one record per case), ``confusion_counts.csv`` and ``confusion.png``.
+
+    Args:
+        folder: where to.
+        counts: (K, K), row = truth, column = prediction.
+        names: K names.
+        records: (truth, prediction) per case for ``dvc plots``; None spreads each row over 100 records.
+    """
+    pairs = percent_records(counts) if records is None else records
+    table = pd.DataFrame([(names[t], names[p]) for t, p in pairs], columns=["actual", "predicted"])
+    table.to_csv(folder / "confusion.csv", index=False, lineterminator="\n")
+    whole = pd.DataFrame(np.asarray(counts), index=pd.Index(names, name="actual \\ predicted"), columns=list(names))
+    whole.to_csv(folder / "confusion_counts.csv", lineterminator="\n")
+    _confusion_picture(folder / "confusion.png", np.asarray(counts, np.float64), names)
+
+
+def _confusion_picture(path: Path, counts: NDArray[np.float64], names: Sequence[str]) -> None:
+    num = len(names)
+    figure, axes = _figure(max(3.4, 0.55 * num + 2), max(3.0, 0.5 * num + 1.6))
+    total = counts.sum(1, keepdims=True)
+    share = np.divide(counts, total, out=np.zeros_like(counts), where=total > 0)
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    axes.set_xticks(range(num), names, rotation=45, ha="right")
+    axes.set_yticks(range(num), names)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("truth")
+    if num < MANY:
+        for row in range(num):
+            for column in range(num):
+                if counts[row, column]:
+                    ink = "white" if share[row, column] > 0.6 else "#222222"  # noqa: PLR2004 - dark cell
+                    axes.text(column, row, _short(counts[row, column]), ha="center", va="center", color=ink, fontsize=8)
+    _save(figure, path)
+
+
+def precision_recall(folder: Path, curves: dict[str, NDArray[np.float64]], recall: NDArray[np.float64]) -> None:
+    """Write precision over recall at IoU 0.5: ``pr_curve.csv`` (mean of the classes), ``pr_curves.csv`` (each) and ``pr_curve.png``.
+
+    Args:
+        folder: where to.
+        curves: class name to (R,) precision, NaN where the class has no object.
+        recall: (R,) the recall at which it holds.
+    """
+    table = pd.DataFrame({"recall": recall, **curves})
+    table.round(6).to_csv(folder / "pr_curves.csv", index=False, lineterminator="\n")
+    mean = table[list(curves)].mean(axis=1)
+    pd.DataFrame({"recall": recall, "precision": mean}).round(6).to_csv(
+        folder / "pr_curve.csv", index=False, lineterminator="\n"
+    )
+    figure, axes = _figure(4.6, 3.6)
+    for name, precision in curves.items():
+        if np.isfinite(precision).any():
+            axes.plot(recall, precision, linewidth=1, label=name)
+    axes.plot(recall, mean, linewidth=2.4, color="#222222", label="mean")
+    axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="recall", ylabel="precision at IoU 0.5")
+    if len(curves) < MANY:
+        axes.legend(fontsize=8, frameon=False, loc="lower left")
+    _save(figure, folder / "pr_curve.png")
+
+
+def bars(path: Path, names: Sequence[str], values: Sequence[float], title: str) -> None:
+    """Draw one horizontal bar per class, 0 to 1; an undefined one is marked so."""
+    figure, axes = _figure(4.6, 0.34 * len(names) + 1.1)
+    axes.barh(range(len(names)), np.nan_to_num(values), color="#3b6ea5", height=0.62)
+    for row, value in enumerate(values):
+        axes.text(
+            np.nan_to_num(value) + 0.01, row, f"{value:.2f}" if np.isfinite(value) else "undefined", va="center", fontsize=8
+        )
+    axes.set_yticks(range(len(names)), names)
+    axes.invert_yaxis()
+    axes.set(xlim=(0, 1.12), xlabel=title)
+    _save(figure, path)
+
+
+def _figure(width: float, height: float) -> tuple[Any, Any]:
+    """Open a figure without pyplot, whose global state and windows nothing here needs."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - heavy, only who draws needs it
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _save(figure: Any, path: Path) -> None:
+    figure.savefig(path, metadata={"Software": None})
+
+
+def _short(count: float) -> str:
+    """Write a count in at most four characters."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if count >= size:
+            unit = 1e3 if letter == "k" else size
+            return f"{count / unit:.0f}{letter}"
+    return f"{count:.0f}"

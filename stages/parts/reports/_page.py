@@ -1,0 +1,174 @@
+"""Renders an audit as one self-contained page: no script, no font and no picture from elsewhere."""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.core.dataset import Dataset
+from stages.maths.groups import Comparison
+from stages.maths.measures import Estimate
+from stages.maths.verdicts import FAIL, PASS, UNDECIDED, Finding, Limits
+from stages.parts.reports import _words
+
+TEMPLATE = Path(__file__).with_name("audit.html")
+SHOWN = 3  # worst groups whose pictures are shown
+THUMB_PX = 200
+PLOTS = (("confusion.png", "Confusion matrix"), ("pr_curve.png", "Precision over recall"), ("iou.png", "IoU by class"))
+
+DEFINITIONS = {
+    "classify": "Accuracy is the share of pictures whose highest score is the right label. Macro F1 is the mean over classes of "
+    "2 TP / (2 TP + FP + FN); a class neither there nor predicted is left out.",
+    "detect": "mAP50 is COCO's average precision at IoU 0.5 (101 recall thresholds, at most 100 detections a picture), averaged over "
+    "the classes present. Recall is the share of objects found by the detections above the score threshold at IoU 0.5.",
+    "instance": "mAP50 is COCO's average precision of masks at IoU 0.5 (101 recall thresholds, at most 100 a picture), averaged over "
+    "the classes present. Recall is the share of objects whose mask is found by those above the score threshold at IoU 0.5.",
+    "segment": "mIoU comes from one pixel confusion matrix over all pictures of the group, averaged over the classes that are there or "
+    "predicted; pixels marked 255 are left out. Picture IoU is the mean over pictures of the same figure for each picture alone.",
+}
+
+
+@dataclass(frozen=True)
+class Content:
+    """What an audit found.
+
+    Attributes:
+        task: the task audited.
+        data: the pictures judged.
+        verdict: PASS, FAIL or UNDECIDED.
+        reasons: why, one sentence each.
+        findings: the judged comparisons.
+        comparisons: all comparisons, judged or only listed.
+        limits: what was allowed.
+        min_group: pictures a group needed to be compared.
+    """
+
+    task: str
+    data: Dataset
+    verdict: str
+    reasons: list[str]
+    findings: list[Finding]
+    comparisons: list[Comparison]
+    limits: Limits
+    min_group: int
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A picture on which the model went wrong: the drawn picture and a caption."""
+
+    image: NDArray[np.uint8]
+    caption: str
+
+
+@dataclass(frozen=True)
+class Strip:
+    """The worst pictures of one group, under a title."""
+
+    title: str
+    shots: Sequence[Shot]
+
+
+def worst_groups(findings: Sequence[Finding]) -> list[Finding]:
+    """Choose the findings whose worst group deserves pictures: failures first, then the widest gaps; one per column."""
+    order = {FAIL: 0, UNDECIDED: 1, PASS: 2}
+    ranked = sorted((f for f in findings if f.p is not None), key=lambda f: (order[f.verdict], -f.comparison.gap()[0]))
+    chosen: dict[tuple[str, ...], Finding] = {}
+    for finding in ranked:
+        if len(finding.comparison.grouping.columns) == 1:
+            chosen.setdefault(finding.comparison.grouping.columns, finding)
+    return list(chosen.values())[:SHOWN]
+
+
+def render(content: Content, figures: dict[str, Any], strips: Sequence[Strip], plots: Path, legend: str) -> str:
+    """Return the page.
+
+    Args:
+        content: what the audit found.
+        figures: content of the evaluation's metrics file.
+        strips: pictures of the worst groups.
+        plots: folder with the evaluation's PNG plots; those of ``PLOTS`` that exist are embedded.
+        legend: what the colours in the pictures mean.
+    """
+    from jinja2 import Environment, StrictUndefined, select_autoescape  # noqa: PLC0415 - only who renders needs it
+    from markupsafe import Markup  # noqa: PLC0415 - comes with jinja2
+
+    environment = Environment(
+        autoescape=select_autoescape(default=True), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.globals.update(interval=lambda e: Markup(bar(e, content.limits.min_worst_group)), chance=_words.chance)  # noqa: S704 - our own SVG of numbers
+    environment.filters["points"] = points
+    known = {c.measure.name: c.measure.title for c in content.comparisons}
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        audit=content,
+        limits=content.limits,
+        tables=_tables(content),
+        headline=[(known.get(n, _title(n)), f) for n, f in figures.items() if isinstance(f, dict) and "value" in f],
+        twin=figures.get("scratch", {}).get("accuracy"),
+        strips=[(s.title, [(embedded(shot.image), shot.caption) for shot in s.shots]) for s in strips],
+        plots=[(title, _data_uri((plots / name).read_bytes())) for name, title in PLOTS if (plots / name).is_file()],
+        legend=legend,
+        definition=DEFINITIONS[content.task],
+        num_pictures=len(content.data.manifest),
+        num_tests=sum(f.p is not None for f in content.findings),
+    )
+
+
+def _tables(content: Content) -> list[dict[str, Any]]:
+    """Gather the judged comparisons by grouping: one table each, one column per measure."""
+    tables: dict[tuple[str, ...], dict[str, Any]] = {}
+    for finding in content.findings:
+        grouping = finding.comparison.grouping
+        start = {"title": " × ".join(grouping.columns), "single": len(grouping.columns) == 1, "names": grouping.names}  # noqa: RUF001 - a times sign
+        table = tables.setdefault(grouping.columns, {**start, "findings": []})
+        table["findings"].append(finding)
+    return list(tables.values())
+
+
+def bar(estimate: Estimate, floor: float) -> str:
+    """Draw a figure between 0 and 1 with its interval as SVG, the floor as a dashed line; empty where undefined."""
+    if not np.isfinite(estimate.value):
+        return ""
+    value, low, high, line = (round(100 * x, 2) for x in (estimate.value, estimate.low, estimate.high, floor))
+    return (
+        '<svg class="bar" viewBox="0 0 100 12" preserveAspectRatio="none" aria-hidden="true">'
+        '<rect class="track" x="0" y="5" width="100" height="2"/>'
+        f'<line class="floor" x1="{line}" x2="{line}" y1="0" y2="12"/>'
+        f'<rect class="span" x="{low}" y="3" width="{max(high - low, 0.3):.2f}" height="6"/>'
+        f'<rect class="dot" x="{value - 0.5:.2f}" y="1" width="1" height="10"/></svg>'
+    )
+
+
+def points(value: float | None) -> str:
+    """Write a share in points out of 100; undefined as a word.
+
+    Example:
+        >>> points(0.1234), points(None)
+        ('12.3', 'undefined')
+    """
+    return "undefined" if value is None or not np.isfinite(value) else f"{100 * value:.1f}"
+
+
+def embedded(image: NDArray[np.uint8]) -> str:
+    """Return a small PNG of a picture as a data address."""
+    from PIL import Image  # noqa: PLC0415 - only where pictures are shown
+
+    small = Image.fromarray(image)
+    height = THUMB_PX if small.width > small.height * 1.5 else round(small.height * THUMB_PX / small.width)
+    width = round(small.width * height / small.height)
+    stream = BytesIO()
+    small.resize((width, height), Image.Resampling.LANCZOS).save(stream, format="PNG", optimize=True)
+    return _data_uri(stream.getvalue())
+
+
+def _data_uri(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ")

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from pipelines.register.gate import Evidence, Figure
-from stages.core import artefacts, dataset, files, parts, seeds
+from stages.core import artefacts, dataset, files, seeds
 from stages.core.errors import DataError, ParamsError, nearest
 from stages.maths import statistics
 from stages.maths.measures import Measure
+from stages.parts import evaluators
 
 VERDICTS = ("PASS", "FAIL", "UNDECIDED")
 TRUTH = ("bbox", "category_id", "iscrowd", "segmentation")
@@ -138,12 +140,11 @@ def pairing(task: str, metric: str, test: str) -> dict[str, Any]:
 
 def _measure(task: str, metric: str) -> tuple[Measure | None, list[str]]:
     """Read the figure back from the evaluation's tables; None where it left none for it."""
-    if not any(artefacts.evaluated(task).glob("*.parquet")):
+    folder = artefacts.evaluated(task)
+    if not (folder / evaluators.SETTINGS).exists():
         return None, []
-    module = parts.load("evaluators", task, "tasks")
     data = dataset.read(artefacts.PREPROCESSED).subset("test")
-    known = {"min_score": 0.5} if "min_score" in module.Params.model_fields else {}  # no figure of the gate depends on it
-    judge = module.build(module.Params(**known), data=data, folder=artefacts.evaluated(task))
+    judge = evaluators.load(task, files.read_json(folder / evaluators.SETTINGS), data, folder)
     found = next((m for m in judge.measures() if m.name == metric), None)
     return found, judge.data.manifest["image_id"].tolist()
 
@@ -155,5 +156,20 @@ def counts() -> dict[str, int]:
 
 
 def worst_groups(task: str, metric: str, number: int = 8) -> list[dict[str, str]]:
-    """Return the rows of the audit's table where the figure is lowest; none where it left no table."""
-    return []
+    """Return the compared groups where the figure is lowest, as cells of a table; none where the audit left no table."""
+    file = artefacts.audited(task) / "groups.csv"
+    if not file.exists():
+        return []
+    table = pd.read_csv(file)
+    rows = table[(table["measure"] == metric) & table["compared"] & table["value"].notna()]
+    worst = rows.sort_values(["value", "columns", "group"], kind="stable").head(number)
+    return [
+        {
+            "group by": str(row["columns"]),
+            "worst groups": str(row["group"]),
+            metric: f"{row['value']:.3f}",
+            "95 % interval": f"{row['low']:.3f} to {row['high']:.3f}",
+            "n": str(row["n"]),
+        }
+        for row in worst.to_dict("records")
+    ]

@@ -101,13 +101,13 @@ class Groups:
     def start(self, command: list[str], cwd: Path, env: Mapping[str, str]) -> Iterator["subprocess.Popen[str]"]:
         """Start a command as the leader of a new group and end the whole group when the block is left."""
         with self._lock:
-            if self._closed:
-                raise InterruptedError("the flow is being stopped")
             process = subprocess.Popen(
                 command, cwd=cwd, env=dict(env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                 text=True, errors="replace", start_new_session=True,
             )  # fmt: skip
             self._live[process.pid] = process
+            if self._closed:  # it was closed a moment ago
+                signal_group(process.pid, signal.SIGTERM)
         try:
             with process:
                 yield process
@@ -172,6 +172,8 @@ def reproduce(
     Returns:
         What happened, as DVC's words tell it: the exit status alone does not.
     """
+    if groups.closed:
+        return Outcome(How.STOPPED, 0.0, -signal.SIGTERM)
     begin = time.monotonic()
     arguments = ["repro", *(["--force"] if force else []), "--single-item", node.name]
     with tempfile.TemporaryDirectory(prefix="rawline-") as folder:

@@ -13,6 +13,7 @@ from stages.core.errors import InfrastructureError
 
 PORT = 4200
 HEALTH = "/api/health"
+FLUSH_S = 5.0
 
 
 def note() -> Path:
@@ -103,8 +104,20 @@ def _using(api: str) -> Iterator[None]:
     os.environ["PREFECT_API_URL"] = api
     try:
         with temporary_settings({PREFECT_API_URL: api}):
-            yield
+            try:
+                yield
+            finally:
+                _flush()
     finally:
         os.environ.pop("PREFECT_API_URL")
         if before is not None:
             os.environ["PREFECT_API_URL"] = before
+
+
+def _flush() -> None:
+    """Send what Prefect still holds back; at exit it would wait a minute for a server that is gone."""
+    from prefect.events.worker import EventsWorker  # noqa: PLC0415 - prefect takes a second
+    from prefect.logging.handlers import APILogWorker  # noqa: PLC0415
+
+    for worker in (APILogWorker, EventsWorker):
+        worker.drain_all(timeout=FLUSH_S)

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
-from pipelines import prefect_server
+from pipelines import prefect_server, services
 from stages.core.errors import ParamsError
 
 
@@ -55,7 +55,7 @@ def serve(cron: str, name: str, zone: str | None = None, max_parallel: int = 2, 
     zone = zone or local_zone()
     begin = next_run(cron, zone, datetime.now(UTC))
     root = str(Path.cwd())
-    with prefect_server.connected() as api:
+    with services.interruptible(), prefect_server.connected() as api:
         from prefect.flows import EntrypointType  # noqa: PLC0415 - after the address is known
         from prefect.schedules import Cron  # noqa: PLC0415
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -10,6 +11,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 from pipelines.dvc_stage import end_group
 from stages.core.errors import InfrastructureError
@@ -103,6 +105,49 @@ def running(service: Service, health: str) -> Iterator[Service]:
         yield service
     finally:
         stop(service)
+
+
+@dataclass
+class Interrupt:
+    """Whether Ctrl-C or SIGTERM came.
+
+    Attributes:
+        number: the signal, 0 while none came.
+    """
+
+    number: int = 0
+
+    @property
+    def status(self) -> int:
+        """Return the exit status that says so: 128 and the signal's number."""
+        return 128 + self.number if self.number else 0
+
+    def wait(self) -> None:
+        """Sleep until one comes; it ends the block of ``interruptible``."""
+        while True:
+            signal.pause()
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[Interrupt]:
+    """End the block on Ctrl-C or SIGTERM, in good order; a second signal does not cut the clearing short."""
+    interrupt = Interrupt()
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        if not interrupt.number:
+            interrupt.number = number
+            raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield interrupt
+    except BaseException as error:
+        if isinstance(error, Exception | SystemExit):
+            raise
+        interrupt.number = interrupt.number or signal.SIGTERM  # Prefect's own TerminationSignal
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _last(log: Path) -> str:

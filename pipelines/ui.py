@@ -1,11 +1,7 @@
 """MLflow's and Prefect's pages on loopback, until Ctrl-C."""
 
 import contextlib
-import signal
 import sys
-import threading
-from collections.abc import Iterator
-from types import FrameType
 
 import click
 
@@ -33,7 +29,7 @@ def ui(mlflow_port: int = MLFLOW_PORT, prefect_port: int = prefect_server.PORT) 
     Raises:
         InfrastructureError: a server does not start, or the user's Prefect server does not answer.
     """
-    with stopping() as stopped, contextlib.ExitStack() as stack:
+    with services.interruptible() as interrupted, contextlib.ExitStack() as stack:
         click.echo("Starting MLflow and Prefect (about ten seconds) ...")
         mlflow = None if settings.tracking_uri().startswith("http") else start_mlflow(mlflow_port)
         if mlflow:
@@ -44,25 +40,5 @@ def ui(mlflow_port: int = MLFLOW_PORT, prefect_port: int = prefect_server.PORT) 
         click.echo(f"MLflow   {mlflow.address if mlflow else settings.tracking_uri()}")
         click.echo(f"Prefect  {prefect_page}")
         click.echo("Press Ctrl-C to stop.")
-        stopped.wait()
-        click.echo("Stopping ...")
-
-
-@contextlib.contextmanager
-def stopping() -> Iterator[threading.Event]:
-    """Give an event that Ctrl-C or SIGTERM sets; while starting, they end the block instead."""
-    event = threading.Event()
-
-    def handle(_number: int, _frame: FrameType | None) -> None:
-        if event.is_set():
-            return
-        event.set()
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        with contextlib.suppress(KeyboardInterrupt):
-            yield event
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        interrupted.wait()
+    click.echo("Stopped.")

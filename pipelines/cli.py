@@ -97,6 +97,55 @@ def register(task: str) -> None:
     run_stage("register", task)
 
 
+@app.command()
+@click.argument("targets", nargs=-1)
+@click.option("--force", is_flag=True, help="Run stages although nothing they read has changed.")
+def repro(targets: tuple[str, ...], force: bool) -> None:
+    """Check the parameters, run dvc repro, sum up."""
+    from pipelines.repro import repro as reproduce  # noqa: PLC0415 - only what a command needs is imported
+
+    sys.exit(reproduce(targets, force=force))
+
+
+@app.command()
+def summary() -> None:
+    """Print figures, verdicts and registered versions of the last run."""
+    from pipelines.summary import show  # noqa: PLC0415 - only what a command needs is imported
+
+    show()
+
+
+@app.command()
+def sync() -> None:
+    """Send what MLflow has missed."""
+    from pipelines.sync import sync as send  # noqa: PLC0415 - only what a command needs is imported
+
+    send()
+
+
+@app.command()
+def doctor() -> None:
+    """Look for what is wrong with this installation and print the command that mends it."""
+    from pipelines.doctor import doctor as examine  # noqa: PLC0415 - only what a command needs is imported
+
+    sys.exit(examine())
+
+
+@app.group()
+def params() -> None:
+    """Work with params.yaml."""
+
+
+@params.command()
+@click.argument("file", type=click.Path(path_type=Path))
+def use(file: Path) -> None:
+    """Lay a parameter file, for instance params/bccd.yaml, over params.yaml."""
+    from pipelines.overlay import use as lay_over  # noqa: PLC0415 - only what a command needs is imported
+
+    for line in lay_over(file) or ["params.yaml says all of that already."]:
+        click.echo(line)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; a fault ends in one line and a non-zero exit status."""
     try:

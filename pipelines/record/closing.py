@@ -73,11 +73,13 @@ def close(execution: str) -> None:
         return
     request = files.read_json(place / "closing.json") if (place / "closing.json").exists() else {}
     _sign_all(execution)
+    told = request.get("states", {})
+    _overrule(execution, told)
     states = dict(executions.stage_states(execution))
     entries = _entries(execution)
     for node in note_graph(execution).nodes.values():
         if node.name not in states:
-            states[node.name] = _absent(execution, node, states, entries, request.get("states", {}))
+            states[node.name] = _absent(execution, node, states, entries, told)
             _write_absent(execution, node, states[node.name], entries)
     if (place / LOCK).exists():
         parent.keep(place / LOCK)
@@ -95,10 +97,21 @@ def _sign_all(execution: str) -> None:
             continue
         entry = entries[first["stage"]]
         edited = lockfile.changed(first.get("seen", {}), entry)
-        if edited and not _is_final(execution):  # an entry of an earlier run; dvc has not booked this one yet
+        if edited and not is_over(execution):  # an entry of an earlier run; dvc has not booked this one yet
             continue
         journal.write("tags", values=_stale(edited) if edited else signed(entry))
         mark.touch()
+
+
+def _overrule(execution: str, told: Mapping[str, str]) -> None:
+    """Let the scheduler's word stand where a command ended well and the stage is worth nothing all the same."""
+    for journal in journals(executions.folder(execution)):
+        last, state = journal.ending(), told.get(journal.opening().get("stage", ""))
+        if last and last["status"] == "FINISHED" and state in ("Failed", "Killed"):
+            journal.write("tags", values={"rawline.state": state})
+            journal.write(
+                "end", status=STATUS[state], message="its command ended well, but the scheduler could not accept it"
+            )
 
 
 def signed(entry: Mapping[str, Any]) -> dict[str, str]:
@@ -110,10 +123,6 @@ def signed(entry: Mapping[str, Any]) -> dict[str, str]:
 
 def _stale(edited: list[str]) -> dict[str, str]:
     return {"rawline.edited_while_running": ", ".join(edited)}
-
-
-def _is_final(execution: str) -> bool:
-    return is_over(execution)
 
 
 def _entries(execution: str) -> lockfile.Entries:

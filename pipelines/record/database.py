@@ -40,6 +40,23 @@ def revision(file: Path) -> str | None:
     return str(row[0]) if row else None
 
 
+def newest() -> str:
+    """Return the revision that the installed MLflow wants."""
+    from mlflow.store.db.utils import _get_latest_schema_revision  # noqa: PLC0415 - it has no public name
+
+    return str(_get_latest_schema_revision())
+
+
+def fault(file: Path) -> str:
+    """Return what sqlite says is wrong with a database, empty when it is whole."""
+    try:
+        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
+            answer = str(connection.execute("pragma quick_check").fetchone()[0])
+    except sqlite3.Error as error:
+        return str(error)
+    return "" if answer == "ok" else answer
+
+
 def _upgrade(file: Path) -> None:
     import mlflow.store.db.utils as db  # noqa: PLC0415 - takes over a second
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore  # noqa: PLC0415

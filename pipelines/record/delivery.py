@@ -10,7 +10,7 @@ from pipelines.record import execution as executions
 from pipelines.record.journal import PARENT, Journal, journals
 from pipelines.record.sender import Sender
 from stages.core import files
-from stages.core.errors import InfrastructureError
+from stages.core.errors import DataError, InfrastructureError
 
 KEPT = 500
 
@@ -47,16 +47,25 @@ def deliver_rest(sender: Sender, but: str = "") -> dict[str, str]:
         place = executions.folder(execution)
         if execution == but or locks.is_held(place / "recorder.lock"):
             continue
-        with locks.locked(place / "recorder.lock", timeout_s=0):
+        found[execution] = _deliver_left(sender, execution)
+        if found[execution]:
+            break  # the others would wait for the same server
+    return found
+
+
+def _deliver_left(sender: Sender, execution: str) -> str:
+    try:
+        with locks.locked(executions.folder(execution) / "recorder.lock", timeout_s=0.5):
             closing.settle(execution)
             if closing.is_over(execution):
                 closing.note_graph(execution)
                 closing.snapshot(execution)
                 closing.close(execution)
-            found[execution] = deliver(sender, execution)
-        if found[execution]:
-            break  # the others would wait for the same server
-    return found
+            return deliver(sender, execution)
+    except (DataError, FileNotFoundError):  # another process has just put it away
+        if executions.folder(execution).exists():
+            raise
+        return ""
 
 
 def waiting() -> list[str]:

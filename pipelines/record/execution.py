@@ -33,6 +33,7 @@ from stages.core import files
 
 VARIABLE = "RAWLINE_EXECUTION"
 STATES: Mapping[str, "State"] = {"FINISHED": "Completed", "FAILED": "Failed", "KILLED": "Killed"}
+KINDS = ("Completed", "Cached", "Failed", "Killed", "NotReached")
 State = Literal["Running", "Completed", "Failed", "Killed", "Cached", "NotReached"]
 
 
@@ -97,8 +98,7 @@ def open_execution(
     from pipelines.record import recorder  # noqa: PLC0415 - it imports this module
 
     owner = owner or processes.owner()
-    when = datetime.fromtimestamp(owner.created if kind in ("dvc", "stage") else time.time(), UTC)
-    execution = f"{when:%Y%m%d-%H%M%S}-{kind}-{owner.pid}"
+    execution = name_of(kind, owner)
     with locks.locked(settings.state() / "executions.lock"):
         if not (folder(execution) / "execution.json").exists():
             content = _describe(execution, kind, name, owner)
@@ -106,6 +106,17 @@ def open_execution(
             _open_parent(content, tags or {})
     recorder.ensure(execution)
     return execution
+
+
+def name_of(kind: str, owner: processes.Owner) -> str:
+    """Return the id of an owner's execution: the same in all its stages. A flow's process may run several."""
+    when = datetime.fromtimestamp(owner.created if kind in ("dvc", "stage") else time.time(), UTC)
+    return f"{when:%Y%m%d-%H%M%S}-{kind}-{owner.pid}"
+
+
+def exists(execution: str) -> bool:
+    """Tell whether anything of the execution is on record."""
+    return archive(execution).exists() or (folder(execution) / "execution.json").exists()
 
 
 def current_execution() -> str:

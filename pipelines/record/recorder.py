@@ -29,7 +29,7 @@ RETRY_S = 10.0  # between tries while MLflow is out of reach
 def ensure(execution: str) -> None:
     """Start the execution's recorder unless it runs or ``RAWLINE_RECORDER=off``."""
     place = executions.folder(execution)
-    if os.environ.get("RAWLINE_RECORDER") == "off" or locks.is_held(place / "recorder.lock"):
+    if os.environ.get("RAWLINE_RECORDER") == "off" or is_running(execution):
         return
     environment = {**os.environ, "RAWLINE_ROOT": str(settings.root()), "OMP_NUM_THREADS": "1"}
     for name in ("MLFLOW_RUN_ID", executions.VARIABLE, "DVC_ROOT", "DVC_STAGE"):
@@ -42,11 +42,16 @@ def ensure(execution: str) -> None:
         )  # fmt: skip
 
 
+def is_running(execution: str) -> bool:
+    """Tell whether the execution's recorder runs."""
+    return locks.is_held(executions.folder(execution) / "recorder.lock")
+
+
 def main(execution: str) -> None:
     """Record one execution to its end."""
     place = executions.folder(execution)
     try:
-        with locks.locked(place / "recorder.lock", timeout_s=0):
+        with locks.locked(place / "recorder.lock", timeout_s=1.0):
             Recorder(execution).run()
     except InfrastructureError as error:
         print(error)  # noqa: T201 - into recorder.log

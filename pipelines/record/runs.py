@@ -11,13 +11,14 @@ from typing import Any
 from pipelines import settings
 from pipelines.graph import Node
 from pipelines.record import execution as executions
-from pipelines.record import lockfile, processes, provenance
+from pipelines.record import lockfile, processes, provenance, recorder
 from pipelines.record.journal import Journal
 from stages.core.errors import InfrastructureError, RawlineError
 from stages.core.stage import Keep, Metrics, Note, Record
 
 VARIABLE = "RAWLINE_RUN"  # the journal of the stage that this process runs
-PATIENCE_S = 20.0
+PATIENCE_S = 8.0  # for a server to answer or to be found missing; the recorder goes on after that
+LOCAL_S = 2.0
 MESSAGE = 1500
 
 
@@ -66,9 +67,13 @@ class StageRun:
         self.journal.write("tags", values={"rawline.state": executions.STATES[status]})
         self.journal.write("end", status=status, message=message[:MESSAGE])
 
-    def wait(self, patience_s: float = PATIENCE_S) -> str:
-        """Wait until MLflow has the run; return why it has not, one line, empty when it has."""
-        end = time.monotonic() + patience_s
+    def wait(self) -> str:
+        """Wait a little for MLflow to take the run.
+
+        Returns:
+            Why it will not have it, one line; empty when it has, or when the recorder is at it.
+        """
+        end = time.monotonic() + (LOCAL_S if settings.is_local() else PATIENCE_S)
         while time.monotonic() < end:
             try:
                 if self.journal.is_settled():
@@ -78,7 +83,8 @@ class StageRun:
             if problem := executions.problem(self.execution):
                 return problem
             time.sleep(0.05)
-        return f"MLflow has not taken the record within {patience_s:.0f} s"
+        recorder.ensure(self.execution)  # slow, or gone: then a new one takes over
+        return ""
 
     def _datasets(self, seen: Mapping[str, str]) -> list[dict[str, Any]]:
         """Refer to each data set that is read: DVC's hash is the digest, the bytes stay where they are."""

@@ -226,9 +226,8 @@ def _params(values: dict[str, Any]) -> list[Param]:
 
 
 def _dataset(item: dict[str, Any]) -> DatasetInput:
-    data = Dataset(
-        name=item["name"], digest=item["digest"][:DIGEST], source_type="dvc", source=item["source"], profile=item.get("profile")
-    )  # fmt: skip
+    digest = item["digest"][:DIGEST]
+    data = Dataset(item["name"], digest, source_type="dvc", source=item["source"], profile=item.get("profile"))
     return DatasetInput(data, [InputTag("mlflow.data.context", item["context"])])
 
 

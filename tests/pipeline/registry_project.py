@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.factories import make_dataset
+from mlflow.tracking import MlflowClient
 
-from pipelines.register import Params
+from pipelines import settings
+from pipelines.register import Params, package
 from stages.core import artefacts, files
 from stages.core.stage import Job
+from tests.factories import make_dataset
 
 CLASSES = ["disc", "square", "triangle"]
 RULES = {
@@ -72,3 +74,12 @@ def make(root: Path, patch: pytest.MonkeyPatch) -> None:
     (root / "params.yaml").write_text(json.dumps({"name": "shapes", "seed": 7}))
     make_dataset(artefacts.PREPROCESSED, num_images=12)
     judge(0.9)
+
+
+def quick(patch: pytest.MonkeyPatch) -> None:
+    """Leave out the proof in a fresh process, which one test of its own holds, and give ``served`` no real package."""
+    patch.setattr(package, "prove", lambda _: None)
+
+
+def client() -> MlflowClient:
+    return MlflowClient(tracking_uri=settings.tracking_uri(), registry_uri=settings.tracking_uri())

@@ -5,10 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.pipeline import registry_project as project
-
 from pipelines.register import package, run
 from stages.core import artefacts, files
+from tests.pipeline import registry_project as project
 
 LOAD = """
 import json, sys
@@ -23,7 +22,8 @@ given = [picture, Path(picture), content, array, [picture, array], np.stack([arr
          pd.DataFrame({"image": [picture, content]}), {"image": picture}, model.input_example]
 answers = [model.predict(one) for one in given]
 import stages
-print(json.dumps({"answers": answers, "stages": stages.__file__, "rawline": [m for m in sys.modules if m.startswith("pipelines")]}))
+ours = [m for m in sys.modules if m.startswith("pipelines")]
+print(json.dumps({"answers": answers, "stages": stages.__file__, "ours": ours}))
 """
 
 
@@ -58,4 +58,4 @@ def test_a_registered_model_predicts_in_a_fresh_process(tmp_path, monkeypatch) -
     assert all(one["label"] == "disc" for answer in told["answers"] for one in answer)
     assert told["answers"][3][0]["width"] == 30
     assert "/artifacts/code/" in told["stages"] or "/code/stages" in told["stages"]
-    assert not told["rawline"], "the project's own packages were loaded"
+    assert not told["ours"], "the project's own packages were loaded"

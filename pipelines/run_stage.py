@@ -39,6 +39,8 @@ def load_job(name: str, task: str | None, raw: dict[str, Any], work: Path) -> tu
         chosen = parameters.lookup(raw, f"tasks.{task}")
         wanted = {k: v for k, v in chosen.items() if k in module.Params.model_fields}
         content = {**(content or {}), **wanted}
+    if "name" in module.Params.model_fields and isinstance(content, dict):
+        content = {"name": parameters.lookup(raw, "name"), **content}
     section = parameters.section(module.Params, content, where)
     seed = parameters.lookup(raw, "seed")
     return module, Job(section.values, section.choices, seed, work, task)

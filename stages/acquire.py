@@ -1,69 +1,173 @@
 """Brings pictures and their annotations in from one source, through one gate, into the data contract.
 
-Enters: the user's files at ``path`` (``scenes`` and ``torchvision`` bring their own). Leaves: ``data/acquired`` with the files as
-they came, ``manifest.parquet``, ``annotations.json``, index masks and ``gate.json``. Chooses: the source.
+In: the user's files at ``path`` (``scenes`` brings its own). Out: ``data/acquired`` (files as they came, manifest, COCO
+annotations, index masks; what the gate found in ``gate.json``, ``gate.csv`` and ``gate.md``) and ``data/metrics/acquire.json``.
+Choices: the source.
+
+Pictures stream: one at a time is read, checked and stored; only their rows are kept. What concerns the whole set
+(duplicates, splits, classes) is judged at the end, and a picture left out then is removed from the folder again.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import pandas as pd
+from pydantic import Field
 
-from stages.core import artefacts, dataset, files, images, params
-from stages.core.items import Item, Source
+from stages.core import artefacts, dataset, files, gate, images, params, verdicts
+from stages.core.errors import DataError
+from stages.core.findings import Findings, Gate
+from stages.core.items import Item, Mark, Source
 from stages.core.params import Part
 from stages.core.stage import Job, Keep, Metrics, Note, Progress, Record
+from stages.core.verdicts import Entry
+from stages.maths import rle
+
+_EVERY = 100
+_REPORTS = ("gate.json", "gate.csv", "gate.md")
 
 
 class Params(params.Params):
-    """What is acquired."""
+    """What is acquired.
 
+    Attributes:
+        name: of the data set; it begins the names of registered models.
+        source: where pictures come from.
+        path: the user's file or folder, relative to the project's root.
+        val_share: share of validation pictures where the source gives no such split.
+        test_share: share of test pictures where the source gives no such split.
+        split_by: what the splits should have in equal shares: ``label``, the name of a ``group_`` column, or ``none``.
+        gate: what becomes of each kind of fault.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     source: Annotated[str, Part("sources")]
     path: str
-    name: str = "scenes"
+    val_share: Annotated[float, Field(ge=0, lt=1)]
+    test_share: Annotated[float, Field(ge=0, lt=1)]
+    split_by: Annotated[str, Field(pattern=r"^(label|none|group_\w+)$")]
+    gate: Gate
 
 
 def run(job: Job[Params]) -> Iterator[Record]:
-    """Acquire the data set."""
-    source: Source = job.part("sources").build(path=Path(job.params.path), seed=job.seed)
-    rows: list[dict[str, Any]] = []
-    marks: list[dict[str, Any]] = []
+    """Acquire the data set.
+
+    Raises:
+        DataError: the source's layout is wrong, the gate refuses something, or no picture is left.
+    """
+    values = job.params
+    source: Source = job.part("sources").build(path=Path(values.path), seed=job.seed)
+    findings = Findings(values.gate)
     with files.atomic(artefacts.ACQUIRED) as root:
         (root / "images").mkdir(parents=True)
+        entries: list[Entry] = []
         for done, item in enumerate(source, 1):
-            row, found = _store(root, item, source)
-            rows.append(row)
-            marks.extend(found)
-            if done % 100 == 0:
+            entry = _take(root, item, source, findings)
+            entries += [entry] if entry else []
+            if done % _EVERY == 0 or done == len(source):
                 yield Progress(done, len(source), "pictures")
-        info = dataset.Info(job.params.name, job.part("sources").name, source.labels, source.categories, source.mask_classes)
-        dataset.write(root, info, pd.DataFrame(rows), marks)
-        files.write_json(root / "gate.json", {"findings": []})
-    files.write_json(artefacts.ACQUIRE_METRICS, {"num_images": len(rows), "num_objects": len(marks)})
-    yield Metrics({"num_images": len(rows), "num_objects": len(marks)})
+        kept = _judge(entries, source, findings, job)
+        _remove(root, entries, kept)
+        summary = _summary(source, kept)
+        yield from (Note(remark) for remark in source.remarks)
+        yield from (Note(f"gate: {line}") for line in findings.lines())
+        _refuse(findings, kept, summary, job.work)
+        info = dataset.Info(values.name, job.part("sources").name, source.labels, source.categories, source.mask_classes)
+        dataset.write(root, info, pd.DataFrame([_row(e) for e in kept]), [m for e in kept for m in _marks(e, source)])
+        findings.write(root, summary)
+    numbers = {**{k: v for k, v in summary.items() if isinstance(v, int)}, "gate": findings.counts()}
+    files.write_json(artefacts.ACQUIRE_METRICS, numbers)
+    yield Metrics(
+        {k: float(v) for k, v in numbers.items() if isinstance(v, int)} | {"gate/findings": float(len(findings.found))}
+    )
+    yield from (Keep(artefacts.ACQUIRED / name, "gate") for name in _REPORTS)
 
 
-def _store(root: Path, item: Item, source: Source) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    import io
-    import rawpy
-    content = item.load()
-    name = images.image_id(content)
-    path = f"images/{name}{item.suffix}"
-    (root / path).write_bytes(content)
-    with rawpy.imread(io.BytesIO(content)) as raw:
-        height, width = raw.raw_image_visible.shape
+def _take(root: Path, item: Item, source: Source, findings: Findings) -> Entry | None:
+    """Check one picture and store its files; None where it is left out."""
+    picture = gate.open_picture(item, findings)
+    if picture is None:
+        return None
+    size = (picture.width, picture.height)
+    marks = gate.check_marks(item, *size, findings)
+    if marks is None:
+        return None
     mask = None
-    if item.load_mask is not None:
-        mask = f"masks/{name}.png"
-        images.write_png(root / mask, item.load_mask())
-    row = {"image_id": name, "path": path, "width": width, "height": height, "split": item.split, "label": item.label,
-           "source": item.name, "mask": mask, **item.groups}
-    found = [{"image_id": name, "category_id": source.categories.index(m.category) + 1, "bbox": list(m.bbox), "area": _area(m),
-              "segmentation": m.segmentation} for m in item.marks]
-    return row, found
+    if item.load_mask:
+        mask = gate.check_mask(item, *size, len(source.mask_classes), findings)
+        if mask is None:
+            return None
+    elif source.mask_classes:
+        mask = gate.paint_mask(marks, source.categories, *size)
+    name = images.image_id(picture.content)
+    entry = Entry(
+        name, f"images/{name}{item.suffix}", item.name, *size, picture.pixels, item.split, item.label, marks,
+        f"masks/{name}.png" if mask is not None else None, {**picture.camera, **item.camera}, dict(item.groups),
+    )  # fmt: skip
+    if not (root / entry.path).exists():
+        (root / entry.path).write_bytes(picture.content)
+        if mask is not None and entry.mask:
+            images.write_png(root / entry.mask, mask)
+    return entry
 
 
-def _area(mark):
-    from pycocotools import mask as coco
-    return float(coco.area({**mark.segmentation, "counts": mark.segmentation["counts"].encode()}))
+def _judge(entries: list[Entry], source: Source, findings: Findings, job: Job[Params]) -> list[Entry]:
+    """Judge what concerns the whole set and give every picture its split."""
+    kept = verdicts.annotated(verdicts.unique(entries, findings), source.categories, findings)
+    values = job.params
+    kept = verdicts.with_splits(kept, {"val": values.val_share, "test": values.test_share}, values.split_by, job.seed)
+    verdicts.check_classes(kept, source, findings)
+    return kept
+
+
+def _remove(root: Path, entries: list[Entry], kept: list[Entry]) -> None:
+    """Remove the files of pictures that were left out after they had been stored."""
+    stay = {path for entry in kept for path in (entry.path, entry.mask)}
+    for path in sorted({path for entry in entries for path in (entry.path, entry.mask) if path} - stay):
+        (root / path).unlink(missing_ok=True)
+
+
+def _refuse(findings: Findings, kept: list[Entry], summary: dict[str, Any], work: Path) -> None:
+    """Stop where the gate says so, and leave the list of findings where the user can read it."""
+    if kept and not any(finding.action == "refuse" for finding in findings.found):
+        return
+    work.mkdir(parents=True, exist_ok=True)
+    findings.write(work, summary)
+    findings.refused(work / "gate.md")
+    raise DataError(f"no picture is left after the data gate; its findings are in {work / 'gate.md'}")
+
+
+def _summary(source: Source, kept: list[Entry]) -> dict[str, Any]:
+    splits = Counter(entry.split for entry in kept)
+    return {
+        "num_found": len(source),
+        "num_images": len(kept),
+        "num_objects": sum(len(entry.marks) for entry in kept),
+        **{f"num_{split}": splits[split] for split in dataset.SPLITS},
+        "remarks": list(source.remarks),
+    }
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    row = {column: getattr(entry, column) for column in dataset.COLUMNS}
+    return {**row, **entry.camera, **entry.groups}
+
+
+def _marks(entry: Entry, source: Source) -> Iterator[dict[str, Any]]:
+    for mark in entry.marks:
+        found = {
+            "image_id": entry.image_id,
+            "category_id": source.categories.index(mark.category) + 1,
+            "bbox": [float(value) for value in mark.bbox],
+            "area": _area(entry, mark),
+            **mark.flags,
+        }
+        yield found if mark.segmentation is None else {**found, "segmentation": mark.segmentation}
+
+
+def _area(entry: Entry, mark: Mark) -> float:
+    if mark.segmentation is None:
+        return float(mark.bbox[2] * mark.bbox[3])
+    return float(rle.area(mark.segmentation, entry.height, entry.width))

@@ -73,6 +73,10 @@ class Source(Protocol):
     def mask_classes(self) -> tuple[str, ...]:
         """Classes of index masks in index order, the background first; empty without masks."""
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the user should know of how the source was read, one line each."""
+
     def __len__(self) -> int:
         """Count the pictures."""
 

@@ -1,20 +1,49 @@
-"""Masks as compressed run lengths, COCO's format for the exact area of an object."""
+"""Masks as polygons and run lengths, COCO's two ways to write down the exact area of an object."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
+Segmentation = list[list[float]] | dict[str, Any]
+_SMALLEST_RING = 6  # three corners
+
 
 def encode(mask: NDArray[np.bool_]) -> dict[str, Any]:
     """Encode (H, W) as ``{"size": [H, W], "counts": text}``."""
-    found = coco.encode(np.asfortranarray(mask.astype(np.uint8)))
-    return {"size": [int(n) for n in found["size"]], "counts": found["counts"].decode("ascii")}
+    return _plain(coco.encode(np.asfortranarray(mask.astype(np.uint8))))
 
 
-def decode(segmentation: list[list[float]] | dict[str, Any], height: int, width: int) -> NDArray[np.bool_]:
-    """Decode polygons, compressed or plain run lengths to (H, W).
+def compress(segmentation: Segmentation) -> Segmentation:
+    """Return run lengths in compressed form; polygons stay as they are.
+
+    Raises:
+        ValueError: the run lengths are malformed.
+    """
+    if isinstance(segmentation, dict) and isinstance(segmentation.get("counts"), list):
+        return _plain(_coded(segmentation, 0, 0))
+    return segmentation
+
+
+def size(segmentation: Segmentation) -> tuple[int, int] | None:
+    """Return (height, width) that run lengths state; None for polygons.
+
+    Raises:
+        ValueError: the size is missing or malformed.
+    """
+    if isinstance(segmentation, list):
+        return None
+    try:
+        height, width = segmentation["size"]
+        return int(height), int(width)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError("run lengths without a size") from error
+
+
+def decode(segmentation: Segmentation, height: int, width: int) -> NDArray[np.bool_]:
+    """Decode polygons or run lengths to (H, W).
 
     Args:
         segmentation: COCO's ``segmentation``.
@@ -24,13 +53,49 @@ def decode(segmentation: list[list[float]] | dict[str, Any], height: int, width:
     Raises:
         ValueError: the polygons or run lengths are malformed.
     """
+    return np.asarray(coco.decode(_coded(segmentation, height, width)), dtype=bool)
+
+
+def area(segmentation: Segmentation, height: int, width: int) -> int:
+    """Return the number of pixels; see ``decode``."""
+    return int(coco.area(_coded(segmentation, height, width)))
+
+
+def shared_area(segmentations: Sequence[Segmentation], height: int, width: int) -> int:
+    """Return by how many pixels the areas together exceed the area of their union.
+
+    Example:
+        >>> square = [[0.0, 0.0, 4.0, 0.0, 4.0, 4.0, 0.0, 4.0]]
+        >>> shared_area([square, square], 8, 8)
+        16
+    """
+    coded = [_coded(segmentation, height, width) for segmentation in segmentations]
+    if len(coded) < 2:  # noqa: PLR2004
+        return 0
+    return int(coco.area(coded).sum()) - int(coco.area(coco.merge(coded)))
+
+
+def _plain(coded: dict[str, Any]) -> dict[str, Any]:
+    return {"size": [int(n) for n in coded["size"]], "counts": coded["counts"].decode("ascii")}
+
+
+def _coded(segmentation: Segmentation, height: int, width: int) -> dict[str, Any]:
+    """Return pycocotools' form."""
     try:
         if isinstance(segmentation, list):
-            coded = coco.merge(coco.frPyObjects(segmentation, height, width))
-        elif isinstance(segmentation["counts"], list):
-            coded = coco.frPyObjects(segmentation, *segmentation["size"])
-        else:
-            coded = {**segmentation, "counts": segmentation["counts"].encode("ascii")}
-        return np.asarray(coco.decode(coded), dtype=bool)
+            if not segmentation or any(len(ring) < _SMALLEST_RING or len(ring) % 2 for ring in segmentation):
+                raise ValueError("a polygon needs three corners or more, two numbers each")
+            found: dict[str, Any] = coco.merge(coco.frPyObjects(segmentation, height, width))
+            return found
+        rows, columns = size(segmentation) or (height, width)
+        counts = segmentation["counts"]
+        if isinstance(counts, list):
+            if sum(counts) != rows * columns:
+                raise ValueError(f"run lengths cover {sum(counts)} of {rows * columns} pixels")
+            uncompressed: dict[str, Any] = coco.frPyObjects({"size": [rows, columns], "counts": counts}, rows, columns)
+            return uncompressed
+        coded = {"size": [rows, columns], "counts": counts.encode("ascii")}
+        coco.decode(coded)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-        raise ValueError(f"segmentation cannot be decoded ({error})") from error
+        raise ValueError(f"the segmentation cannot be decoded ({error})") from error
+    return coded

@@ -92,6 +92,7 @@ class Scenes:
     labels: tuple[str, ...] = CLASSES
     categories: tuple[str, ...] = CLASSES
     mask_classes: tuple[str, ...] = ("background", *CLASSES)
+    remarks: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Count the pictures."""

@@ -1,0 +1,204 @@
+"""The data gate's checks of one picture: does it decode, and do its objects and its mask fit it?"""
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.core import images, raw
+from stages.core.errors import DataError
+from stages.core.findings import Findings
+from stages.core.items import Item, Mark
+from stages.maths import boxes, rle
+
+_FLOOR_TO_MEDIAN = 1 / 3
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What a picture's file holds.
+
+    Attributes:
+        content: the file's bytes.
+        width: of the upright picture.
+        height: of the upright picture.
+        pixels: hash of the decoded pixels.
+        camera: camera columns of the manifest.
+    """
+
+    content: bytes
+    width: int
+    height: int
+    pixels: str
+    camera: dict[str, Any] = field(default_factory=dict)
+
+
+def open_picture(item: Item, findings: Findings) -> Decoded | None:
+    """Decode a picture; None where it is left out."""
+    if item.fault is not None and findings.drops("bad_annotation", item.name, item.fault):
+        return None
+    try:
+        content = item.load()
+        found = _camera_file(item, content, findings) if item.suffix in images.RAW_SUFFIXES else _picture(content)
+    except DataError as error:
+        findings.add("unreadable", item.name, str(error))
+        return None
+    if found is not None and item.size and item.size != (found.width, found.height):
+        turned = " (turned by its EXIF orientation?)" if item.size == (found.height, found.width) else ""
+        detail = f"annotated as {item.size[0]}x{item.size[1]}, the picture is {found.width}x{found.height}{turned}"
+        if findings.drops("size_differs", item.name, detail):
+            return None
+    return found
+
+
+def _picture(content: bytes) -> Decoded:
+    pixels = images.decode(content)
+    return Decoded(content, pixels.shape[1], pixels.shape[0], _hash(pixels))
+
+
+def _hash(pixels: NDArray[Any]) -> str:
+    head = f"{pixels.dtype}{pixels.shape}".encode()
+    return hashlib.sha256(head + np.ascontiguousarray(pixels).tobytes()).hexdigest()[:32]
+
+
+def _camera_file(item: Item, content: bytes, findings: Findings) -> Decoded | None:
+    frame = raw.read(content)
+    lie = black_level_lie(frame, findings.gate.black_floor_share)
+    if lie and findings.drops("wrong_black_level", item.name, lie):
+        return None
+    without = "the file states no usable white balance; it must come from the picture or the parameters"
+    if frame.camera_gains is None and findings.drops("no_white_balance", item.name, without):
+        return None
+    columns = {
+        "camera": frame.camera, "cfa": frame.pattern, "black_level": list(frame.black_level), "white_level": frame.white_level,
+        "white_balance": None if frame.camera_gains is None else list(frame.camera_gains), "iso": frame.iso,
+    }  # fmt: skip
+    width, height = frame.size
+    return Decoded(content, width, height, _hash(frame.mosaic), {k: v for k, v in columns.items() if v is not None})
+
+
+def black_level_lie(frame: raw.Frame, floor_share: float) -> str | None:
+    """Say how a file's black level contradicts its pixels.
+
+    Too low: in every colour the darkest thousandth lies further above it than ``floor_share`` of the white level and above a
+    third of the median; a scene hardly has so little contrast in all colours at once, an offset has. Too high: in
+    some colour half of the pixels lie below it by that share.
+    """
+    phases = [(frame.mosaic[y::2, x::2], frame.black_level[2 * y + x]) for y in (0, 1) for x in (0, 1)]
+    floors = [float(np.quantile(p, 0.001)) for p, _ in phases]
+    medians = [float(np.median(p)) for p, _ in phases]
+    blacks = [black for _, black in phases]
+    stated = f"stated black level {'/'.join(f'{b:g}' for b in blacks)}"
+    if any(m < b - floor_share * frame.white_level for m, b in zip(medians, blacks, strict=True)):
+        return f"{stated}, but half of the pixels lie below it"
+    high = [
+        f - b > floor_share * frame.white_level and (f - b) > _FLOOR_TO_MEDIAN * (m - b)
+        for f, m, b in zip(floors, medians, blacks, strict=True)
+    ]
+    return f"{stated}, but the darkest pixels lie near {min(floors):.0f}" if all(high) else None
+
+
+def check_marks(item: Item, width: int, height: int, findings: Findings) -> tuple[Mark, ...] | None:
+    """Check a picture's objects.
+
+    Returns:
+        The objects that stay; None where the picture itself is left out.
+    """
+    kept: list[tuple[int, Mark]] = []
+    for position, mark in enumerate(item.marks):
+        checked = _check_box(item.name, position, mark, (width, height), findings)
+        if checked is not None and _segmentation_fits(item.name, position, checked, (width, height), findings):
+            kept.append((position, checked))
+    marks = _without_doubles(item.name, kept, findings)
+    if _overlap(item.name, marks, (width, height), findings):
+        return None
+    return marks
+
+
+def _check_box(name: str, position: int, mark: Mark, size: tuple[int, int], findings: Findings) -> Mark | None:
+    x, y, w, h = mark.bbox
+    text = f"{mark.category} at x {x:g}, y {y:g}, {w:g} x {h:g} px"
+    smallest = findings.gate.min_box_px
+    if not np.isfinite(mark.bbox).all() or w < smallest or h < smallest:
+        findings.add("box_without_area", name, f"{text}: a side is below {smallest:g} px", position)
+        return None
+    inside = boxes.clip(mark.bbox, *size)
+    picture = f"in a picture of {size[0]} x {size[1]}"
+    if inside[2] <= 0 or inside[3] <= 0:
+        findings.add("box_outside", name, f"{text} {picture}", position)
+        return None
+    if max(abs(a - b) for a, b in zip(inside, mark.bbox, strict=True)) < 1e-3:  # noqa: PLR2004 - rounding in the file
+        return mark if inside == mark.bbox else replace(mark, bbox=inside)
+    action = findings.add("box_overhanging", name, f"{text} {picture}", position)
+    if action == "clip":
+        return replace(mark, bbox=inside) if min(inside[2:]) >= smallest else None
+    return mark if action == "warn" else None
+
+
+def _segmentation_fits(name: str, position: int, mark: Mark, size: tuple[int, int], findings: Findings) -> bool:
+    if mark.segmentation is None:
+        return True
+    try:
+        height, width = rle.size(mark.segmentation) or (size[1], size[0])
+        area = rle.area(mark.segmentation, height, width)
+    except ValueError as error:
+        return not findings.drops("bad_segmentation", name, f"{mark.category}: {error}", position)
+    if (width, height) != size:
+        detail = f"{mark.category}: mask of {width} x {height} in a picture of {size[0]} x {size[1]}"
+        return not findings.drops("bad_segmentation", name, detail, position)
+    return area > 0 or not findings.drops("bad_segmentation", name, f"{mark.category}: the mask is empty", position)
+
+
+def _without_doubles(name: str, kept: list[tuple[int, Mark]], findings: Findings) -> tuple[Mark, ...]:
+    """Leave out what an earlier box of the same class covers almost exactly, where the rules say so."""
+    if len(kept) < 2:  # noqa: PLR2004
+        return tuple(mark for _, mark in kept)
+    overlap = boxes.iou(np.array([mark.bbox for _, mark in kept], dtype=np.float64))
+    gone: set[int] = set()
+    for later, earlier in zip(*np.nonzero(np.tril(overlap, -1) >= findings.gate.near_duplicate_iou), strict=True):
+        (position, mark), (first, other) = kept[later], kept[earlier]
+        if mark.category == other.category and not {int(later), int(earlier)} & gone:
+            detail = f"{mark.category} overlaps object {first} with IoU {overlap[later, earlier]:.2f}"
+            if findings.drops("near_duplicate_box", name, detail, position):
+                gone.add(int(later))
+    return tuple(mark for place, (_, mark) in enumerate(kept) if place not in gone)
+
+
+def _overlap(name: str, marks: tuple[Mark, ...], size: tuple[int, int], findings: Findings) -> bool:
+    """Tell whether the picture is left out because its objects' masks share pixels."""
+    areas = [m.segmentation for m in marks if m.segmentation is not None and not m.flags.get("iscrowd")]
+    shared = rle.shared_area(areas, size[1], size[0])
+    return shared > 0 and findings.drops("overlapping_masks", name, f"{shared} px are counted by more than one object")
+
+
+def check_mask(item: Item, width: int, height: int, classes: int, findings: Findings) -> NDArray[np.uint8] | None:
+    """Check a picture's index mask; None where the picture is left out."""
+    try:
+        mask = item.load_mask() if item.load_mask else np.zeros((height, width), np.uint8)
+    except DataError as error:
+        findings.add("bad_mask", item.name, str(error))
+        return None
+    if mask.shape != (height, width):
+        detail = f"the mask is {mask.shape[1]} x {mask.shape[0]}, the picture {width} x {height}"
+        findings.add("bad_mask", item.name, detail)
+        return None
+    wrong = sorted({int(v) for v in np.unique(mask)} - {*range(classes), images.IGNORE})
+    if wrong:
+        findings.add("bad_mask", item.name, f"value {wrong[0]} in the mask; expected 0 to {classes - 1} or {images.IGNORE}")
+        return None
+    return mask
+
+
+def paint_mask(marks: tuple[Mark, ...], categories: tuple[str, ...], width: int, height: int) -> NDArray[np.uint8]:
+    """Paint an index mask from instances: class index + 1, later objects over earlier ones, 255 where only a box is known."""
+    mask = np.zeros((height, width), dtype=np.uint8)
+    for mark in marks:
+        if mark.segmentation is None:
+            x, y, w, h = mark.bbox
+            region = mask[int(y) : int(np.ceil(y + h)), int(x) : int(np.ceil(x + w))]
+            region[region == 0] = images.IGNORE
+        else:
+            mask[rle.decode(mark.segmentation, height, width)] = categories.index(mark.category) + 1
+    return mask

@@ -76,8 +76,9 @@ def precision_recall(folder: Path, curves: dict[str, NDArray[np.float64]], recal
     _save(figure, folder / "pr_curve.png")
 
 
-def bars(path: Path, names: Sequence[str], values: Sequence[float], title: str) -> None:
-    """Draw one horizontal bar per class, 0 to 1; an undefined one is marked so."""
+def bars(folder: Path, names: Sequence[str], values: Sequence[float]) -> None:
+    """Write the IoU of each class, ``iou.csv`` and ``iou.png``; an undefined one is marked so."""
+    pd.DataFrame({"class": names, "iou": values}).round(6).to_csv(folder / "iou.csv", index=False, lineterminator="\n")
     figure, axes = _figure(4.6, 0.34 * len(names) + 1.1)
     axes.barh(range(len(names)), np.nan_to_num(values), color="#3b6ea5", height=0.62)
     for row, value in enumerate(values):
@@ -86,8 +87,8 @@ def bars(path: Path, names: Sequence[str], values: Sequence[float], title: str) 
         )
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
-    axes.set(xlim=(0, 1.12), xlabel=title)
-    _save(figure, path)
+    axes.set(xlim=(0, 1.12), xlabel="IoU")
+    _save(figure, folder / "iou.png")
 
 
 def _figure(width: float, height: float) -> tuple[Any, Any]:

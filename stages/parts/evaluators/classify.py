@@ -14,7 +14,8 @@ from scipy import sparse
 from stages.core import images
 from stages.core.dataset import Dataset
 from stages.core.params import Params as Base
-from stages.maths import confusion, measures, paired
+from stages.maths import confusion, paired
+from stages.maths.measures import Measure, estimate, from_confusions, proportion
 from stages.parts.evaluators import BEST, SCRATCH, Mistake, Prediction, _gallery, _plots
 
 TABLE = "predictions.parquet"
@@ -72,29 +73,29 @@ class Classify:
         order = {name: index for index, name in enumerate(self.data.info.labels)}
         return names.map(order).to_numpy(np.int64)
 
-    def measures(self) -> list[measures.Measure]:
+    def measures(self) -> list[Measure]:
         """Return accuracy and macro F1, and the recall of each class to be listed."""
         truth, said = self._indices(self.table["label"]), self._indices(self.table["predicted"])
         num, classes = len(truth), len(self.data.info.labels)
         ones = np.ones(num)
         cells = sparse.csr_array((ones, (np.arange(num), truth * classes + said)), shape=(num, classes**2))
         found = [
-            measures.proportion("accuracy", "accuracy", "pictures", (truth == said).astype(np.float64), ones),
-            measures.from_confusions(
+            proportion("accuracy", "accuracy", "pictures", (truth == said).astype(np.float64), ones),
+            from_confusions(
                 "macro_f1", "macro F1", "pictures", cells, classes, lambda t: confusion.precision_recall_f1(t)[2]
             ),
         ]
         for index, name in enumerate(self.data.info.labels):
             there = (truth == index).astype(np.float64)
             hit = there * (said == index)
-            found.append(measures.proportion(f"recall/{name}", f"recall of {name}", "pictures", hit, there, judged=False))
+            found.append(proportion(f"recall/{name}", f"recall of {name}", "pictures", hit, there, judged=False))
         return found
 
     def figures(self, weights: NDArray[np.float64]) -> dict[str, Any]:
         """Return headline figures, the twin's beside them, and each class."""
         everything = np.ones(len(self.table), bool)
         content: dict[str, Any] = {
-            m.name: measures.estimate(m, everything, weights, percentile=True).content() for m in self.measures() if m.judged
+            m.name: estimate(m, everything, weights, percentile=True).content() for m in self.measures() if m.judged
         }
         counts = self._counts()
         table = zip(*confusion.precision_recall_f1(counts), counts.sum(1), strict=True)
@@ -112,10 +113,10 @@ class Classify:
         """Judge the twin on the same pictures."""
         right = (self.table["predicted"] == self.table["label"]).to_numpy(float)
         twin = (self.table["scratch_predicted"] == self.table["label"]).to_numpy(float)
-        measure = measures.proportion("accuracy", "accuracy", "pictures", twin, np.ones(len(twin)))
+        measure = proportion("accuracy", "accuracy", "pictures", twin, np.ones(len(twin)))
         gain, low, high = paired.difference(right.tolist(), twin.tolist())
         return {
-            "scratch": {"accuracy": measures.estimate(measure, everything, weights).content()},
+            "scratch": {"accuracy": estimate(measure, everything, weights).content()},
             "gain_over_scratch": {"value": gain, "low": low, "high": high, "n": len(twin)},
         }
 

@@ -1,7 +1,8 @@
 """Develops camera files and brings every picture and its annotations to one size.
 
-In: ``data/acquired``. Out: ``data/preprocessed`` (sRGB PNG, annotations following exactly, ``recipe.json``, and ``report.json``:
-what was left out and why) and ``data/metrics/preprocess.json``. Choices: the white balance, the demosaicer, the way to size.
+In: ``data/acquired``. Out: ``data/preprocessed`` (sRGB PNG, annotations following exactly, ``recipe.json``, and
+``report.json``: what was left out and why) and ``data/metrics/preprocess.json``. Choices: the white balance, the demosaicer,
+the way to size.
 
 A camera file goes through the chain of ``maths.camera`` (order and reasons there), is turned upright, and only then brought
 to size. An ordinary picture goes straight to size, or first through a simulated camera when ``simulate_raw`` is on, so that

@@ -20,8 +20,8 @@ _CODES = _srgb_codes()
 def srgb_from_linear(linear: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Apply the sRGB curve (IEC 61966-2-1) and round to 8 bit.
 
-    A table of 65,536 levels is finer than the steepest part of the curve needs (12.92 x 255 / 65,535 = 0.05 codes a level), so
-    that each 8-bit code turned linear comes back as itself.
+    A table of 65,536 levels is finer than the steepest part of the curve needs (0.05 codes a level), so that each 8-bit code
+    turned linear comes back as itself.
 
     Args:
         linear: any shape; values outside [0, 1] are clipped here and only here.
@@ -41,8 +41,8 @@ def neutral_gains(mosaic: NDArray[np.float32], pattern: str, norm: float) -> tup
     """Estimate the white balance from the picture by Minkowski norm.
 
     ``norm`` 1 takes the mean as grey (grey world, Buchsbaum 1980), infinity the brightest as white (white patch, Land 1977),
-    6 lies between (shades of grey, G. D. Finlayson and E. Trezzi, "Shades of Gray and Colour Constancy", CIC 2004). Cells with
-    a saturated pixel are left out: their colour is not the light's.
+    6 lies between (shades of grey, G. D. Finlayson and E. Trezzi, "Shades of Gray and Colour Constancy", CIC 2004).
+    Cells with a saturated pixel are left out: their colour is not the light's.
 
     Args:
         mosaic: (H, W), black 0, white 1.

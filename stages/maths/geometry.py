@@ -1,7 +1,7 @@
 """How a picture is brought to one size, and boxes, polygons and masks with it, there and back.
 
-Coordinates are those of edges: a picture W pixels wide spans 0 to W, so a box maps by scale and offset alone. Index masks and
-object masks take the nearest pixel by its centre (cv2's INTER_NEAREST takes its corner and shifts a mask by up to half a pixel).
+Coordinates are those of edges: a picture W pixels wide spans 0 to W, so a box maps by scale and offset alone. Masks take the
+nearest pixel by its centre (cv2's INTER_NEAREST takes its corner and shifts a mask by up to half a pixel).
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,8 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pycocotools import mask as rle
+
+from stages.maths import rle
 
 Fit = Literal["stretch", "letterbox", "none"]
 
@@ -123,20 +124,6 @@ def polygon_to(points: Sequence[float], at: Placement) -> list[float]:
     return [round(float(v), 4) for v in mapped.ravel()]
 
 
-def decode_rle(code: dict[str, Any]) -> NDArray[np.uint8]:
-    """Decode COCO RLE, compressed (text or bytes) or a list of counts, to (H, W) uint8 of 0 and 1."""
-    if isinstance(code["counts"], list):
-        height, width = code["size"]
-        code = rle.frPyObjects(code, height, width)
-    return np.asarray(rle.decode(code))
-
-
-def encode_rle(mask: NDArray[Any]) -> dict[str, Any]:
-    """Encode (H, W) as compressed COCO RLE, its counts as text that JSON can hold."""
-    code = rle.encode(np.asfortranarray(mask.astype(np.uint8)))
-    return {"size": [int(side) for side in code["size"]], "counts": code["counts"].decode("ascii")}
-
-
 def place_annotation(mark: dict[str, Any], at: Placement) -> dict[str, Any]:
     """Map one COCO annotation: box, area, polygons or RLE; everything else stays.
 
@@ -148,8 +135,8 @@ def place_annotation(mark: dict[str, Any], at: Placement) -> dict[str, Any]:
     placed["area"] = round(float(mark.get("area", width * height)) * at.scale_x * at.scale_y, 4)
     segmentation = mark.get("segmentation")
     if isinstance(segmentation, dict):
-        mask = place_mask(decode_rle(segmentation), at, 0)
-        placed |= {"segmentation": encode_rle(mask), "area": int(mask.sum())}
+        mask = place_mask(rle.decode(segmentation, at.height, at.width).astype(np.uint8), at, 0).astype(np.bool_)
+        placed |= {"segmentation": rle.encode(mask), "area": int(mask.sum())}
     elif segmentation:
         placed["segmentation"] = [polygon_to(points, at) for points in segmentation]
     return placed

@@ -134,7 +134,7 @@ def _frame(file: Any, tags: dict[int, Any]) -> Frame:
         srgb_from_camera=_matrix(file),
         quarter_turns=_QUARTER_TURNS.get(file.sizes.flip, 0),
         camera=model or None,
-        iso=int(iso) if np.isscalar(iso) and iso > 0 else None,
+        iso=int(iso) if isinstance(iso, (int, float)) and iso > 0 else None,
     )
 
 

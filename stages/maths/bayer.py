@@ -69,8 +69,8 @@ def transpose(pattern: str) -> str:
         >>> transpose("RGGB"), transpose("GRBG")
         ('RGGB', 'GBRG')
     """
-    first, second, third, fourth = check(pattern)
-    return first + third + second + fourth
+    check(pattern)
+    return pattern[0] + pattern[2] + pattern[1] + pattern[3]
 
 
 def per_pixel(values: Sequence[float], height: int, width: int) -> NDArray[np.float32]:
@@ -104,7 +104,8 @@ def interpolate(frame: NDArray[np.float32], pattern: str, kernels: Kernels) -> N
     """
     check(pattern)
     source = np.ascontiguousarray(frame, dtype=np.float32)
-    green, in_row, in_column, across = (cv2.filter2D(source, -1, k, borderType=cv2.BORDER_REFLECT_101) for k in kernels)
+    made = [np.asarray(cv2.filter2D(source, -1, k, borderType=cv2.BORDER_REFLECT_101), np.float32) for k in kernels]
+    green, in_row, in_column, across = made
     out = np.empty((*source.shape, 3), dtype=np.float32)
     for phase in range(_NUM_PHASES):
         y, x = divmod(phase, 2)

@@ -43,7 +43,7 @@ def normalise(mosaic: NDArray[np.uint16], black_level: Sequence[float], white_le
         raise ValueError(f"white level {white_level:g} is not above the black level {max(black_level):g}")
     black = per_pixel(black_level, *mosaic.shape)
     gain = per_pixel([1.0 / (white_level - level) for level in black_level], *mosaic.shape)
-    return np.minimum((mosaic.astype(np.float32) - black) * gain, np.float32(1.0))
+    return np.asarray(np.minimum((mosaic.astype(np.float32) - black) * gain, np.float32(1.0)))
 
 
 def develop(

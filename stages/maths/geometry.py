@@ -92,7 +92,7 @@ def place_mask(mask: NDArray[np.uint8], at: Placement, pad_value: int) -> NDArra
     return _on_canvas(resized, at, pad_value)
 
 
-def _on_canvas(image: NDArray[np.uint8], at: Placement, value: int) -> NDArray[np.uint8]:
+def _on_canvas(image: NDArray[Any], at: Placement, value: int) -> NDArray[np.uint8]:
     canvas = np.full((at.canvas_height, at.canvas_width, *image.shape[2:]), value, dtype=np.uint8)
     canvas[at.offset_y : at.offset_y + at.new_height, at.offset_x : at.offset_x + at.new_width] = image
     return canvas
@@ -107,14 +107,15 @@ def mask_back(mask: NDArray[np.uint8], at: Placement) -> NDArray[np.uint8]:
 def boxes_to(boxes: NDArray[np.floating], at: Placement) -> NDArray[np.float64]:
     """Map boxes (N, 4) xyxy from the picture to the canvas."""
     scale = np.array([at.scale_x, at.scale_y] * 2)
-    return np.asarray(boxes, dtype=np.float64).reshape(-1, 4) * scale + np.array([at.offset_x, at.offset_y] * 2)
+    offset = np.array([at.offset_x, at.offset_y] * 2)
+    return np.asarray(np.asarray(boxes, dtype=np.float64).reshape(-1, 4) * scale + offset)
 
 
 def boxes_back(boxes: NDArray[np.floating], at: Placement) -> NDArray[np.float64]:
     """Map boxes (N, 4) xyxy from the canvas to the picture; what lies on the padding is cut off."""
     scale = np.array([at.scale_x, at.scale_y] * 2)
     mapped = (np.asarray(boxes, dtype=np.float64).reshape(-1, 4) - np.array([at.offset_x, at.offset_y] * 2)) / scale
-    return np.clip(mapped, 0.0, np.array([at.width, at.height] * 2))
+    return np.asarray(mapped.clip(0.0, np.array([at.width, at.height] * 2)))
 
 
 def polygon_to(points: Sequence[float], at: Placement) -> list[float]:

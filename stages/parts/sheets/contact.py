@@ -29,7 +29,7 @@ def write(folder: Path, online: Policy, seed: int, num_pictures: int) -> None:
     """
     data = dataset.read(folder)
     marks = data.annotations()
-    rows = {row["image_id"]: row for row in data.manifest.to_dict("records")}
+    rows: dict[str, dict[Any, Any]] = {row["image_id"]: row for row in data.manifest.to_dict("records")}
     origins = [name for name, row in rows.items() if row["origin"] == name]
     chosen = [origins[i] for i in np.unique(np.linspace(0, len(origins) - 1, num_pictures).round().astype(int))]
     (folder / "sheets").mkdir()
@@ -44,7 +44,7 @@ def write(folder: Path, online: Policy, seed: int, num_pictures: int) -> None:
         images.write_png(folder / "sheets" / f"{task}.png", drawing.grid(lines))
 
 
-def _title(row: dict[str, Any]) -> str:
+def _title(row: dict[Any, Any]) -> str:
     return f"{row['label']} " if isinstance(row["label"], str) else "original"
 
 
@@ -62,7 +62,7 @@ def _tasks(data: dataset.Dataset) -> dict[str, Draw]:
     return found
 
 
-def _sample(folder: Path, row: dict[str, Any], marks: list[dict[str, Any]]) -> Sample:
+def _sample(folder: Path, row: dict[Any, Any], marks: list[dict[str, Any]]) -> Sample:
     """Read a picture with all its truth."""
     image = images.read_image(folder / row["path"])
     boxes = np.array([mark["bbox"] for mark in marks], np.float32).reshape(-1, 4)

@@ -1,8 +1,10 @@
 """Judges a model by group and by intersection of groups: PASS, FAIL or UNDECIDED.
 
 Enters: ``data/preprocessed`` (test split and its ``group_*`` columns), ``data/evaluated/<task>`` and its metrics file.
-Leaves: ``data/audited/<task>`` with ``groups.csv`` and ``report.html``, and ``data/metrics/audit_<task>.json`` with the verdict.
-Choices: none; thresholds are parameters. Needs no model. Without any ``group_*`` column the verdict is UNDECIDED: nothing audited
+Leaves: ``data/audited/<task>`` with ``groups.csv`` and ``report.html``, and ``data/metrics/audit_<task>.json`` with
+    the verdict.
+Choices: none; thresholds are parameters. Needs no model. Without any ``group_*`` column the verdict is UNDECIDED:
+    nothing audited
 must not read as a pass.
 """
 
@@ -17,8 +19,8 @@ from stages.core.params import Params as Base
 from stages.core.stage import Job, Keep, Metrics, Note, Progress, Record
 from stages.maths import groups, statistics, verdicts
 from stages.maths.verdicts import Finding, Limits
-from stages.parts.evaluators import Evaluator
 from stages.parts import evaluators, reports
+from stages.parts.evaluators import Evaluator
 
 
 class Params(Base):
@@ -29,7 +31,8 @@ class Params(Base):
         min_worst_group: smallest figure allowed for any group.
         min_group: pictures a group needs to be compared; smaller ones are only shown.
         alpha: chance of a false alarm in the whole audit.
-        num_permutations: deals behind each chance of a gap; raised when ``alpha`` over the number of comparisons asks for more.
+        num_permutations: deals behind each chance of a gap; raised when ``alpha`` over the number of comparisons asks
+            for more.
         num_bootstraps: draws behind each interval that is no plain Wilson interval.
         num_pictures: pictures shown of each worst group.
     """

@@ -29,7 +29,8 @@ class Params(Base):
     Attributes:
         num_bootstraps: draws behind each interval that is not Wilson's.
         num_worst: pictures in the gallery.
-        min_score: detections below it are left out of the confusion matrix and the gallery (never out of the mAP); detect and
+        min_score: detections below it are left out of the confusion matrix and the gallery (never out of the mAP);
+            detect and
             instance alone have it.
     """
 

@@ -48,7 +48,7 @@ def loader(**models: FakeModel) -> Callable[..., FakeModel]:
 
 
 def objects(row: Any, data: Dataset, random: np.random.Generator, *, lost: float, masks: bool) -> Prediction:
-    """Answer with the true objects, some lost, some of another class, boxes and masks a little off, and sometimes one too many."""
+    """Answer with the true objects: some lost, some of another class, a little off, sometimes one too many."""
     from stages.maths import rle  # noqa: PLC0415 - only these tests need it
 
     marks = [m for m in data.annotations()[row.image_id] if random.random() >= lost]

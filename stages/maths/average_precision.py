@@ -1,8 +1,8 @@
 """COCO's average precision as a function of how much each picture weighs.
 
-Matching does not depend on the weights, so a bootstrap re-weighs a table of matches instead of matching again; it equals COCOeval run
-on pictures that stand there several times (scores distinct).
-Recall thresholds are doubles; as float32 they shift the result by up to 4e-4.
+Matching does not depend on the weights, so a bootstrap re-weighs a table of matches instead of matching again; it
+equals COCOeval run on pictures that stand there several times (scores distinct). Recall thresholds are doubles; as
+float32 they shift the result by up to 4e-4.
 """
 
 from collections.abc import Sequence
@@ -112,7 +112,7 @@ def precision_curve(table: Matches, threshold: int = 0) -> Floats:
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _averages(
+def _averages(  # noqa: PLR0913, PLR0917 - plain arrays, as numba wants them
     right: NDArray[np.bool_],
     wrong: NDArray[np.bool_],
     pictures: NDArray[np.int64],

@@ -28,8 +28,8 @@ def confusion_matrix(truth: Ints, predicted: Ints, num_classes: int) -> Ints:
 def precision_recall_f1(confusion: NDArray[np.generic]) -> tuple[Floats, Floats, Floats]:
     """Return precision, recall and F1 of each class.
 
-    F1 is 2 TP / (2 TP + FP + FN): 0 for a class that exists and is never predicted, undefined for one that neither exists nor is
-    predicted.
+    F1 is 2 TP / (2 TP + FP + FN): 0 for a class that exists and is never predicted, undefined for one that neither
+    exists nor is predicted.
 
     Args:
         confusion: (..., K, K), row = truth.

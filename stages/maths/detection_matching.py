@@ -80,8 +80,8 @@ def detection_confusion(ious: Floats, said: Ints, truth: Ints, num_classes: int,
         threshold: IoU from which a detection and an object belong together.
 
     Returns:
-        (K + 1, K + 1); row = truth. Row k sums to the objects of class k, column k to the detections of class k; the last row holds
-        detections of nothing, the last column missed objects.
+        (K + 1, K + 1); row = truth. Row k sums to the objects of class k, column k to the detections of class k; the
+        last row holds detections of nothing, the last column missed objects.
     """
     counts = np.zeros((num_classes + 1, num_classes + 1), np.int64)
     pairs = greedy_pairs(ious, threshold)

@@ -66,8 +66,8 @@ class Comparison:
     def gap(self, level: float = 0.95, times: float = 1.0) -> tuple[float, float, float]:
         """Return the gap between best and worst group with its interval.
 
-        The lower bound is that of best minus worst, at least 0; the upper one the largest of all pairs, so that a gap below it is
-        shown for every pair.
+        The lower bound is that of best minus worst, at least 0; the upper one the largest of all pairs, so that a gap
+        below it is shown for every pair.
 
         Args:
             level: coverage.
@@ -103,7 +103,7 @@ def _grouping(columns: tuple[str, ...], values: list[str | None]) -> Grouping:
     return Grouping(columns, names, np.array([order.get(v, -1) if v is not None else -1 for v in values], np.int64))
 
 
-def compare(
+def compare(  # noqa: PLR0913 - what to compare, and how hard to look
     measure: Measure,
     grouping: Grouping,
     weights: Floats,

@@ -1,7 +1,7 @@
 """Figures of a test split as functions of how much each picture weighs.
 
-Written so, one definition serves the figure itself (every weight 1), its exact bootstrap (weights = how often a picture was drawn), a
-group (weights 0 and 1) and a permutation of groups. Nothing is matched or predicted anew.
+Written so, one definition serves the figure itself (every weight 1), its exact bootstrap (weights = how often a
+picture was drawn), a group (weights 0 and 1) and a permutation of groups. Nothing is matched or predicted anew.
 """
 
 from collections.abc import Callable
@@ -79,9 +79,9 @@ class Estimate:
 def estimate(measure: Measure, rows: NDArray[np.bool_], weights: Floats, *, percentile: bool = False) -> Estimate:
     """Return a measure over some pictures with its 95 % interval.
 
-    A proportion of independent pictures gets Wilson's interval. Any other figure gets Wilson's with the effective size that its exact
-    bootstrap over pictures shows, or, where ``percentile`` asks for it and there are at least 100 pictures, the percentile
-    interval of that bootstrap.
+    A proportion of independent pictures gets Wilson's interval. Any other figure gets Wilson's with the effective
+    size that its exact bootstrap over pictures shows, or, where ``percentile`` asks for it and there are at least 100
+    pictures, the percentile interval of that bootstrap.
 
     Args:
         measure: the figure.
@@ -105,8 +105,10 @@ def estimate(measure: Measure, rows: NDArray[np.bool_], weights: Floats, *, perc
     return Estimate(value, bounds[0], bounds[1], n, size, pictures)
 
 
-def proportion(name: str, title: str, unit: str, hits: Floats, totals: Floats, *, judged: bool = True) -> Measure:
-    """Build a share of units: ``hits`` (N,) of ``totals`` (N,) per picture; independent when no picture holds more than one."""
+def proportion(  # noqa: PLR0913 - three of them say what the figure is called
+    name: str, title: str, unit: str, hits: Floats, totals: Floats, *, judged: bool = True
+) -> Measure:
+    """Build a share of units, ``hits`` (N,) of ``totals`` (N,); independent when no picture holds more than one."""
 
     def values(weights: Floats) -> Floats:
         return confusions.ratio(weights @ hits, weights @ totals)
@@ -125,7 +127,7 @@ def average(name: str, title: str, figures: Floats) -> Measure:
     return Measure(name, title, "pictures", known.astype(np.float64), values)
 
 
-def from_confusions(
+def from_confusions(  # noqa: PLR0913, PLR0917 - three of them say what the figure is called
     name: str, title: str, unit: str, tables: Any, num_classes: int, read: Callable[[Floats], Floats], *, judged: bool = True
 ) -> Measure:
     """Build the mean over classes of a figure that is read from one confusion matrix over all pictures.

@@ -1,6 +1,7 @@
 """Intervals and tests that stay honest with few pictures.
 
-Sources: Wilson (1927); Newcombe (1998), Statistics in Medicine 17, 873-890, method 10 for a difference of two proportions, and Zou
+Sources: Wilson (1927); Newcombe (1998), Statistics in Medicine 17, 873-890, method 10 for a difference of two
+    proportions, and Zou
 and Donner (2008) for the same construction with any two intervals (MOVER); Kish (1965) for effective sizes; Holm (1979).
 """
 
@@ -49,8 +50,8 @@ def wilson(value: ArrayLike, n: ArrayLike, level: float = 0.95) -> tuple[Floats,
 def effective_size(value: float, spread: float, num_pictures: float) -> float:
     """Return the number of independent trials that would give a proportion the same standard error.
 
-    With it Wilson's interval serves any figure between 0 and 1 (an average precision, a mean IoU, a recall of objects that share
-    pictures) and never shrinks to a point as the percentile bootstrap of a flawless group does.
+    With it Wilson's interval serves any figure between 0 and 1 (an average precision, a mean IoU, a recall of objects
+    that share pictures) and never shrinks to a point as the percentile bootstrap of a flawless group does.
 
     Args:
         value: the figure.
@@ -102,7 +103,9 @@ def percentile_interval(replicates: Floats, level: float = 0.95) -> tuple[float,
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjust p-values for being many (Holm 1979): reject those below alpha, and the family is wrong at most alpha of the time.
+    """Adjust p-values for being many (Holm 1979).
+
+    Rejecting those below alpha is wrong anywhere in the family at most alpha of the time.
 
     Example:
         >>> [round(p, 2) for p in holm([0.01, 0.04, 0.03])]

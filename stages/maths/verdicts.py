@@ -1,9 +1,9 @@
 """Turns comparisons of groups into PASS, FAIL or UNDECIDED.
 
-FAIL needs proof: a gap above the limit that chance does not explain (permutation null, Holm's correction over all comparisons of the
-audit), or a group whose figure is below the floor beyond doubt (upper bound at a level corrected for the number of
-groups). PASS needs proof too: the interval of every gap below the limit and of every group above the floor. What is
-neither is UNDECIDED, with the number of pictures that would settle it.
+FAIL needs proof: a gap above the limit that chance does not explain (permutation null, Holm's correction over all
+comparisons of the audit), or a group whose figure is below the floor beyond doubt (upper bound at a level corrected
+for the number of groups). PASS needs proof too: the interval of every gap below the limit and of every group above
+the floor. What is neither is UNDECIDED, with the number of pictures that would settle it.
 """
 
 from collections.abc import Callable, Sequence
@@ -101,7 +101,7 @@ def _finding(comparison: Comparison, p: float | None, limits: Limits, strict: fl
 
 
 def _more(comparison: Comparison, limits: Limits, strict: float, num_tests: int) -> int | None:
-    """Return how many further pictures, spread over the groups as now, would settle a comparison if figures stay as they are."""
+    """Return how many further pictures of the same kind would settle a comparison if figures stay as they are."""
     worst = comparison.estimates[comparison.worst]
     if comparison.gap()[0] > limits.max_gap:
         gap_settled = _first(lambda t: comparison.gap(1 - limits.alpha / num_tests, t)[1] > 0)
@@ -117,7 +117,7 @@ def _more(comparison: Comparison, limits: Limits, strict: float, num_tests: int)
 
 
 def _first(settled: Callable[[float], bool]) -> float:
-    """Return the smallest multiple of today's pictures from 1 that settles a question, by bisection; infinity if none up to MOST."""
+    """Return the smallest multiple of today's pictures that settles a question, infinity if none up to MOST does."""
     if settled(1.0):
         return 1.0
     if not settled(MOST):

@@ -33,8 +33,9 @@ Mark = dict[str, Any]
 class Objects:
     """Judges detections; see ``evaluators.Evaluator``.
 
-    ``predictions.json`` is a COCO results file (``image_id`` as in ``annotations.json``), ``objects.parquet`` has one row per object of the
-    test split: ``image_id``, ``category``, ``area``, ``found`` (by a detection of its class at ``min_score`` or above, IoU >= 0.5).
+    ``predictions.json`` is a COCO results file (``image_id`` as in ``annotations.json``), ``objects.parquet`` has one
+    row per object of the test split: ``image_id``, ``category``, ``area``, ``found`` (by a detection of its class at
+    ``min_score`` or above, IoU >= 0.5).
     """
 
     data: Dataset
@@ -239,8 +240,9 @@ class Objects:
             confused = int(table[:-1, :-1].sum() - np.trace(table[:-1, :-1]))
             words = [f"{n} {word}" for n, word in ((missed, "missed"), (false, "false"), (confused, "confused")) if n]
             if words:
-                objects = int(table[:-1].sum())
-                found.append(Mistake(row, missed + false + confused, f"{objects} objects: {', '.join(words)}"))
+                found.append(
+                    Mistake(row, missed + false + confused, f"of {int(table[:-1].sum())} objects\n{', '.join(words)}")
+                )
         return sorted(found, key=lambda m: (-m.badness, m.row))
 
     def draw(self, mistake: Mistake) -> NDArray[np.uint8]:

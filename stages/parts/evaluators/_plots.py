@@ -52,7 +52,9 @@ def _confusion_picture(path: Path, counts: NDArray[np.float64], names: Sequence[
 
 
 def precision_recall(folder: Path, curves: dict[str, NDArray[np.float64]], recall: NDArray[np.float64]) -> None:
-    """Write precision over recall at IoU 0.5: ``pr_curve.csv`` (mean of the classes), ``pr_curves.csv`` (each) and ``pr_curve.png``.
+    """Draw precision over recall at IoU 0.5.
+
+    Writes ``pr_curve.csv`` (mean of the classes), ``pr_curves.csv`` (each class) and ``pr_curve.png``.
 
     Args:
         folder: where to.

@@ -14,7 +14,8 @@ class Params(Base):
     """What counts as said.
 
     Attributes:
-        min_score: detections below it are left out of recall, confusion matrix and gallery, never out of the average precision.
+        min_score: detections below it are left out of recall, confusion matrix and gallery, never out of the average
+            precision.
     """
 
     min_score: Annotated[float, Field(ge=0, le=1)]

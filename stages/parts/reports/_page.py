@@ -22,14 +22,14 @@ THUMB_PX = 200
 PLOTS = (("confusion.png", "Confusion matrix"), ("pr_curve.png", "Precision over recall"), ("iou.png", "IoU by class"))
 
 DEFINITIONS = {
-    "classify": "Accuracy is the share of pictures whose highest score is the right label. Macro F1 is the mean over classes of "
-    "2 TP / (2 TP + FP + FN); a class neither there nor predicted is left out.",
-    "detect": "mAP50 is COCO's average precision at IoU 0.5 (101 recall thresholds, at most 100 detections a picture), averaged over "
-    "the classes present. Recall is the share of objects found by the detections above the score threshold at IoU 0.5.",
-    "instance": "mAP50 is COCO's average precision of masks at IoU 0.5 (101 recall thresholds, at most 100 a picture), averaged over "
-    "the classes present. Recall is the share of objects whose mask is found by those above the score threshold at IoU 0.5.",
-    "segment": "mIoU comes from one pixel confusion matrix over all pictures of the group, averaged over the classes that are there or "
-    "predicted; pixels marked 255 are left out. Picture IoU is the mean over pictures of the same figure for each picture alone.",
+    "classify": "Accuracy is the share of pictures whose highest score is the right label. Macro F1 is the mean over "
+    "classes of 2 TP / (2 TP + FP + FN); a class neither there nor predicted is left out.",
+    "detect": "mAP50 is COCO's average precision at IoU 0.5 (101 recall thresholds, at most 100 detections a picture), "
+    "averaged over the classes present. Recall is the share of objects found at IoU 0.5 above the score threshold.",
+    "instance": "mAP50 is COCO's average precision of masks at IoU 0.5 (101 recall thresholds, at most 100 a picture), "
+    "averaged over the classes present. Recall is the share of objects whose mask is found at IoU 0.5 above the score.",
+    "segment": "mIoU comes from one pixel confusion matrix over all pictures of the group, averaged over the classes "
+    "there or predicted; pixels marked 255 are left out. Picture IoU is the mean of that figure over single pictures.",
 }
 
 
@@ -82,7 +82,8 @@ def worst_groups(findings: Sequence[Finding]) -> list[Finding]:
     for finding in ranked:
         if len(finding.comparison.grouping.columns) == 1:
             chosen.setdefault(finding.comparison.grouping.columns, finding)
-    return list(chosen.values())[:SHOWN]
+    failed = [f for f in chosen.values() if f.verdict == FAIL]
+    return (failed or list(chosen.values()))[:SHOWN]
 
 
 def render(content: Content, figures: dict[str, Any], strips: Sequence[Strip], plots: Path, legend: str) -> str:
@@ -103,12 +104,11 @@ def render(content: Content, figures: dict[str, Any], strips: Sequence[Strip], p
     )
     environment.globals.update(interval=lambda e: Markup(bar(e, content.limits.min_worst_group)), chance=_words.chance)  # noqa: S704 - our own SVG of numbers
     environment.filters["points"] = points
-    known = {c.measure.name: c.measure.title for c in content.comparisons}
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         audit=content,
         limits=content.limits,
         tables=_tables(content),
-        headline=[(known.get(n, _title(n)), f) for n, f in figures.items() if isinstance(f, dict) and "value" in f],
+        headline=_headline(content, figures),
         twin=figures.get("scratch", {}).get("accuracy"),
         strips=[(s.title, [(embedded(shot.image), shot.caption) for shot in s.shots]) for s in strips],
         plots=[(title, _data_uri((plots / name).read_bytes())) for name, title in PLOTS if (plots / name).is_file()],
@@ -117,6 +117,14 @@ def render(content: Content, figures: dict[str, Any], strips: Sequence[Strip], p
         num_pictures=len(content.data.manifest),
         num_tests=sum(f.p is not None for f in content.findings),
     )
+
+
+def _headline(content: Content, figures: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return the figures that carry an interval, in the order of the audit's measures, any other behind them."""
+    titles = {c.measure.name: c.measure.title for c in content.comparisons}
+    named = {name: figure for name, figure in figures.items() if isinstance(figure, dict) and "value" in figure}
+    names = [n for n in titles if n in named] + [n for n in named if n not in titles]
+    return [(titles.get(n, n.replace("_", " ")), named[n]) for n in names]
 
 
 def _tables(content: Content) -> list[dict[str, Any]]:
@@ -168,7 +176,3 @@ def embedded(image: NDArray[np.uint8]) -> str:
 
 def _data_uri(png: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
-
-
-def _title(name: str) -> str:
-    return name.replace("_", " ")

@@ -79,7 +79,8 @@ def sentence(finding: Finding, limits: Limits) -> str:
     gap = interval(*comparison.gap())
     worst, best = comparison.estimates[comparison.worst], comparison.estimates[comparison.best]
     low_name, high_name = comparison.grouping.names[comparison.worst], comparison.grouping.names[comparison.best]
-    pair = f"{column}: {comparison.measure.title} is {100 * worst.value:.1f} for {low_name} and {100 * best.value:.1f} for {high_name}"
+    low, high = (f"{100 * e.value:.1f} for {name}" for e, name in ((worst, low_name), (best, high_name)))
+    pair = f"{column}: {comparison.measure.title} is {low} and {high}"
     if finding.gap_fails:
         text = f"{pair}, a gap of {gap} points ({chance(finding.p)} after correction); {100 * limits.max_gap:g} are allowed."
         return text + (

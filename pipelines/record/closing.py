@@ -96,8 +96,10 @@ def _sign_all(execution: str) -> None:
         if (mark := journal.path.with_suffix(".signed")).exists():
             continue
         entry = entries[first["stage"]]
-        edited = lockfile.changed(first.get("seen", {}), entry)
-        if edited and not is_over(execution):  # an entry of an earlier run; dvc has not booked this one yet
+        edited = lockfile.changed(first.get("seen", {}), first.get("params", {}), entry)
+        if edited and (
+            first.get("booked") == lockfile.digest(entry) or not is_over(execution)
+        ):  # an entry of an earlier run; dvc has not booked this one yet
             continue
         journal.write("tags", values=_stale(edited) if edited else signed(entry))
         mark.touch()

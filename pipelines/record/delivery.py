@@ -83,13 +83,12 @@ def _put_away(execution: str, parent: Journal) -> None:
     content = {**about, "run_id": parent.sent().run_id, "status": ending.get("status"), "states": states}
     content["refused"] = {journal.path.stem: journal.sent().refused for journal in refused}
     files.write_json(executions.archive(execution), content)
-    if refused:  # nothing is lost: a person may look at what MLflow would not take
-        target = settings.state() / "refused" / execution
+    target = settings.state() / ("refused" if refused else "gone") / execution
+    shutil.rmtree(target, ignore_errors=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    place.rename(target)  # at once, so that nobody meets half of it
+    if not refused:  # else a person may look at what MLflow would not take
         shutil.rmtree(target, ignore_errors=True)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        place.rename(target)
-    else:
-        shutil.rmtree(place, ignore_errors=True)
     _prune(executions.archive(execution).parent)
 
 

@@ -102,11 +102,10 @@ def inputs(node: Node, entries: Entries, workdir: Path) -> dict[str, str]:
 def is_fresh(node: Node, entries: Entries, workdir: Path) -> bool:
     """Tell whether a stage's entry still fits its command, parameters and inputs, as far as is cheap to say."""
     entry = entries.get(node.name)
-    if entry is None or _words(entry.get("cmd")) != _words(list(node.commands)) or not _same_params(node, entry, workdir):
+    if entry is None or _words(entry.get("cmd")) != _words(list(node.commands)):
         return False
     now = inputs(node, entries, workdir) if workdir.is_dir() else {}
-    booked = hashes(entry, "deps")
-    return all(known(now.get(path, value)) is None or now.get(path, value) == value for path, value in booked.items())
+    return not changed(now, parameters(node, workdir), entry)
 
 
 def known(value: str) -> str | None:
@@ -114,22 +113,30 @@ def known(value: str) -> str | None:
     return None if value.startswith("listing:") or not value else value
 
 
-def changed(seen: Mapping[str, str], entry: Entry) -> list[str]:
-    """List the inputs that DVC booked with another hash than the stage saw at its start (DVC issue 11058)."""
+def changed(seen: Mapping[str, str], params: Mapping[str, Any], entry: Entry) -> list[str]:
+    """List what DVC booked otherwise than the stage saw it at its start (DVC issue 11058).
+
+    Args:
+        seen: hashes of inputs at the start.
+        params: parameters at the start, by file.
+        entry: what ``dvc.lock`` says.
+    """
     booked = hashes(entry, "deps")
-    return sorted(p for p, value in seen.items() if p in booked and known(value) and booked[p] != value)
+    data = [p for p, value in seen.items() if p in booked and known(value) and booked[p] != value]
+    values = entry.get("params", {})
+    return sorted(
+        data + [f"{file}:{k}" for file, own in params.items() for k in own if values.get(file, {}).get(k, ...) != own[k]]
+    )
 
 
-def _same_params(node: Node, entry: Entry, workdir: Path) -> bool:
+def parameters(node: Node, workdir: Path) -> dict[str, dict[str, Any]]:
+    """Return the values a stage depends on, by file and key, as they stand now; missing files are left out."""
+    found = {}
     for file, keys in node.params.items():
-        place = workdir / file
-        if not place.exists():
-            continue
-        content = yaml.safe_load(place.read_bytes()) or {}
-        booked = entry.get("params", {}).get(file, {})
-        if any(booked.get(key, ...) != _find(content, key) for key in keys):
-            return False
-    return True
+        if (place := workdir / file).exists():
+            content = yaml.safe_load(place.read_bytes()) or {}
+            found[file] = {key: _find(content, key) for key in keys}
+    return found
 
 
 def _find(content: Any, key: str) -> Any:

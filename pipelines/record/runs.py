@@ -43,8 +43,11 @@ class StageRun:
         tags |= {"rawline.task": task} if task else {}
         seen = {path: value for path, value in self.seen.items() if lockfile.known(value)}
         tags |= {f"dvc.dep.{path}": value for path, value in seen.items() if path.startswith("data/")}
-        self.journal.write("open", name=address, stage=address, experiment=settings.experiment(), pid=me.pid,
-                           created_ms=int(me.created * 1000), tags=tags, seen=seen)  # fmt: skip
+        self.journal.write(
+            "open", name=address, stage=address, experiment=settings.experiment(), pid=me.pid,
+            created_ms=int(me.created * 1000), tags=tags, seen=seen, params=lockfile.parameters(node, Path()) if node else {},
+            booked=lockfile.digest(self.entries.get(address)),
+        )  # fmt: skip
         if datasets := self._datasets(seen):
             self.journal.write("inputs", datasets=datasets)
 

@@ -1,0 +1,117 @@
+"""Reads annotations in COCO's JSON."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stages.core.errors import DataError
+from stages.core.items import Item, Mark
+from stages.maths import rle
+from stages.parts.sources import _layout
+
+
+@dataclass(frozen=True)
+class Book:
+    """One annotation file: names of classes in order of their ids, pictures, objects by picture."""
+
+    file: Path
+    categories: dict[int, str]
+    pictures: list[dict[str, Any]]
+    marks: dict[int, list[dict[str, Any]]]
+
+
+def read(file: Path) -> Book:
+    """Read one annotation file.
+
+    Raises:
+        DataError: missing, broken JSON, or no COCO.
+    """
+    try:
+        content = json.loads(_layout.text(file))
+    except json.JSONDecodeError as error:
+        raise DataError(f"{file} is broken JSON: {error}") from error
+    if not isinstance(content, dict) or not {"images", "annotations", "categories"} <= set(content):
+        found = sorted(content) if isinstance(content, dict) else type(content).__name__
+        raise DataError(f"{file} is no COCO file: expected images, annotations and categories; found {found}")
+    try:
+        marks: dict[int, list[dict[str, Any]]] = defaultdict(list)
+        for mark in content["annotations"]:
+            marks[mark["image_id"]].append(mark)
+        names = {c["id"]: str(c["name"]) for c in sorted(content["categories"], key=lambda c: c["id"])}
+        ids = [picture["id"] for picture in content["images"]]
+        _check(file, ids, [picture["file_name"] for picture in content["images"]], marks)
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{file}: an entry lacks {error}") from error
+    return Book(file, names, content["images"], marks)
+
+
+def _check(file: Path, ids: list[Any], names: list[Any], marks: Mapping[Any, list[Any]]) -> None:
+    for values, what in ((ids, "id"), (names, "file_name")):
+        seen: set[Any] = set()
+        for value in values:
+            if value in seen:
+                raise DataError(f"{file}: two images have the {what} {value}")
+            seen.add(value)
+    if stray := sorted(set(marks) - set(ids), key=str):
+        raise DataError(f"{file}: {len(marks[stray[0]])} annotations belong to the image id {stray[0]}, which images lacks")
+
+
+def items(book: Book, folder: Path, split: str | None, labels: bool, groups: Mapping[str, Mapping[str, str]]) -> Iterator[Item]:
+    """Deliver the pictures of one annotation file.
+
+    Args:
+        book: the file.
+        folder: of the pictures.
+        split: of all of them, or None.
+        labels: a picture's label is the class of its largest object.
+        groups: ``group_`` columns by file name.
+    """
+    for picture in book.pictures:
+        name = str(picture["file_name"])
+        marks, faults = [], []
+        for raw in book.marks.get(picture["id"], []):
+            try:
+                marks.append(_mark(raw, book.categories))
+            except (ValueError, KeyError, TypeError) as error:
+                faults.append(f"annotation {raw.get('id')}: {error}")
+        size = (picture.get("width"), picture.get("height"))
+        yield Item(
+            name=name, suffix=Path(name).suffix.lower(), load=_layout.loader(folder / name), split=split,
+            label=_layout.largest(marks) if labels else None, marks=tuple(marks),
+            size=(int(size[0]), int(size[1])) if size[0] and size[1] else None,
+            groups=groups.get(name, {}), fault="; ".join(faults[:1]) or None,
+        )  # fmt: skip
+
+
+def _mark(raw: dict[str, Any], categories: dict[int, str]) -> Mark:
+    number = raw["category_id"]
+    if number not in categories:
+        raise ValueError(f"category_id is {number}; the file names {sorted(categories)}")
+    x, y, w, h = (float(value) for value in raw["bbox"])
+    segmentation = raw.get("segmentation") or None
+    if isinstance(segmentation, str):
+        raise ValueError("segmentation is text; expected polygons or run lengths")
+    compact = rle.compress(segmentation) if segmentation is not None else None
+    return Mark(categories[number], (x, y, w, h), compact, {"iscrowd": int(raw.get("iscrowd", 0))})
+
+
+def merged(books: list[Book]) -> tuple[str, ...]:
+    """Return the classes of several files in order of their ids.
+
+    Raises:
+        DataError: they give one id two names.
+    """
+    names: dict[int, str] = {}
+    for book in books:
+        for number, name in book.categories.items():
+            if names.setdefault(number, name) != name:
+                raise DataError(f"{book.file}: category {number} is {name}; another file calls it {names[number]}")
+    return tuple(dict.fromkeys(names[number] for number in sorted(names)))
+
+
+def has_masks(books: list[Book]) -> bool:
+    """Tell whether any object has a mask."""
+    return any(mark.get("segmentation") for book in books for marks in book.marks.values() for mark in marks)

@@ -1,0 +1,73 @@
+"""Reads annotations in Pascal VOC's XML."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from xml.etree import ElementTree as ET
+
+from stages.core.items import Mark
+
+Corners = Literal["edges", "pixels"]
+
+
+@dataclass(frozen=True)
+class Page:
+    """One annotation file.
+
+    Attributes:
+        marks: its objects.
+        size: (width, height) where it states them.
+        difficult: number of objects left out because they are marked difficult.
+        fault: why it could not be read, else None.
+    """
+
+    marks: tuple[Mark, ...] = ()
+    size: tuple[int, int] | None = None
+    difficult: int = 0
+    fault: str | None = None
+
+
+def read(path: Path, corners: Corners, keep_difficult: bool) -> Page:
+    """Read one annotation file.
+
+    Args:
+        path: the XML.
+        corners: ``pixels``: corners name the first and last pixel, counted from 1, as in VOC's own files; ``edges``: corners
+            are the box's edges, counted from 0, as labelImg and most converters write them.
+        keep_difficult: keep objects marked difficult (VOC's own evaluation leaves them out).
+    """
+    try:
+        root = ET.fromstring(path.read_bytes())  # noqa: S314 - the user's own files; entities are not expanded from outside
+        everything = [_mark(node, corners) for node in root.findall("object")]
+        size = root.find("size")
+        stated = None if size is None else (_number(size, "width"), _number(size, "height"))
+    except FileNotFoundError:
+        return Page(fault=f"{path.name} is missing")
+    except OSError as error:
+        return Page(fault=f"{path.name} cannot be read ({error.strerror})")
+    except ET.ParseError as error:
+        return Page(fault=f"{path.name} is broken XML ({error})")
+    except ValueError as error:
+        return Page(fault=f"{path.name}: {error}")
+    kept = tuple(mark for mark in everything if keep_difficult or not mark.flags["difficult"])
+    known = (int(stated[0]), int(stated[1])) if stated and min(stated) > 0 else None  # some writers state 0 x 0
+    return Page(kept, known, len(everything) - len(kept))
+
+
+def _mark(node: ET.Element, corners: Corners) -> Mark:
+    name, box = (node.findtext("name") or "").strip(), node.find("bndbox")
+    if not name or box is None:
+        raise ValueError("an object has no name or no bndbox")
+    left, top, right, bottom = (_number(box, key) for key in ("xmin", "ymin", "xmax", "ymax"))
+    if corners == "pixels":
+        left, top = left - 1, top - 1
+    flags = {key: int(_number(node, key, "0")) for key in ("difficult", "truncated")}
+    return Mark(name, (left, top, right - left, bottom - top), None, flags)
+
+
+def _number(node: ET.Element, key: str, default: str | None = None) -> float:
+    text = (node.findtext(key) or default or "").strip()
+    try:
+        return float(text)
+    except ValueError as error:
+        raise ValueError(f"{key} is {text!r}; expected a number") from error

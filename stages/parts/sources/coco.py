@@ -1,0 +1,73 @@
+"""COCO: one JSON for all pictures or one per split; boxes, polygons, run lengths.
+
+    path/
+      instances.json                annotations: {all: instances.json}
+      images/                       images: images, or "{split}2017" for a folder per split
+      metadata.csv                  file_name and any other columns, which become group_ columns
+
+Where objects have masks, an index mask per picture is painted from them: the class's index + 1, objects in the order of the file, a
+later one over an earlier one; an object of which only the box is known becomes 255, ignore.
+"""
+
+import csv
+from pathlib import Path
+from typing import Literal
+
+from stages.core import params
+from stages.core.errors import DataError
+from stages.parts.sources import _coco, _layout
+from stages.parts.sources._sequence import Listed
+
+_EXPECTED = "COCO's layout: an annotation file {files} and the pictures in {images}/"
+
+
+class Params(params.Params):
+    """Where things lie.
+
+    Attributes:
+        annotations: file by split: ``train``, ``val``, ``test``, or ``all`` for pictures that are split later.
+        images: folder of the pictures; ``{split}`` stands for the split's name.
+        metadata: table with a column ``file_name``; its other columns become groups; null: none.
+        label_from: ``largest``: a picture's label is the class of its largest object; ``none``: no labels.
+    """
+
+    annotations: dict[Literal["all", "train", "val", "test"], str]
+    images: str
+    metadata: str | None
+    label_from: Literal["none", "largest"]
+
+
+def build(params: Params, *, path: Path, seed: int) -> Listed:  # noqa: ARG001 - the family's form
+    """Read all annotations; pictures are read later.
+
+    Raises:
+        DataError: the layout is another one or a file is broken.
+    """
+    expected = _EXPECTED.format(files=" or ".join(params.annotations.values()), images=params.images)
+    _layout.folder(path, expected)
+    if not params.annotations:
+        raise DataError("acquire.coco.annotations is empty; expected for instance {all: instances.json}")
+    if not all((path / file).is_file() for file in params.annotations.values()):
+        raise _layout.wrong(path, expected)
+    books = {split: _coco.read(path / file) for split, file in sorted(params.annotations.items())}
+    classes = _coco.merged(list(books.values()))
+    labels = params.label_from == "largest"
+    groups = _groups(path / params.metadata) if params.metadata else {}
+    items = [
+        item
+        for split, book in books.items()
+        for item in _coco.items(book, path / params.images.format(split=split), None if split == "all" else split, labels, groups)
+    ]
+    if not items:
+        raise DataError(f"{path}: the annotation files name no image")
+    masks = ("background", *classes) if _coco.has_masks(list(books.values())) else ()
+    without = len({item.name for item in items} - set(groups)) if groups else 0
+    remarks = (f"{without} pictures stand not in {params.metadata} and have no groups",) if without else ()
+    return Listed(items, classes if labels else (), classes, masks, remarks)
+
+
+def _groups(file: Path) -> dict[str, dict[str, str]]:
+    rows = list(csv.DictReader(_layout.text(file).splitlines()))
+    if not rows or "file_name" not in rows[0]:
+        raise DataError(f"{file}: expected a column file_name; found {', '.join(rows[0]) if rows else 'no row'}")
+    return {r["file_name"]: {_layout.group_column(k): v for k, v in r.items() if k and k != "file_name" and v} for r in rows}

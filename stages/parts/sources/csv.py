@@ -1,0 +1,74 @@
+"""A table: path and label of each picture, perhaps its split and index mask; every other column becomes a group.
+
+    path,label,split,camera
+    a/1.jpg,cat,train,phone
+
+Paths are relative to the table's folder.
+"""
+
+from pathlib import Path
+
+from stages.core import images, params
+from stages.core.errors import DataError
+from stages.core.items import Item
+from stages.parts.sources import _layout, _table
+from stages.parts.sources._sequence import Listed
+
+_EXPECTED = "a folder with the table {table}, or the table itself"
+
+
+class Params(params.Params):
+    """The table and its columns.
+
+    Attributes:
+        table: the table's name in the folder; not used where ``path`` is a file.
+        path_column: column of the file's path.
+        label_column: column of the label; null: none.
+        split_column: column of the split; null, or no such column: pictures are split later.
+        mask_column: column of the index mask's path; null: none.
+        mask_classes: classes of the masks in index order, the background first; empty without masks.
+        classes: labels in index order; null: those that occur, sorted (2 before 10).
+    """
+
+    table: str
+    path_column: str
+    label_column: str | None
+    split_column: str | None
+    mask_column: str | None
+    mask_classes: tuple[str, ...]
+    classes: tuple[str, ...] | None
+
+
+def build(params: Params, *, path: Path, seed: int) -> Listed:  # noqa: ARG001 - the family's form
+    """Read the table.
+
+    Raises:
+        DataError: it is missing, or a column or value is wrong.
+    """
+    file = path
+    if not path.is_file():
+        file = _layout.folder(path, _EXPECTED.format(table=params.table)) / params.table
+    if bool(params.mask_column) != bool(params.mask_classes):
+        raise DataError("acquire.csv.mask_column and acquire.csv.mask_classes belong together; one of them is empty")
+    rows = _table.read(file, [c for c in (params.path_column, params.label_column, params.mask_column) if c])
+    items = [_item(file, number, row, params) for number, row in enumerate(rows, 2)]
+    found = {item.label for item in items if item.label}
+    classes = params.classes or tuple(sorted(found, key=_layout.natural))
+    if strange := sorted(found - set(classes)):
+        raise DataError(f"{file}: label {strange[0]!r} is not among acquire.csv.classes ({', '.join(classes)})")
+    return Listed(items, classes if params.label_column else (), (), params.mask_classes)
+
+
+def _item(file: Path, number: int, row: dict[str, str], params: Params) -> Item:
+    name, where = row[params.path_column], f"{file}, row {number}"
+    if not name:
+        raise DataError(f"{where}: {params.path_column} is empty")
+    label = row[params.label_column] if params.label_column else None
+    used = {params.path_column, params.label_column, params.split_column, params.mask_column}
+    mask_file = file.parent / row[params.mask_column] if params.mask_column and row[params.mask_column] else None
+    split = _table.split(row.get(params.split_column or "", ""), where)
+    return Item(
+        name=Path(name).as_posix(), suffix=Path(name).suffix.lower(), load=_layout.loader(file.parent / name), split=split,
+        label=label or None, load_mask=(lambda: images.read_mask(mask_file)) if mask_file else None,
+        groups=_table.groups(row, used), fault="the label is empty" if label == "" else None,
+    )  # fmt: skip

@@ -11,7 +11,7 @@ training libraries do. ``prepare`` converts one picture: this stage and a regist
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
@@ -30,6 +30,7 @@ from stages.core.stage import Job, Metrics, Note, Progress, Record
 from stages.maths import camera, geometry
 from stages.parts.cameras import simulated
 from stages.parts.cameras._development import Development, develop
+from stages.parts.cameras._prepared import Prepared
 
 _NUM_THREADS = 4  # each holds one picture, so memory stays bounded
 _PROGRESS_STEP = 100
@@ -44,6 +45,7 @@ class Params(core.Params):
     Attributes:
         demosaicer: a part of ``demosaicers``.
         white_balance: a part of ``white_balances``.
+        pattern: instead of the file's, for files that lie; null trusts the file.
         black_level: instead of the file's, in digital numbers; null trusts the file.
         white_level: instead of the file's, in digital numbers; null trusts the file.
         color_matrix: instead of the file's: camera colours from CIE XYZ, nine numbers; null trusts the file.
@@ -57,6 +59,7 @@ class Params(core.Params):
 
     demosaicer: Annotated[str, core.Part("demosaicers")]
     white_balance: Annotated[str, core.Part("white_balances")]
+    pattern: Literal["RGGB", "BGGR", "GRBG", "GBRG"] | None
     black_level: Annotated[float, Field(ge=0)] | None
     white_level: _Positive | None
     color_matrix: _Matrix | None
@@ -74,59 +77,6 @@ class Params(core.Params):
                 f"fit {self.fit} does not go with size_px {self.size_px}; fit none and size_px null go together"
             )
         return self
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A picture as the models see it, and the way back to the original's pixels.
-
-    Attributes:
-        image: (H, W, 3) uint8, srgb.
-        placement: where the original lies in it.
-        development: what the camera chain did; None for an ordinary picture.
-    """
-
-    image: NDArray[np.uint8]
-    placement: geometry.Placement
-    development: Development | None
-
-    @property
-    def scale_x(self) -> float:
-        """Pixels of ``image`` per pixel of the original, across."""
-        return self.placement.scale_x
-
-    @property
-    def scale_y(self) -> float:
-        """Pixels of ``image`` per pixel of the original, down."""
-        return self.placement.scale_y
-
-    @property
-    def offset_x(self) -> int:
-        """Left edge of the original in ``image``."""
-        return self.placement.offset_x
-
-    @property
-    def offset_y(self) -> int:
-        """Top edge of the original in ``image``."""
-        return self.placement.offset_y
-
-    @property
-    def width(self) -> int:
-        """Width of the original, upright."""
-        return self.placement.width
-
-    @property
-    def height(self) -> int:
-        """Height of the original, upright."""
-        return self.placement.height
-
-    def boxes_back(self, boxes: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Map boxes (N, 4) xyxy from ``image`` to the original."""
-        return geometry.boxes_back(boxes, self.placement)
-
-    def mask_back(self, mask: NDArray[Any]) -> NDArray[np.uint8]:
-        """Map an index or bool mask (h, w) from ``image`` to the original (H, W) uint8."""
-        return geometry.mask_back(mask.astype(np.uint8), self.placement)
 
 
 def prepare(recipe: Mapping[str, Any], picture: Path | bytes | NDArray[Any]) -> Prepared:
@@ -172,6 +122,8 @@ def _section(recipe: str) -> tuple[int, core.Section[Params]]:
 def _develop(frame: raw.Frame, section: core.Section[Params]) -> Development:
     """Run the camera chain with the parts chosen and the file's levels, or those stated instead."""
     params, choices = section.values, section.choices  # noqa: PD011 - no pandas here
+    if params.pattern is not None:
+        frame = replace(frame, pattern=params.pattern)
     if params.black_level is not None:
         frame = replace(frame, black_level=(params.black_level,) * 4)
     if params.white_level is not None:
@@ -301,9 +253,15 @@ def _report(good: list["Converted"], bad: list["Failure"]) -> dict[str, Any]:
     return {
         "left_out": [asdict(item) for item in bad],
         "annotations_vanished": {item.row["source"]: item.num_vanished for item in good if item.num_vanished},
-        "without_white_balance": sorted(i.row["source"] for i in good if i.development and i.development.without_gains),
-        "color_matrix_unknown": sorted(i.row["source"] for i in good if i.development and not i.development.matrix_known),
+        "without_white_balance": _sources(good, lambda done: done.without_gains),
+        "without_color_matrix": _sources(good, lambda done: not done.matrix_known),
+        "pattern_doubtful": _sources(good, lambda done: done.pattern_doubtful),
     }
+
+
+def _sources(good: list["Converted"], is_meant: Callable[[Development], bool]) -> list[str]:
+    """Name the camera files whose development is meant."""
+    return sorted(str(item.row["source"]) for item in good if item.development and is_meant(item.development))
 
 
 def _summary(good: list["Converted"], bad: list["Failure"]) -> dict[str, float | None]:
@@ -326,6 +284,10 @@ def _told(good: list["Converted"], bad: list["Failure"]) -> Iterator[Note]:
     without = [item for item in good if item.development and item.development.without_gains]
     if without:
         yield Note(f"{len(without)} camera files state no white balance of their own (report.json)")
+    for name in _sources(good, lambda done: done.pattern_doubtful):
+        yield Note(
+            f"{name}: its two greens differ, its pattern is probably wrong; state it (params.yaml: preprocess.pattern)"
+        )
     if lost := sum(item.num_vanished for item in good):
         yield Note(f"{lost} annotations became smaller than a pixel and were left out (report.json)")
 

@@ -1,7 +1,7 @@
 """Reads camera files: the mosaic as the sensor delivered it, and what the file says about it.
 
-LibRaw (through rawpy) decodes and tells the metadata; nothing is developed here. The mosaic is the sensor's active area, its
-pattern the one at that area's origin. Camera name and ISO come from the TIFF tags, because the binding leaves them out.
+LibRaw (through rawpy) decodes and tells the metadata; nothing is developed here. The mosaic is the sensor's active area
+(LibRaw leaves out one line more where a margin is odd), its pattern the one at the mosaic's own origin. Camera name and ISO come from the TIFF tags, because the binding leaves them out.
 """
 
 import struct
@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 import rawpy
 from numpy.typing import NDArray
-from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from stages.core import images
 from stages.core.errors import DataError
 
 _TIFF_HEADS = (b"II*\x00", b"MM\x00*", b"II\x55\x00", b"IIRO", b"IIRS", b"MMOR", b"FUJIFILMCCD-RAW")
-_MAKE, _MODEL, _ISO, _EXIF, _DNG_MODEL = 271, 272, 34855, 34665, 50708
+_MODEL, _ISO, _EXIF, _DNG_MODEL = 272, 34855, 34665, 50708
+_HEADER = 8
+_ASCII, _WHOLE = 2, {3: "H", 4: "I"}
 _QUARTER_TURNS = {0: 0, 3: 2, 5: 1, 6: 3}  # LibRaw's flip: counter-clockwise quarter turns that make the picture upright
 _CELL = 2
 
@@ -179,20 +180,32 @@ def _matrix(file: Any) -> NDArray[np.float64] | None:
     return matrix / matrix.sum(axis=1, keepdims=True) if known else None
 
 
-def _tags(content: bytes) -> dict[int, Any]:
-    """Return the TIFF tags of the first directory and of EXIF; none where the file is built otherwise."""
-    found: dict[int, Any] = {}
+def _tags(content: bytes) -> dict[int, str | int]:
+    """Return text and whole numbers among the TIFF tags of the first directory and of EXIF.
+
+    Name and ISO are a courtesy: where the file is built otherwise or its tags are broken, they are left out.
+    """
+    order = {b"II": "<", b"MM": ">"}.get(content[:2])
+    if order is None or len(content) < _HEADER:
+        return {}
+    found = _directory(content, order, struct.unpack_from(order + "I", content, 4)[0])
+    if isinstance(at := found.get(_EXIF), int):
+        found = {**_directory(content, order, at), **found}
+    return found
+
+
+def _directory(content: bytes, order: str, at: int) -> dict[int, str | int]:
+    """Read one TIFF directory (TIFF 6.0, section 2): text, and the first of whole numbers."""
+    found: dict[int, str | int] = {}
     try:
-        source = BytesIO(content)
-        main = ImageFileDirectory_v2(source.read(8))
-        source.seek(main.next)
-        main.load(source)
-        found |= dict(main)
-        if isinstance(at := found.get(_EXIF), int):
-            exif = ImageFileDirectory_v2(content[:8])
-            source.seek(at)
-            exif.load(source)
-            found |= dict(exif)
-    except (SyntaxError, struct.error, OSError, ValueError, TypeError, KeyError, OverflowError):
-        pass  # name and ISO are a courtesy: a file without TIFF tags is read all the same
+        for entry in range(struct.unpack_from(order + "H", content, at)[0]):
+            place = at + 2 + 12 * entry
+            tag, kind, count = struct.unpack_from(order + "HHI", content, place)
+            if kind == _ASCII:
+                start = place + 8 if count <= 4 else struct.unpack_from(order + "I", content, place + 8)[0]  # noqa: PLR2004
+                found[tag] = content[start : start + count].split(b"\0")[0].decode("utf-8", "replace").strip()
+            elif kind in _WHOLE and count:
+                found[tag] = struct.unpack_from(order + _WHOLE[kind], content, place + 8)[0]
+    except struct.error:
+        pass  # the directory leads out of the file: what was read so far will do
     return found

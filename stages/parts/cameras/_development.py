@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.core import raw
-from stages.maths import camera
+from stages.maths import bayer, camera
 from stages.maths.colour import srgb_from_linear
 
 Gains = tuple[float, float, float]
@@ -23,6 +23,7 @@ class Development:
         gains: white balance used, the smallest 1.
         without_gains: the file states no white balance that is usable.
         matrix_known: the file (or the user) states the camera's colours; else they were taken for sRGB.
+        pattern_doubtful: the stated greens differ and the others agree (``maths.bayer.is_doubtful``).
         clipped_share: share of saturated pixels in the mosaic.
         pattern: of the mosaic.
         black_level: used, of each position of the cell.
@@ -35,6 +36,7 @@ class Development:
     gains: Gains
     without_gains: bool
     matrix_known: bool
+    pattern_doubtful: bool
     clipped_share: float
     pattern: str
     black_level: tuple[float, ...]
@@ -63,6 +65,7 @@ def develop(
         gains=(red / least, green / least, blue / least),
         without_gains=frame.camera_gains is None,
         matrix_known=frame.srgb_from_camera is not None,
+        pattern_doubtful=bayer.is_doubtful(mosaic, frame.pattern),
         clipped_share=float((mosaic >= 1).mean()),
         pattern=frame.pattern,
         black_level=frame.black_level,

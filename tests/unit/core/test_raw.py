@@ -1,0 +1,160 @@
+"""Camera files are decoded with their true levels, or refused in one line."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from stages.core import raw
+from stages.core.errors import DataError
+from stages.maths import bayer
+from tests.raws import MATRIX, make_dng
+
+REAL = Path(__file__).parents[3].parent / "shared" / "data" / "raw"
+PATTERNS = ("RGGB", "BGGR", "GRBG", "GBRG")
+
+
+def _mosaic(height: int = 40, width: int = 50) -> np.ndarray:
+    return np.random.default_rng(3).integers(64, 4000, (height, width)).astype(np.uint16)
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_what_was_written_is_read(pattern: str, tmp_path: Path) -> None:
+    """Mosaic, pattern, black level per position (not per colour), white level, gains, name and ISO come back, by path or bytes."""
+    content = make_dng(_mosaic(), pattern=pattern, black_level=(60, 64, 66, 70), white_level=4000)
+    (tmp_path / "a.dng").write_bytes(content)
+    for frame in (raw.read(content), raw.read(tmp_path / "a.dng")):
+        np.testing.assert_array_equal(frame.mosaic, _mosaic())
+        assert frame.pattern == pattern
+        assert frame.black_level == (60, 64, 66, 70)
+        assert frame.white_level == 4000
+        assert frame.camera_gains == pytest.approx((2.0, 1.0, 1 / 0.7), abs=1e-4)
+        assert (frame.camera, frame.iso, frame.quarter_turns) == ("Test 1", 200, 0)
+
+
+def test_the_matrix_takes_camera_white_to_white() -> None:
+    """The matrix is the inverse of ColorMatrix x XYZ-from-sRGB with rows normalised; white stays white."""
+    frame = raw.read(make_dng(_mosaic()))
+    xyz = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]])
+    camera = MATRIX @ xyz
+    np.testing.assert_allclose(frame.srgb_from_camera, np.linalg.inv(camera / camera.sum(1, keepdims=True)), atol=2e-3)
+    np.testing.assert_allclose(frame.srgb_from_camera.sum(axis=1), 1.0, atol=1e-9)
+
+
+def _with_tags(mosaic: np.ndarray, tags: list, **fields) -> bytes:
+    """Write a DNG with tags that dng.encode does not offer."""
+    out = io.BytesIO()
+    base = [(50706, 1, 4, bytes((1, 4, 0, 0)), True), (50708, 2, 0, "T", True), (33421, 3, 2, (2, 2), True)]
+    with tifffile.TiffWriter(out, byteorder="<") as writer:
+        writer.write(
+            mosaic, photometric=32803, planarconfig=1, software=False, metadata=None, extratags=[*base, *tags], **fields
+        )
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(("top", "left"), [(0, 0), (1, 0), (0, 1), (1, 1), (2, 3)])
+def test_active_area_with_odd_margins_keeps_the_pattern(top: int, left: int) -> None:
+    """Each pixel keeps its colour and stays inside the area; LibRaw leaves out one line more where a margin is odd."""
+    mosaic = _mosaic(40, 52)
+    area = (50829, 4, 4, (top, left, 38, 50), True)
+    frame = raw.read(_with_tags(mosaic, [(33422, 1, 4, bytes((0, 1, 1, 2)), True), area]))
+    y, x = top + top % 2, left + left % 2
+    height, width = frame.mosaic.shape
+    assert height >= 35 - top
+    assert y + height <= 38
+    assert x + width <= 50
+    np.testing.assert_array_equal(frame.mosaic, mosaic[y : y + height, x : x + width])
+    assert frame.pattern == bayer.crop("RGGB", y - top, x - left)  # DNG states the pattern for the active area's origin
+
+
+@pytest.mark.parametrize(("orientation", "turns"), [(1, 0), (3, 2), (6, 3), (8, 1)])
+def test_orientation_is_read(orientation: int, turns: int) -> None:
+    """EXIF orientation becomes counter-clockwise quarter turns, and the size is the upright one."""
+    tags = [(33422, 1, 4, bytes((0, 1, 1, 2)), True), (274, 3, 1, orientation, True)]
+    frame = raw.read(_with_tags(_mosaic(40, 52), tags))
+    assert frame.quarter_turns == turns
+    assert frame.size == ((40, 52) if turns % 2 else (52, 40))
+
+
+@pytest.mark.parametrize("gains", [(1, 1, 1, 1), (0, 1, 0, 0), (2, 1, float("nan"), 0), (-1, 1, 2, 0), (0, 0, 0, 0)])
+def test_gains_that_say_nothing_are_none(gains) -> None:
+    """Ones, zeros, NaN and negative gains are no white balance."""
+    assert raw.usable_gains(gains) is None
+
+
+def test_bad_files_end_in_one_line(tmp_path: Path) -> None:
+    """Empty, truncated, foreign, missing: one line that names the file."""
+    whole = make_dng(_mosaic())
+    cases = {
+        "empty.dng": b"",
+        "cut.dng": whole[: len(whole) // 2],
+        "head.dng": whole[:200],
+        "text.dng": b"no picture at all" * 9,
+    }
+    for name, content in cases.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(DataError, match=name) as caught:
+            raw.read(tmp_path / name)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(DataError, match=r"none\.dng cannot be read"):
+        raw.read(tmp_path / "none.dng")
+
+
+def test_sensors_that_are_not_bayer_are_named() -> None:
+    """A monochrome sensor and an X-Trans pattern are refused by what they are."""
+    with pytest.raises(DataError, match=r"no mosaic|no Bayer|camera file"):
+        raw.read(_with_tags(_mosaic(), [(33422, 1, 4, bytes((0, 0, 0, 0)), True)]))
+    cell = bytes(
+        (1, 0, 1, 1, 2, 1, 2, 1, 2, 0, 1, 0, 1, 2, 1, 1, 0, 1, 1, 2, 1, 1, 0, 1, 0, 1, 0, 2, 1, 2, 1, 0, 1, 1, 2, 1)
+    )
+    out = io.BytesIO()
+    with tifffile.TiffWriter(out, byteorder="<") as writer:
+        tags = [(50706, 1, 4, bytes((1, 4, 0, 0)), True), (33421, 3, 2, (6, 6), True), (33422, 1, 36, cell, True)]
+        writer.write(_mosaic(60, 60), photometric=32803, planarconfig=1, software=False, metadata=None, extratags=tags)
+    with pytest.raises(DataError):
+        raw.read(out.getvalue())
+
+
+def test_any_picture_is_read_by_content() -> None:
+    """Bytes of a PNG, a TIFF or a DNG and arrays of grey or colour are all told apart."""
+    image = np.random.default_rng(0).integers(0, 256, (12, 14, 3), dtype=np.uint8)
+    for kind in ("PNG", "TIFF"):
+        out = io.BytesIO()
+        Image.fromarray(image).save(out, kind)
+        np.testing.assert_array_equal(raw.read_any(out.getvalue()), image)
+    assert isinstance(raw.read_any(make_dng(_mosaic())), raw.Frame)
+    assert raw.read_any(image[..., 0]).shape == (12, 14, 3)
+    with pytest.raises(DataError, match="float64"):
+        raw.read_any(image / 255.0)
+    with pytest.raises(DataError, match="empty"):
+        raw.read_any(b"")
+
+
+def test_broken_tags_do_not_stop_a_readable_file() -> None:
+    """Name and ISO are a courtesy: a directory that leads out of the file leaves them out."""
+    assert raw._tags(b"II*\x00\xff\xff\xff\xff") == {}
+    assert raw._tags(b"II*\x00\x08\x00\x00\x00\xff\xff") == {}
+    assert raw._tags(b"") == {}
+    whole = make_dng(_mosaic())
+    assert raw._tags(whole[:120])[272] == ""
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="the real camera files are not here")
+def test_real_files_say_what_is_known_of_them() -> None:
+    """Four cameras' files are read with the levels, patterns and white balances that their description states."""
+    known = {
+        "Blackmagic.dng": ("RGGB", 512, True, (4128, 2176)),
+        "DC0008L.KDC": ("GRBG", 0, False, (768, 512)),
+        "pidng_bad_metadata.dng": ("GBRG", 0, False, (640, 480)),
+    }
+    for name, (pattern, black, has_gains, size) in known.items():
+        frame = raw.read(REAL / name)
+        assert (frame.pattern, frame.black_level[0], frame.camera_gains is not None, frame.size) == (
+            pattern,
+            black,
+            has_gains,
+            size,
+        )

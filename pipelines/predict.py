@@ -174,5 +174,6 @@ def names() -> list[str]:
 
 
 def _named(path: Path, fault: str) -> str:
-    line = " ".join(fault.split())
+    """Return a fault in one line that names the picture as it was given."""
+    line = " ".join(fault.split()).replace(str(path.resolve()), str(path))
     return line if path.name in line else f"{path}: {line}"

@@ -45,7 +45,9 @@ def _table(card: Mapping[str, Any], results: list[predict.Result]) -> None:
     from rich.console import Console  # noqa: PLC0415 - only this command needs it
     from rich.table import Table  # noqa: PLC0415
 
-    table = Table("picture", "size", *HEADS[card["task"]])
+    table = Table()
+    for head in ("picture", "size", *HEADS[card["task"]]):
+        table.add_column(head, overflow="fold", no_wrap=head != "picture")
     for result in results:
         if result.answer:
             size = f"{result.answer['width']} x {result.answer['height']}"
@@ -57,8 +59,8 @@ def _table(card: Mapping[str, Any], results: list[predict.Result]) -> None:
 
 HEADS = {
     "classify": ("class", "score"),
-    "detect": ("class", "score", "box (x, y, x, y)"),
-    "instance": ("class", "score", "box (x, y, x, y)", "area, px"),
+    "detect": ("class", "score", "box x, y, x, y"),
+    "instance": ("class", "score", "box x, y, x, y", "area, px"),
     "segment": ("class", "area, %"),
 }
 
@@ -73,7 +75,7 @@ def rows(task: str, answer: Mapping[str, Any]) -> list[tuple[str, ...]]:
         return [(name, f"{area:.1%}") for name, area in areas if area > 0]
     found = []
     for index in np.argsort(-np.asarray(answer["scores"]), kind="stable"):
-        box = ", ".join(f"{v:.1f}" for v in answer["boxes"][index])
+        box = ", ".join(f"{v:.0f}" for v in answer["boxes"][index])
         area = (f"{int(answer['masks'][index].sum())}",) if task == "instance" else ()
         found.append((answer["names"][index], f"{answer['scores'][index]:.3f}", box, *area))
     return found or [("nothing found", *[""] * (len(HEADS[task]) - 1))]

@@ -1,5 +1,6 @@
 """The registry: find a version, make one, move its aliases."""
 
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -31,6 +32,8 @@ def reachable() -> Iterator[MlflowClient]:
         InfrastructureError: MLflow is out of reach or refuses.
     """
     settings.quiet(os.environ)
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    logging.getLogger("mlflow.pyfunc").setLevel(logging.WARNING)
     uri = settings.tracking_uri()
     try:
         database.prepare()

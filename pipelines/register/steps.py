@@ -9,7 +9,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
 from pipelines import settings
-from pipelines.register import Params, card, evidence, gate, lineage, package, registry
+from pipelines.register import Params, behaviour, card, evidence, gate, lineage, package, registry
 from stages.core import artefacts, files
 from stages.core import params as parameters
 from stages.core.errors import DataError
@@ -48,10 +48,11 @@ def _present(task: str) -> None:
 
 
 def _digest(task: str, name: str, params: Params) -> str:
-    """Name a registration by what went in: model, evaluation, audit, rules."""
+    """Name a registration by what went in: model, the code it brings, evaluation, audit, rules."""
     model = [artefacts.finetuned(task) / file for file in package.FILES]
+    code = behaviour.digest(files.read_json(artefacts.finetuned(task) / "model.json"))
     judged = [artefacts.evaluate_metrics(task), artefacts.audit_metrics(task)]
-    return evidence.digest(*model, *judged, text=evidence.canonical([name, params.model_dump()]))
+    return evidence.digest(*model, *judged, text=evidence.canonical([name, params.model_dump(), code]))
 
 
 def _champion(client: MlflowClient, name: str) -> gate.Evidence | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.register import registry, run
+from pipelines.register import behaviour, registry, run
 from stages.core import artefacts, files
 from stages.core.errors import DataError, InfrastructureError, ParamsError
 from tests.pipeline import registry_project as project
@@ -125,6 +125,16 @@ def test_other_test_pictures_are_not_compared(client):
     receipt, _ = register()
     assert receipt["aliases"] == ["challenger"]
     assert "other test data" in receipt["gate"]["checks"]["champion"]
+
+
+def test_other_code_is_another_version(client, monkeypatch):
+    """The model brings its code: when that changes in more than words, what is registered is not the same model."""
+    register()
+    plain = behaviour.meaning
+    monkeypatch.setattr(behaviour, "meaning", lambda text: plain(text + "\n\n# a comment\n"))
+    assert register()[0]["version"] == 1
+    monkeypatch.setattr(behaviour, "meaning", lambda text: plain(text + "\nCHANGED = 1\n"))
+    assert register()[0]["version"] == 2
 
 
 def test_a_deleted_version_is_made_again(client):

@@ -1,0 +1,51 @@
+"""Names what the code that travels with a model does, so that a model whose code has changed is another version."""
+
+import ast
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import stages
+from pipelines.agreement.source import Source
+from pipelines.register import served
+
+ENTRANCES = ("stages.core.checkpoint", "stages.preprocess", "stages.maths.rle")
+CHOICES = (("demosaicer", "demosaicers"), ("white_balance", "white_balances"))
+
+
+def digest(card: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of the code that a model runs to answer a picture; comments, docstrings and layout do not count.
+
+    Args:
+        card: content of ``model.json``: it names the parts.
+    """
+    root = Path(str(stages.__file__)).parent.parent
+    source = Source(root)
+    found = {path for name in (*ENTRANCES, *_parts(card)) for path in source.closure(name)}
+    texts = [f"{path.as_posix()}\n{meaning((root / path).read_text(encoding='utf-8'))}" for path in sorted(found)]
+    own = meaning(Path(served.__file__).read_text(encoding="utf-8"))
+    return hashlib.sha256("\n".join([*texts, own]).encode()).hexdigest()
+
+
+def _parts(card: Mapping[str, Any]) -> Iterator[str]:
+    for family, key in (("backbones", "backbone"), ("heads", "head")):
+        if key in card:
+            yield f"stages.parts.{family}.{card[key]['name']}"
+    recipe = (card.get("recipe") or {}).get("preprocess", {})
+    yield from (f"stages.parts.{family}.{recipe[key]}" for key, family in CHOICES if key in recipe)
+
+
+def meaning(text: str) -> str:
+    r"""Return code without comments, docstrings and layout.
+
+    Example:
+        >>> meaning('def f(a):  # why\\n    "What."\\n    return (a)') == meaning('def f( a ):\\n    return a')
+        True
+    """
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            kept = [s for s in node.body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
+            node.body = kept or [ast.Pass()]
+    return ast.unparse(tree)

@@ -111,7 +111,7 @@ def precision_curve(table: Matches, threshold: int = 0) -> Floats:
     return np.append(envelope, 0.0)[np.minimum(at, envelope.size)]
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
 def _averages(  # noqa: PLR0913, PLR0917 - plain arrays, as numba wants them
     right: NDArray[np.bool_],
     wrong: NDArray[np.bool_],

@@ -59,7 +59,9 @@ def intersection_over_union(confusion: NDArray[np.generic]) -> Floats:
 
 def ratio(above: Floats, below: Floats) -> Floats:
     """Divide; NaN where the divisor is 0."""
-    return np.divide(above, below, out=np.full(np.broadcast_shapes(above.shape, below.shape), np.nan), where=below > 0)
+    shares = np.full(np.broadcast_shapes(above.shape, below.shape), np.nan)
+    np.divide(above, below, out=shares, where=below > 0)
+    return shares
 
 
 def mean_defined(values: Floats) -> Floats:

@@ -13,7 +13,7 @@ Flags = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
 def coco_match(ious: Floats, ignored: Flags, crowd: Flags, thresholds: Floats) -> Ints:  # pragma: no cover - compiled
     """Match detections of one class in one picture to objects, best score first, at several IoU thresholds.
 

@@ -61,7 +61,8 @@ def painted(mask: NDArray[np.uint8], image: Picture) -> Picture:
     grey = image.mean(axis=2, keepdims=True).repeat(3, axis=2)
     colours = np.array([PALETTE[1 + (k - 1) % (len(PALETTE) - 1)] if k else (0, 0, 0) for k in range(256)], np.float64)
     share = np.where((mask == 0) | (mask == 255), 0.0, 0.75)[..., None]  # noqa: PLR2004 - 255 = ignore
-    return (grey * (1 - share) + colours[mask] * share).astype(np.uint8)
+    mixed: NDArray[np.float64] = grey * (1 - share) + colours[mask] * share
+    return mixed.astype(np.uint8)
 
 
 def side_by_side(pictures: Sequence[Picture]) -> Picture:

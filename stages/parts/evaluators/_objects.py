@@ -213,8 +213,9 @@ class Objects:
         tables = []
         for row in range(len(self._said)):
             said, truths = self._sure(row), self._real(row)
-            labels = [np.array([m["category_id"] - 1 for m in marks], np.int64) for marks in (said, truths)]
-            tables.append(matching.detection_confusion(self._ious(row, said, truths, self.masks), *labels, num, THRESHOLD))
+            of, among = (np.array([m["category_id"] - 1 for m in marks], np.int64) for marks in (said, truths))
+            ious = self._ious(row, said, truths, self.masks)
+            tables.append(matching.detection_confusion(ious, of, among, num, THRESHOLD))
         return np.stack(tables)
 
     def _sure(self, row: int) -> list[Mark]:

@@ -71,7 +71,7 @@ class Classify:
 
     def _indices(self, names: "pd.Series[Any]") -> NDArray[np.int64]:
         order = {name: index for index, name in enumerate(self.data.info.labels)}
-        return names.map(order).to_numpy(np.int64)
+        return np.array([order[name] for name in names], np.int64)
 
     def measures(self) -> list[Measure]:
         """Return accuracy and macro F1, and the recall of each class to be listed."""
@@ -87,7 +87,7 @@ class Classify:
         ]
         for index, name in enumerate(self.data.info.labels):
             there = (truth == index).astype(np.float64)
-            hit = there * (said == index)
+            hit: NDArray[np.float64] = there * (said == index)
             found.append(proportion(f"recall/{name}", f"recall of {name}", "pictures", hit, there, judged=False))
         return found
 

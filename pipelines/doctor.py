@@ -11,7 +11,8 @@ import click
 
 from pipelines import settings
 
-MARKS = {"ok": ("ok    ", "green"), "warn": ("warn  ", "yellow"), "broken": ("broken", "red")}
+State = Literal["ok", "warn", "broken"]
+MARKS: dict[State, tuple[str, str]] = {"ok": ("ok    ", "green"), "warn": ("warn  ", "yellow"), "broken": ("broken", "red")}
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Finding:
     """
 
     what: str
-    state: Literal["ok", "warn", "broken"]
+    state: State
     message: str
     mend: str = ""
 

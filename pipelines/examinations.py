@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from pipelines import settings
-from pipelines.doctor import Check, Finding
+from pipelines.doctor import Check, Finding, State
 from pipelines.record import database, locks
 from pipelines.record import execution as executions
 from pipelines.services import answers
@@ -115,7 +115,7 @@ def machine() -> Iterator[Finding]:
     bf16 = f"bf16 by {' and '.join(fast)}" if fast else "no fast bf16"
     memory = psutil.virtual_memory().available / GIB
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    state = "ok" if memory > 6 else "warn"  # noqa: PLR2004 - the default run stays under 6 GB
+    state: State = "ok" if memory > 6 else "warn"  # noqa: PLR2004 - the default run stays under 6 GB
     yield Finding(
         "machine",
         state,
@@ -123,8 +123,8 @@ def machine() -> Iterator[Finding]:
         "" if state == "ok" else "close other programs",
     )
     free = shutil.disk_usage(settings.root()).free / GIB
-    tight = "broken" if free < DISK_BROKEN_GIB else "warn" if free < DISK_WARN_GIB else "ok"
-    yield Finding("disk", tight, f"{free:.0f} GiB free", "" if tight == "ok" else "dvc gc --workspace")  # type: ignore[arg-type]
+    tight: State = "broken" if free < DISK_BROKEN_GIB else "warn" if free < DISK_WARN_GIB else "ok"
+    yield Finding("disk", tight, f"{free:.0f} GiB free", "" if tight == "ok" else "dvc gc --workspace")
 
 
 def journals() -> Iterator[Finding]:

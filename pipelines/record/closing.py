@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pipelines import settings
 from pipelines.graph import Graph, Node
 from pipelines.record import execution as executions
-from pipelines.record import lockfile
+from pipelines.record import lockfile, provenance
 from pipelines.record.execution import StageState
 from pipelines.record.journal import PARENT, Journal, journals
 from pipelines.record.processes import Owner
@@ -35,16 +36,29 @@ def note_graph(execution: str) -> Graph:
 
 def snapshot(execution: str) -> None:
     """Copy ``dvc.lock`` when it has changed (the working copy of ``dvc exp run`` is deleted) and sign what it books."""
-    source = Path(executions.describe(execution)["workdir"]) / LOCK
+    workdir = Path(executions.describe(execution)["workdir"])
     place = executions.folder(execution) / LOCK
+    if not workdir.exists():
+        _snapshot_experiment(execution, place)
+        return
     try:
-        if place.exists() and source.stat().st_mtime_ns == place.stat().st_mtime_ns:
+        if place.exists() and (workdir / LOCK).stat().st_mtime_ns == place.stat().st_mtime_ns:
             return
         with files.atomic(place) as temporary:
-            shutil.copy2(source, temporary)
+            shutil.copy2(workdir / LOCK, temporary)
     except FileNotFoundError:
         return
     _sign_all(execution)
+
+
+def _snapshot_experiment(execution: str, place: Path) -> None:
+    """Take ``dvc.lock`` from the commit that ``dvc exp run --temp`` or ``--queue`` made before it deleted its folder."""
+    tags = [j.opening().get("tags", {}) for j in journals(executions.folder(execution))]
+    name = next((t["rawline.dvc_experiment"] for t in tags if "rawline.dvc_experiment" in t), None)
+    references = provenance.git(settings.root(), "for-each-ref", "--format=%(refname)", "refs/exps").splitlines()
+    found = [reference for reference in references if name and reference.endswith(f"/{name}")]
+    if found and (text := provenance.git(settings.root(), "show", f"{found[-1]}:./{LOCK}")):
+        files.write_text(place, text + "\n")
 
 
 def settle(execution: str) -> None:

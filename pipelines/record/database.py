@@ -44,7 +44,7 @@ def newest() -> str:
     """Return the revision that the installed MLflow wants."""
     from mlflow.store.db.utils import _get_latest_schema_revision  # noqa: PLC0415 - it has no public name
 
-    return str(_get_latest_schema_revision())
+    return str(_get_latest_schema_revision())  # type: ignore[no-untyped-call]  # mlflow's own
 
 
 def fault(file: Path) -> str:
@@ -64,10 +64,10 @@ def _upgrade(file: Path) -> None:
     uri = settings.tracking_uri()
     file.parent.mkdir(parents=True, exist_ok=True)
     if revision(file) is not None:
-        engine = db.create_sqlalchemy_engine_with_retry(uri)
-        db._upgrade_db(engine)  # noqa: SLF001 - what `mlflow db upgrade` calls
+        engine = db.create_sqlalchemy_engine_with_retry(uri)  # type: ignore[no-untyped-call]  # mlflow's own
+        db._upgrade_db(engine)  # type: ignore[no-untyped-call]  # noqa: SLF001 - what `mlflow db upgrade` calls
         engine.dispose()
-    SqlAlchemyStore(uri, settings.artifact_root().as_uri())  # makes the tables and the default experiment
+    SqlAlchemyStore(uri, settings.artifact_root().as_uri())  # type: ignore[no-untyped-call]  # makes the tables and the default experiment
     _marker(file).write_text(f"{version('mlflow')} {revision(file)}", encoding="utf-8")
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -121,12 +122,26 @@ def changed(seen: Mapping[str, str], params: Mapping[str, Any], entry: Entry) ->
         params: parameters at the start, by file.
         entry: what ``dvc.lock`` says.
     """
-    booked = hashes(entry, "deps")
-    data = [p for p, value in seen.items() if p in booked and known(value) and booked[p] != value]
-    values = entry.get("params", {})
-    return sorted(
-        data + [f"{file}:{k}" for file, own in params.items() for k in own if values.get(file, {}).get(k, ...) != own[k]]
-    )
+    booked, values = hashes(entry, "deps"), entry.get("params", {})
+    data = [path for path, value in seen.items() if path in booked and known(value) and booked[path] != value]
+    pairs = [(f"{file}:{key}", own[key], values.get(file, {}).get(key, ...)) for file, own in params.items() for key in own]
+    return sorted(data + [name for name, now, then in pairs if numbers(now) != numbers(then)])
+
+
+def numbers(value: Any) -> Any:
+    """Return content with words that are numbers as numbers: DVC writes 0.00001 as 1e-05, which YAML 1.1 reads as a word.
+
+    Example:
+        >>> numbers({"rate": "1e-05", "name": "e5"}) == {"rate": 0.00001, "name": "e5"}
+        True
+    """
+    if isinstance(value, dict):
+        return {key: numbers(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [numbers(one) for one in value]
+    if isinstance(value, str) and re.fullmatch(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+", value):
+        return float(value)
+    return value
 
 
 def parameters(node: Node, workdir: Path) -> dict[str, dict[str, Any]]:

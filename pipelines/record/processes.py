@@ -25,7 +25,7 @@ class Owner:
             process = psutil.Process(self.pid)
             if process.status() == psutil.STATUS_ZOMBIE:
                 return False
-            return abs(process.create_time() - self.created) < 1.0
+            return bool(abs(process.create_time() - self.created) < 1.0)
         except psutil.NoSuchProcess:
             return False
         except psutil.AccessDenied:

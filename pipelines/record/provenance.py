@@ -13,17 +13,18 @@ def tags(workdir: Path) -> dict[str, str]:
         workdir: a folder of the working tree; outside of git there is no commit.
     """
     found = {"mlflow.source.name": "rawline", "mlflow.source.type": "PROJECT", "mlflow.user": _user()}
-    if commit := _git(workdir, "rev-parse", "HEAD"):
+    if commit := git(workdir, "rev-parse", "HEAD"):
         found["mlflow.source.git.commit"] = found["rawline.commit"] = commit
         # dvc rewrites dvc.lock as it goes: that alone does not make other code
-        changes = _git(workdir, "status", "--porcelain", "--untracked-files=no", "--", ".", ":!dvc.lock")
+        changes = git(workdir, "status", "--porcelain", "--untracked-files=no", "--", ".", ":!dvc.lock")
         found["rawline.dirty"] = str(bool(changes)).lower()
     if name := os.environ.get("DVC_EXP_NAME"):
         found["rawline.dvc_experiment"] = name
     return found
 
 
-def _git(workdir: Path, *words: str) -> str:
+def git(workdir: Path, *words: str) -> str:
+    """Return what a git command prints, empty where it fails."""
     try:
         done = subprocess.run(["git", *words], cwd=workdir, capture_output=True, text=True, check=False, timeout=20)
     except (OSError, subprocess.TimeoutExpired):

@@ -45,8 +45,8 @@ class StageRun:
         tags |= {f"dvc.dep.{path}": value for path, value in seen.items() if path.startswith("data/")}
         self.journal.write(
             "open", name=address, stage=address, experiment=settings.experiment(), pid=me.pid,
-            created_ms=int(me.created * 1000), tags=tags, seen=seen, params=lockfile.parameters(node, Path()) if node else {},
-            booked=lockfile.digest(self.entries.get(address)),
+            created_ms=int(me.created * 1000), tags=tags, seen=seen, booked=lockfile.digest(self.entries.get(address)),
+            params=lockfile.parameters(node, Path()) if node else {},
         )  # fmt: skip
         if datasets := self._datasets(seen):
             self.journal.write("inputs", datasets=datasets)

@@ -150,7 +150,10 @@ class Sender:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-            return str(self.client.get_experiment_by_name(name).experiment_id)
+            made = self.client.get_experiment_by_name(name)
+            if made is None:
+                raise
+            return str(made.experiment_id)
 
     def _send_chunk(self, journal: Journal, run_id: str, events: list[Event]) -> None:
         """Send numbers and words in batches, then the rest in order, the end last."""

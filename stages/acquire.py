@@ -1,7 +1,7 @@
 """Brings pictures and their annotations in from one source, through one gate, into the data contract.
 
 In: the user's files at ``path`` (``scenes`` brings its own). Out: ``data/acquired`` (files as they came, manifest, COCO
-annotations, index masks; what the gate found in ``gate.json``, ``gate.csv`` and ``gate.md``) and ``data/metrics/acquire.json``.
+annotations, index masks; what the gate found in ``gate.json``, ``gate.csv``, ``gate.md``) and ``data/metrics/acquire.json``.
 Choices: the source.
 
 Pictures stream: one at a time is read, checked and stored; only their rows are kept. What concerns the whole set

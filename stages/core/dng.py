@@ -15,7 +15,7 @@ _LONG, _SHORT, _BYTE, _ASCII, _RATIONAL, _SRATIONAL = 4, 3, 1, 2, 5, 10
 _DENOMINATOR = 10_000
 
 
-def encode(
+def encode(  # noqa: PLR0913 - the file's tags, each by name
     mosaic: NDArray[np.uint16],
     *,
     pattern: str,
@@ -61,7 +61,13 @@ def encode(
     out = BytesIO()
     with tifffile.TiffWriter(out, byteorder="<") as writer:
         writer.write(
-            mosaic, photometric=_CFA_PHOTOMETRIC, planarconfig=1, subfiletype=0, software=False, metadata=None, extratags=tags
+            mosaic,
+            photometric=_CFA_PHOTOMETRIC,
+            planarconfig=1,
+            subfiletype=0,
+            software=False,
+            metadata=None,
+            extratags=tags,
         )
     return out.getvalue()
 

@@ -72,7 +72,8 @@ def _camera_file(item: Item, content: bytes, findings: Findings) -> Decoded | No
     if frame.camera_gains is None and findings.drops("no_white_balance", item.name, without):
         return None
     columns = {
-        "camera": frame.camera, "cfa": frame.pattern, "black_level": list(frame.black_level), "white_level": frame.white_level,
+        "camera": frame.camera, "cfa": frame.pattern,
+        "black_level": list(frame.black_level), "white_level": frame.white_level,
         "white_balance": None if frame.camera_gains is None else list(frame.camera_gains), "iso": frame.iso,
     }  # fmt: skip
     width, height = frame.size
@@ -192,7 +193,7 @@ def check_mask(item: Item, width: int, height: int, classes: int, findings: Find
 
 
 def paint_mask(marks: tuple[Mark, ...], categories: tuple[str, ...], width: int, height: int) -> NDArray[np.uint8]:
-    """Paint an index mask from instances: class index + 1, later objects over earlier ones, 255 where only a box is known."""
+    """Paint an index mask from instances: class index + 1, later ones on top, 255 where only a box is known."""
     mask = np.zeros((height, width), dtype=np.uint8)
     for mark in marks:
         if mark.segmentation is None:

@@ -56,7 +56,8 @@ def _contradict(group: list[Entry], findings: Findings) -> bool:
     if len(set(said)) == 1:
         return False
     list_ = "; ".join(f"{entry.source}: {words}" for entry, words in zip(group, said, strict=True))
-    return all([findings.drops("conflicting_labels", entry.source, f"the same pixels, but {list_}") for entry in group])
+    actions = [findings.drops("conflicting_labels", entry.source, f"the same pixels, but {list_}") for entry in group]
+    return all(actions)
 
 
 def _content(entry: Entry) -> str:

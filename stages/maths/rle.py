@@ -72,7 +72,8 @@ def shared_area(segmentations: Sequence[Segmentation], height: int, width: int) 
     coded = [_coded(segmentation, height, width) for segmentation in segmentations]
     if len(coded) < 2:  # noqa: PLR2004
         return 0
-    return int(coco.area(coded).sum()) - int(coco.area(coco.merge(coded)))
+    each = sum(int(coco.area(one)) for one in coded)  # a list of more than 255 overflows in pycocotools 2.0.11
+    return each - int(coco.area(coco.merge(coded)))
 
 
 def _plain(coded: dict[str, Any]) -> dict[str, Any]:
@@ -83,19 +84,25 @@ def _coded(segmentation: Segmentation, height: int, width: int) -> dict[str, Any
     """Return pycocotools' form."""
     try:
         if isinstance(segmentation, list):
-            if not segmentation or any(len(ring) < _SMALLEST_RING or len(ring) % 2 for ring in segmentation):
-                raise ValueError("a polygon needs three corners or more, two numbers each")
-            found: dict[str, Any] = coco.merge(coco.frPyObjects(segmentation, height, width))
-            return found
-        rows, columns = size(segmentation) or (height, width)
-        counts = segmentation["counts"]
-        if isinstance(counts, list):
-            if sum(counts) != rows * columns:
-                raise ValueError(f"run lengths cover {sum(counts)} of {rows * columns} pixels")
-            uncompressed: dict[str, Any] = coco.frPyObjects({"size": [rows, columns], "counts": counts}, rows, columns)
-            return uncompressed
-        coded = {"size": [rows, columns], "counts": counts.encode("ascii")}
-        coco.decode(coded)
+            return _from_polygons(segmentation, height, width)
+        return _from_counts(segmentation["counts"], *(size(segmentation) or (height, width)))
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"the segmentation cannot be decoded ({error})") from error
+
+
+def _from_polygons(rings: list[list[float]], height: int, width: int) -> dict[str, Any]:
+    if not rings or any(len(ring) < _SMALLEST_RING or len(ring) % 2 for ring in rings):
+        raise ValueError("a polygon needs three corners or more, two numbers each")
+    found: dict[str, Any] = coco.merge(coco.frPyObjects(rings, height, width))
+    return found
+
+
+def _from_counts(counts: Any, height: int, width: int) -> dict[str, Any]:
+    if isinstance(counts, list):
+        if sum(counts) != height * width:
+            raise ValueError(f"run lengths cover {sum(counts)} of {height * width} pixels")
+        found: dict[str, Any] = coco.frPyObjects({"size": [height, width], "counts": counts}, height, width)
+        return found
+    coded = {"size": [height, width], "counts": counts.encode("ascii")}
+    coco.decode(coded)
     return coded

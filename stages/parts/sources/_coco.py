@@ -59,7 +59,9 @@ def _check(file: Path, ids: list[Any], names: list[Any], marks: Mapping[Any, lis
         raise DataError(f"{file}: {len(marks[stray[0]])} annotations belong to the image id {stray[0]}, which images lacks")
 
 
-def items(book: Book, folder: Path, split: str | None, labels: bool, groups: Mapping[str, Mapping[str, str]]) -> Iterator[Item]:
+def items(
+    book: Book, folder: Path, split: str | None, labels: bool, groups: Mapping[str, Mapping[str, str]]
+) -> Iterator[Item]:
     """Deliver the pictures of one annotation file.
 
     Args:
@@ -93,7 +95,7 @@ def _mark(raw: dict[str, Any], categories: dict[int, str]) -> Mark:
     x, y, w, h = (float(value) for value in raw["bbox"])
     segmentation = raw.get("segmentation") or None
     if isinstance(segmentation, str):
-        raise ValueError("segmentation is text; expected polygons or run lengths")
+        raise ValueError("segmentation is text; expected polygons or run lengths")  # noqa: TRY004 - a fault of the file
     compact = rle.compress(segmentation) if segmentation is not None else None
     return Mark(categories[number], (x, y, w, h), compact, {"iscrowd": int(raw.get("iscrowd", 0))})
 

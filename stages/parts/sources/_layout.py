@@ -86,7 +86,9 @@ def by_stem(paths: Iterable[Path]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in paths:
         if path.stem in found:
-            raise DataError(f"{path} and {found[path.stem].name} share the name {path.stem}; annotations cannot tell them apart")
+            raise DataError(
+                f"{path} and {found[path.stem].name} share the name {path.stem}; annotations cannot tell them apart"
+            )
         found[path.stem] = path
     return found
 

@@ -5,8 +5,8 @@
       images/                       images: images, or "{split}2017" for a folder per split
       metadata.csv                  file_name and any other columns, which become group_ columns
 
-Where objects have masks, an index mask per picture is painted from them: the class's index + 1, objects in the order of the file, a
-later one over an earlier one; an object of which only the box is known becomes 255, ignore.
+Where objects have masks, an index mask per picture is painted from them: the class's index + 1, objects in the order of the file,
+a later one over an earlier one; an object of which only the box is known becomes 255, ignore.
 """
 
 import csv
@@ -56,7 +56,9 @@ def build(params: Params, *, path: Path, seed: int) -> Listed:  # noqa: ARG001 -
     items = [
         item
         for split, book in books.items()
-        for item in _coco.items(book, path / params.images.format(split=split), None if split == "all" else split, labels, groups)
+        for item in _coco.items(
+            book, path / params.images.format(split=split), None if split == "all" else split, labels, groups
+        )
     ]
     if not items:
         raise DataError(f"{path}: the annotation files name no image")

@@ -3,8 +3,8 @@
     path/  a.dng  b.nef  manifest.csv:  file,label,split,light
                                         a.dng,cat,train,day
 
-Without a table all camera files below the folder are taken; with one, those that it lists. ``label`` and ``split`` are optional
-columns; every other one becomes a group.
+Without a table all camera files below the folder are taken; with one, those that it lists. ``label`` and ``split`` are
+optional columns; every other one becomes a group.
 """
 
 from pathlib import Path

@@ -1,8 +1,8 @@
 """Handwriting on photographs of textures, taken by two simulated cameras: no download, and a bias that is known.
 
 Every picture has one principal object, the largest, whose class is the picture's label, and up to three smaller ones of any
-class. In training and validation the environment (the texture) is the class's own with probability ``bias`` and otherwise drawn
-at random; light ink makes up ``light_ink_share``. The test split is a balanced design: every environment, ink, light and
+class. In training and validation the environment (the texture) is the class's own with probability ``bias`` and otherwise
+drawn at random; light ink makes up ``light_ink_share``. The test split is a balanced design: every environment, ink, light and
 camera meets every class equally often, whatever the bias. The same seed with another bias changes the environments alone.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -235,5 +235,6 @@ def _expose(scene: NDArray[np.float64], plan: Plan, rng: np.random.Generator) ->
     mosaic = sensor.expose(scene, camera, light.color, light.exposure, light.iso, rng)
     return dng.encode(
         mosaic, pattern=camera.pattern, black_level=camera.black_level, white_level=camera.white_level,
-        neutral=sensor.neutral(camera, light.color).tolist(), color_matrix=np.array(camera.color_matrix), model=camera.name, iso=light.iso,
+        neutral=sensor.neutral(camera, light.color).tolist(), color_matrix=np.array(camera.color_matrix),
+        model=camera.name, iso=light.iso,
     )  # fmt: skip

@@ -55,7 +55,9 @@ def build(params: Params, *, path: Path, seed: int) -> Listed:  # noqa: ARG001 -
     if not (path / params.annotations).is_dir() or not (path / params.images).is_dir():
         raise _layout.wrong(path, expected)
     if params.masks and params.classes is None:
-        raise DataError("acquire.voc.masks needs acquire.voc.classes: the order of names gives the masks' values their meaning")
+        raise DataError(
+            "acquire.voc.masks needs acquire.voc.classes: the order of names gives the masks' values their meaning"
+        )
     files = _layout.by_stem(_layout.pictures(path / params.images))
     known = {p.stem for p in (path / params.annotations).glob("*.xml")}
     splits = _splits(path, params.image_sets)
@@ -74,8 +76,14 @@ def build(params: Params, *, path: Path, seed: int) -> Listed:  # noqa: ARG001 -
     )
 
 
-def _item(
-    path: Path, name: str, files: dict[str, Path], page: _voc.Page, split: str | None, classes: tuple[str, ...], params: Params
+def _item(  # noqa: PLR0913, PLR0917 - all that one picture's list, page and file say
+    path: Path,
+    name: str,
+    files: dict[str, Path],
+    page: _voc.Page,
+    split: str | None,
+    classes: tuple[str, ...],
+    params: Params,
 ) -> Item:
     file = files.get(name, path / params.images / f"{name}.jpg")
     unknown = sorted({mark.category for mark in page.marks} - set(classes))
@@ -95,7 +103,9 @@ def _splits(path: Path, folder: str | None) -> dict[str, str] | None:
     lists = {name: path / folder / f"{name}.txt" for name in ("train", "val", "test", "trainval")}
     there = {name: file for name, file in lists.items() if file.is_file()}
     if not there:
-        raise DataError(f"{path / folder} has none of train.txt, val.txt, test.txt, trainval.txt (params.yaml: acquire.voc.image_sets)")
+        raise DataError(
+            f"{path / folder} has none of train.txt, val.txt, test.txt, trainval.txt (params.yaml: acquire.voc.image_sets)"
+        )
     if "train" in there or "val" in there:
         there.pop("trainval", None)
     found: dict[str, str] = {}

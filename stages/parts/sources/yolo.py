@@ -1,0 +1,213 @@
+"""YOLO: ``data.yaml`` names folders and classes; one text file per picture, a line per object, in shares of its size.
+
+    path/data.yaml        train: images/train    val: images/val    test: images/test    names: [cat, dog]
+    path/images/train/a.jpg
+    path/labels/train/a.txt    class x_center y_center width height      or      class x1 y1 x2 y2 x3 y3 ... (an outline)
+
+A folder may also be a text file that lists pictures. A picture without a text file is one without objects.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from PIL import Image, UnidentifiedImageError
+
+from stages.core import params
+from stages.core.errors import DataError
+from stages.core.items import Item, Mark
+from stages.parts.sources import _layout
+
+_EXPECTED = "YOLO's layout: {config} with names and train, val or test; images/ beside labels/"
+_BOX, _SMALLEST_OUTLINE = 4, 6
+_UPRIGHT = 5
+_ORIENTATION = 0x0112
+
+
+class Params(params.Params):
+    """Where things lie.
+
+    Attributes:
+        config: name of the YAML in the folder.
+        label_from: ``largest``: a picture's label is the class of its largest object; ``none``: no labels.
+    """
+
+    config: str
+    label_from: Literal["none", "largest"]
+
+
+@dataclass(frozen=True)
+class Yolo:
+    """The source: its text files are read with their pictures, whose size they need."""
+
+    pictures: tuple[tuple[str, Path, str], ...]
+    categories: tuple[str, ...]
+    labels: tuple[str, ...]
+    mask_classes: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+    def __len__(self) -> int:
+        """Count the pictures."""
+        return len(self.pictures)
+
+    def __iter__(self) -> Iterator[Item]:
+        """Deliver the pictures by name."""
+        for name, file, split in self.pictures:
+            yield self._item(name, file, split)
+
+    def _item(self, name: str, file: Path, split: str) -> Item:
+        load, marks, fault = _layout.loader(file), (), None
+        try:
+            content = load()
+            load = lambda: content  # noqa: E731 - read once, for the size and for the gate
+            marks = _objects(_label_file(file), self.categories, _size(content))
+        except ValueError as error:
+            fault = str(error)
+        except DataError:
+            pass  # the gate meets the same fault when it loads the picture, and reports it
+        label = _layout.largest(marks) if self.labels else None
+        return Item(name, file.suffix.lower(), load, split, label, marks, fault=fault)
+
+
+def build(params: Params, *, path: Path, seed: int) -> Yolo:  # noqa: ARG001 - the family's form
+    """List the pictures.
+
+    Raises:
+        DataError: the layout is another one or ``data.yaml`` is broken.
+    """
+    config = _layout.folder(path, _EXPECTED.format(config=params.config)) / params.config
+    if not config.is_file():
+        raise _layout.wrong(path, _EXPECTED.format(config=params.config))
+    content = _config(config)
+    classes = _names(config, content)
+    root = path / str(content.get("path") or "")
+    root = root if root.is_dir() else path  # data.yaml often carries the path of the machine that wrote it
+    found = [
+        (file, split)
+        for split in ("train", "val", "test")
+        for place in _places(content.get(split))
+        for file in _pictures(config, root, place)
+    ]
+    if not found:
+        raise DataError(f"{config}: train, val and test name no picture")
+    names: dict[str, tuple[str, Path, str]] = {}
+    for file, split in found:
+        name = _relative(file, path)
+        if name in names:
+            raise DataError(f"{config}: {name} stands in {names[name][2]} and in {split}; a picture has one split")
+        names[name] = (name, file, split)
+    texts = [(file, _label_file(file)) for file, _ in found]
+    without = sum(not text.is_file() for _, text in texts)
+    outlines = any(_has_outline(text) for _, text in texts if text.is_file())
+    return Yolo(
+        tuple(names[name] for name in sorted(names)), classes, classes if params.label_from == "largest" else (),
+        ("background", *classes) if outlines else (),
+        (f"{without} pictures have no text file and count as pictures without objects",) if without else (),
+    )  # fmt: skip
+
+
+def _config(file: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(_layout.text(file))
+    except yaml.YAMLError as error:
+        raise DataError(f"{file} is broken YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict) or "names" not in content:
+        raise DataError(f"{file}: expected a mapping with names and train, val or test")
+    return content
+
+
+def _names(file: Path, content: dict[str, Any]) -> tuple[str, ...]:
+    names = content["names"]
+    if isinstance(names, dict):
+        if sorted(names) != list(range(len(names))):
+            raise DataError(f"{file}: names has the numbers {sorted(names, key=str)}; expected 0 to {len(names) - 1}")
+        names = [names[number] for number in range(len(names))]
+    if not isinstance(names, list) or not names:
+        raise DataError(f"{file}: names is {names!r}; expected a list of classes")
+    if content.get("nc") not in (None, len(names)):
+        raise DataError(f"{file}: nc is {content['nc']}, but names has {len(names)} classes")
+    return tuple(str(name) for name in names)
+
+
+def _places(value: Any) -> list[str]:
+    return [] if not value else [str(v) for v in value] if isinstance(value, list) else [str(value)]
+
+
+def _pictures(config: Path, root: Path, place: str) -> list[Path]:
+    target = root / place
+    if not target.exists() and place.startswith("../"):  # Roboflow writes ../train/images for train/images
+        target = root / place.removeprefix("../")
+    if target.is_dir():
+        return _layout.pictures(target)
+    if target.is_file():
+        lines = (line.strip() for line in _layout.text(target).splitlines())
+        return [root / line for line in lines if line]
+    raise DataError(f"{config} names {place}, which does not exist")
+
+
+def _relative(file: Path, path: Path) -> str:
+    return file.relative_to(path).as_posix() if file.is_relative_to(path) else file.as_posix()
+
+
+def _label_file(file: Path) -> Path:
+    """Return the text file of a picture: the last folder named images becomes labels."""
+    parts = list(file.parts)
+    places = [i for i, part in enumerate(parts[:-1]) if part == "images"]
+    if places:
+        parts[places[-1]] = "labels"
+    return Path(*parts).with_suffix(".txt")
+
+
+def _has_outline(file: Path) -> bool:
+    try:
+        return any(len(line.split()) > _BOX + 1 for line in file.read_text(encoding="utf-8").splitlines())
+    except (OSError, UnicodeDecodeError):
+        return False  # reported with its picture
+
+
+def _size(content: bytes) -> tuple[int, int]:
+    """Return the size of the upright picture without decoding it."""
+    try:
+        with Image.open(BytesIO(content)) as picture:
+            turned = picture.getexif().get(_ORIENTATION, 1) >= _UPRIGHT
+            return (picture.height, picture.width) if turned else picture.size
+    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+        raise DataError("not a picture") from error
+
+
+def _objects(file: Path, classes: tuple[str, ...], size: tuple[int, int]) -> tuple[Mark, ...]:
+    """Read a text file.
+
+    Raises:
+        ValueError: a line is malformed or names a class that is not there.
+    """
+    if not file.is_file():
+        return ()
+    try:
+        lines = _layout.text(file).splitlines()
+    except DataError as error:
+        raise ValueError(str(error)) from error
+    return tuple(
+        _mark(f"{file.name}, line {n}", line.split(), classes, size) for n, line in enumerate(lines, 1) if line.strip()
+    )
+
+
+def _mark(where: str, words: list[str], classes: tuple[str, ...], size: tuple[int, int]) -> Mark:
+    try:
+        number, values = int(words[0]), [float(word) for word in words[1:]]
+    except ValueError as error:
+        raise ValueError(f"{where}: {' '.join(words)!r}; expected a class number and numbers") from error
+    if not 0 <= number < len(classes):
+        raise ValueError(f"{where}: class {number}; data.yaml names {len(classes)} classes, 0 to {len(classes) - 1}")
+    width, height = size
+    if len(values) == _BOX:
+        x, y, w, h = values[0] * width, values[1] * height, values[2] * width, values[3] * height
+        return Mark(classes[number], (x - w / 2, y - h / 2, w, h))
+    if len(values) < _SMALLEST_OUTLINE or len(values) % 2:
+        raise ValueError(f"{where}: {len(values)} numbers after the class; expected 4, or 6 and more in pairs")
+    xs, ys = [v * width for v in values[::2]], [v * height for v in values[1::2]]
+    ring = [value for corner in zip(xs, ys, strict=True) for value in corner]
+    return Mark(classes[number], (min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)), [ring])

@@ -159,10 +159,11 @@ def _train(
     """Train one model; the twin differs from the other in ``name`` and weights alone, never in its seeds."""
     params, seed = setting.job.params, derive(setting.job.seed, "finetune", setting.task)
     num = len(loading.order(len(setting.train), params.batch_size, None))
+    online = loading.online(setting.card["policy"])
 
     def batches(epoch: int) -> Iterator[loading.Batch]:
         plan = loading.order(len(setting.train), params.batch_size, derive(seed, "order", epoch))
-        return loading.batches(setting.train, plan, params.loading.workers, None, derive(seed, "online", epoch))
+        return loading.batches(setting.train, plan, params.loading.workers, online, derive(seed, "online", epoch))
 
     def judge(model: "nn.Module", epoch: int) -> dict[str, float]:  # noqa: ARG001 - the plan's form
         return _judge(setting, model)

@@ -15,6 +15,10 @@ from stages.core.params import Params
 if TYPE_CHECKING:
     import torch
 
+# Threads that wait for each other must sleep, not spin: when another stage shares the cores, spinning made a training ten times
+# slower. OpenMP reads it when torch is loaded, which is after this line.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 CPU_FLAGS = Path("/proc/cpuinfo")
 FAST_BF16 = ("amx_bf16", "avx512_bf16")
 

@@ -14,6 +14,7 @@ from stages.core import images
 from stages.core.dataset import Dataset
 from stages.core.errors import DataError
 from stages.core.params import Params
+from stages.core.policy import Sample, load_online
 from stages.core.seeds import derive
 
 if TYPE_CHECKING:
@@ -171,6 +172,23 @@ def batches(
                 ahead.append([pool.submit(partial(make, int(i))) for i in indices])
             if ahead and (len(ahead) > 2 or indices is None):  # noqa: PLR2004 - two batches ahead
                 yield collate([future.result() for future in ahead.pop(0)])
+
+
+def online(policy: dict[str, Any] | None) -> Online | None:
+    """Return what changes an item while training; None where the policy changes nothing.
+
+    Args:
+        policy: the content of ``data/augmented/policy.json``, or None.
+    """
+    changer = load_online(policy) if policy else None
+    if not changer:
+        return None
+
+    def change(item: Item, seed: int) -> Item:
+        sample = changer(Sample(item.image, item.boxes, item.categories, item.masks, item.mask), seed)
+        return Item(sample.image, item.label, sample.boxes, sample.labels, sample.masks, sample.mask)
+
+    return change
 
 
 def collate(items: Sequence[Item]) -> Batch:

@@ -116,7 +116,7 @@ def with_splits(entries: Sequence[Entry], shares: Mapping[str, float], by: str, 
         raise ParamsError(
             f"split_by is '{by}', no column of the source; {nearest(by, known)} (params.yaml: acquire.split_by)"
         )
-    units = {}
+    units: dict[str, splits.Unit] = {}
     for entry in entries:
         stratum = {"label": entry.label, "none": ""}.get(by, entry.groups.get(by)) or ""
         held = units.get(entry.pixels)

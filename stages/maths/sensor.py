@@ -1,7 +1,8 @@
 """A simulated camera: from a picture in sRGB to the mosaic that its sensor would have delivered.
 
-Steps, after Brooks et al. (2019), "Unprocessing Images for Learned Raw Denoising": undo the sRGB curve, light the scene,
-turn linear sRGB into the camera's own colours, keep one colour per pixel, add shot and read noise, quantise above a black level.
+Steps, after Brooks et al. (2019), "Unprocessing Images for Learned Raw Denoising": undo the sRGB curve,
+light the scene, turn linear sRGB into the camera's own colours, keep one colour per pixel, add shot and read noise, quantise
+above a black level.
 """
 
 from dataclasses import dataclass

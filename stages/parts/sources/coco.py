@@ -5,8 +5,8 @@
       images/                       images: images, or "{split}2017" for a folder per split
       metadata.csv                  file_name and any other columns, which become group_ columns
 
-Where objects have masks, an index mask per picture is painted from them: the class's index + 1, objects in the order of the file,
-a later one over an earlier one; an object of which only the box is known becomes 255, ignore.
+Where objects have masks, an index mask per picture is painted from them: the class's index + 1, objects in the order of the
+file, a later one over an earlier one; an object of which only the box is known becomes 255, ignore.
 """
 
 import csv

@@ -1,9 +1,9 @@
 """Handwriting on photographs of textures, taken by two simulated cameras: no download, and a bias that is known.
 
 Every picture has one principal object, the largest, whose class is the picture's label, and up to three smaller ones of any
-class. In training and validation the environment (the texture) is the class's own with probability ``bias`` and otherwise
-drawn at random; light ink makes up ``light_ink_share``. The test split is a balanced design: every environment, ink, light and
-camera meets every class equally often, whatever the bias. The same seed with another bias changes the environments alone.
+class. In training and validation the environment (the texture) is the class's own with probability ``bias``, otherwise it is
+drawn at random; light ink makes up ``light_ink_share``. The test split is a balanced design: every environment, ink, light
+and camera meets every class equally often, whatever the bias. The same seed with another bias changes environments alone.
 """
 
 from collections.abc import Iterator
@@ -183,7 +183,7 @@ class Scenes:
         """Cut a piece out of a photograph, turned and mirrored at random, in the colour of its ground."""
         photo, size = self.grounds[environment], self.params.size_px
         top, left = (rng.integers(n - size + 1) for n in photo.shape)
-        piece = np.rot90(photo[top : top + size, left : left + size], rng.integers(4))
+        piece = np.rot90(photo[top : top + size, left : left + size], int(rng.integers(4)))
         color = np.array(ENVIRONMENTS[environment]) * rng.uniform(0.85, 1.15, 3)
         return np.asarray((piece[..., None] * color).clip(0, 1))
 

@@ -59,7 +59,9 @@ class Yolo:
             yield self._item(name, file, split)
 
     def _item(self, name: str, file: Path, split: str) -> Item:
-        load, marks, fault = _layout.loader(file), (), None
+        load = _layout.loader(file)
+        marks: tuple[Mark, ...] = ()
+        fault = None
         try:
             content = load()
             load = lambda: content  # noqa: E731 - read once, for the size and for the gate

@@ -10,7 +10,7 @@ from stages.core import dng
 MATRIX = np.array([[0.9, -0.2, -0.1], [-0.4, 1.2, 0.2], [-0.1, 0.2, 0.6]])
 
 
-def make_dng(
+def make_dng(  # noqa: PLR0913 - each tag is something a test varies
     mosaic: NDArray[np.uint16],
     *,
     pattern: str = "RGGB",

@@ -1,7 +1,8 @@
 """Reads camera files: the mosaic as the sensor delivered it, and what the file says about it.
 
 LibRaw (through rawpy) decodes and tells the metadata; nothing is developed here. The mosaic is the sensor's active area
-(LibRaw leaves out one line more where a margin is odd), its pattern the one at the mosaic's own origin. Camera name and ISO come from the TIFF tags, because the binding leaves them out.
+(LibRaw leaves out one line more where a margin is odd), its pattern the one at the mosaic's own origin. Camera name and ISO
+come from the TIFF tags, because the binding leaves them out.
 """
 
 import struct
@@ -101,7 +102,7 @@ def read_any(picture: Path | bytes | NDArray[Any]) -> "NDArray[np.uint8] | Frame
         try:
             return read(picture) if _maybe_raw(picture) else images.decode(picture)
         except UnknownCameraError:
-            return images.decode(picture)
+            return images.decode(picture)  # an ordinary TIFF begins like a camera file
     if picture.dtype != np.uint8 or picture.shape[2:] not in ((), (3,)) or picture.ndim == 1 or not picture.size:
         raise DataError(f"the picture is {picture.dtype} {picture.shape}; expected uint8 (H, W, 3) or (H, W)")
     return np.ascontiguousarray(picture if picture.ndim == len("HWC") else np.repeat(picture[..., None], 3, axis=2))

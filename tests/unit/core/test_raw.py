@@ -23,7 +23,7 @@ def _mosaic(height: int = 40, width: int = 50) -> np.ndarray:
 
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_what_was_written_is_read(pattern: str, tmp_path: Path) -> None:
-    """Mosaic, pattern, black level per position (not per colour), white level, gains, name and ISO come back, by path or bytes."""
+    """Mosaic, pattern, black level per position (not per colour), white level, gains, name and ISO come back."""
     content = make_dng(_mosaic(), pattern=pattern, black_level=(60, 64, 66, 70), white_level=4000)
     (tmp_path / "a.dng").write_bytes(content)
     for frame in (raw.read(content), raw.read(tmp_path / "a.dng")):

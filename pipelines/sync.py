@@ -8,7 +8,7 @@ import click
 from pipelines import settings
 from pipelines.record import closing, delivery, recorder
 from pipelines.record.sender import Sender
-from stages.core.errors import InfrastructureError
+from stages.core.errors import DataError, InfrastructureError
 
 PATIENCE_S = 20.0
 
@@ -34,5 +34,12 @@ def sync() -> None:
 def _let_recorders_end() -> None:
     """Wait for recorders of executions that are over: each tries some seconds longer before it gives up."""
     end = time.monotonic() + PATIENCE_S
-    while any(recorder.is_running(one) and closing.is_over(one) for one in delivery.waiting()) and time.monotonic() < end:
+    while any(_is_ending(execution) for execution in delivery.waiting()) and time.monotonic() < end:
         time.sleep(0.2)
+
+
+def _is_ending(execution: str) -> bool:
+    try:
+        return recorder.is_running(execution) and closing.is_over(execution)
+    except (DataError, FileNotFoundError):  # its recorder has just put it away
+        return False

@@ -37,10 +37,10 @@ def _parts(card: Mapping[str, Any]) -> Iterator[str]:
 
 
 def meaning(text: str) -> str:
-    r"""Return code without comments, docstrings and layout.
+    """Return code without comments, docstrings and layout.
 
     Example:
-        >>> meaning('def f(a):  # why\\n    "What."\\n    return (a)') == meaning('def f( a ):\\n    return a')
+        >>> meaning("limit = (3)  # why") == meaning("limit=3")
         True
     """
     tree = ast.parse(text)

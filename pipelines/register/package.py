@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
-import pandas as pd
 from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus
 from mlflow.models import Model, ModelSignature
 from mlflow.tracking import MlflowClient
@@ -84,7 +83,7 @@ def log(client: MlflowClient, package: Package, name: str, experiment: str, run_
             prove(Path(holder) / "model")
             client.log_model_artifacts(model.model_id, str(Path(holder) / "model"))
     except BaseException:
-        client.finalize_logged_model(model.model_id, LoggedModelStatus.FAILED)
+        client.delete_logged_model(model.model_id)  # half a model must not be found by anyone
         raise
     if run_id:
         client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
@@ -168,13 +167,14 @@ def signature() -> ModelSignature:
     params = ParamSchema(
         [ParamSpec("min_score", DataType.double, served.MIN_SCORE), ParamSpec("masks", DataType.string, "array")]
     )
-    found = ModelSignature(Schema([ColSpec(AnyType(), "image")]), Schema([ColSpec(AnyType(), "prediction")]), params)
+    anything = AnyType()  # type: ignore[no-untyped-call]
+    found = ModelSignature(Schema([ColSpec(anything, "image")]), Schema([ColSpec(anything, "prediction")]), params)
     found._is_signature_from_type_hint = True  # noqa: SLF001 - see above; a test holds that bare arrays pass
     return found
 
 
-def example() -> pd.DataFrame:
-    """Return the first test picture as REST carries it, base64 of its file in the column ``image``."""
+def example() -> list[dict[str, dict[str, str]]]:
+    """Return the first test picture as REST carries it under ``inputs``: base64 of its file."""
     row = dataset.read(artefacts.PREPROCESSED).subset("test").manifest.iloc[0]
     content = (artefacts.PREPROCESSED / row["path"]).read_bytes()
-    return pd.DataFrame({"image": [{"b64": base64.b64encode(content).decode("ascii")}]})
+    return [{"image": {"b64": base64.b64encode(content).decode("ascii")}}]

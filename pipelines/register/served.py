@@ -11,12 +11,12 @@ from typing import Any
 
 import mlflow
 import numpy as np
-from mlflow.pyfunc import PythonModel
+from mlflow.pyfunc.model import PythonModel
 
 MIN_SCORE = 0.05
 
 
-class Rawline(PythonModel):  # type: ignore[misc]  # mlflow's class is untyped
+class Rawline(PythonModel):
     """Takes pictures as they come: a path, the bytes of a file, an array, or several of them.
 
     Accepted: a path (text or ``Path``), ``bytes``, (H, W, 3) or (H, W) uint8 srgb, (N, H, W, 3), a list of these, a

@@ -5,8 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from pipelines.register import package, run
 from stages.core import artefacts, files
+from stages.core.errors import DataError
 from tests.pipeline import registry_project as project
 
 LOAD = """
@@ -21,6 +24,12 @@ array = np.zeros((20, 30, 3), np.uint8)
 given = [picture, Path(picture), content, array, [picture, array], np.stack([array, array]), pd.Series([picture]),
          pd.DataFrame({"image": [picture, content]}), {"image": picture}, model.input_example]
 answers = [model.predict(one) for one in given]
+from mlflow.pyfunc.scoring_server import init
+from starlette.testclient import TestClient
+server = TestClient(init(model))
+folder = Path(mlflow.artifacts.download_artifacts("models:/shapes-classify@challenger"))
+body = json.loads((folder / "serving_input_example.json").read_text())
+answers.append(server.post("/invocations", json=body).json()["predictions"])
 import stages
 ours = [m for m in sys.modules if m.startswith("pipelines")]
 print(json.dumps({"answers": answers, "stages": stages.__file__, "ours": ours}))
@@ -36,7 +45,7 @@ def _with_fakes(holder: Path, plain=package.code) -> Path:
 
 
 def test_a_registered_model_predicts_in_a_fresh_process(tmp_path, monkeypatch) -> None:
-    """The model brings its code: another folder, no project on the path, every form of picture, one answer each."""
+    """The model brings its code: no project on the path, every form of picture, one answer each, over REST too."""
     (tmp_path / "project").mkdir()
     project.make(tmp_path / "project", monkeypatch)
     monkeypatch.setattr(package, "code", _with_fakes)
@@ -54,8 +63,26 @@ def test_a_registered_model_predicts_in_a_fresh_process(tmp_path, monkeypatch) -
     )
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
-    assert [len(a) for a in told["answers"]] == [1, 1, 1, 1, 2, 2, 1, 2, 1, 1]
+    assert [len(a) for a in told["answers"]] == [1, 1, 1, 1, 2, 2, 1, 2, 1, 1, 1]
     assert all(one["label"] == "disc" for answer in told["answers"] for one in answer)
     assert told["answers"][3][0]["width"] == 30
     assert "/artifacts/code/" in told["stages"] or "/code/stages" in told["stages"]
     assert not told["ours"], "the project's own packages were loaded"
+
+
+def test_a_model_that_does_not_load_is_not_registered(tmp_path, monkeypatch) -> None:
+    """A package that lacks what it needs is found before it becomes a version; nothing half-made stays behind."""
+    project.make(tmp_path, monkeypatch)
+
+    def broken(holder: Path, plain=package.code) -> Path:
+        folder = plain(holder)
+        (folder / "core" / "checkpoint.py").write_text("raise RuntimeError('no such part')")
+        return folder
+
+    monkeypatch.setattr(package, "code", broken)
+    with pytest.raises(DataError, match=r"does not work in a fresh process: RuntimeError: no such part") as caught:
+        list(run(project.job()))
+    assert "\n" not in str(caught.value)
+    client = project.client()
+    assert not client.search_model_versions("name='shapes-classify'")
+    assert not client.search_logged_models([client.get_experiment_by_name("shapes").experiment_id])

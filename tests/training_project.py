@@ -6,14 +6,17 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from stages.core import artefacts
+from stages import finetune, pretrain
+from stages.core import artefacts, checkpoint
 from stages.core import params as parameters
 from stages.core.stage import Job
+from stages.parts.backbones import resnet18
 from tests.factories import make_dataset
 
 BUDGET = {
     "epochs": 2, "batch_size": 8, "optimizer": "adamw", "learning_rate": 0.001, "weight_decay": 0.01, "warmup_epochs": 0.5,
-    "clip_norm": 10.0, "loading": {"memory_mb": 64, "workers": 0}, "compute": {"device": "cpu", "precision": "fp32", "threads": 1},
+    "clip_norm": 10.0, "loading": {"memory_mb": 64, "workers": 0},
+    "compute": {"device": "cpu", "precision": "fp32", "threads": 1},
 }  # fmt: skip
 PRETRAIN = {
     **BUDGET, "backbone": "resnet18", "resnet18": {"weights": "random"}, "ssl": "simclr", "probe_every": 1,
@@ -44,16 +47,12 @@ def make_inputs(**options: Any) -> None:
 
 def pretrain_job(work: str = "work", **changes: Any) -> Job[Any]:
     """Return a job of ``pretrain``."""
-    from stages import pretrain
-
     section = parameters.section(pretrain.Params, {**PRETRAIN, **changes}, "pretrain")
     return Job(section.values, section.choices, 7, Path(work))
 
 
 def finetune_job(task: str, work: str = "work", tuning: str = "full", **changes: Any) -> Job[Any]:
     """Return a job of ``finetune``."""
-    from stages import finetune
-
     head = changes.pop("head", HEAD_OF[task])
     raw = {**FINETUNE, "head": head, "tuning": tuning, head: HEADS[head], tuning: TUNINGS[tuning], **changes}
     section = parameters.section(finetune.Params, raw, f"finetune.{task}")
@@ -62,9 +61,6 @@ def finetune_job(task: str, work: str = "work", tuning: str = "full", **changes:
 
 def make_backbone() -> None:
     """Write an untrained ``data/pretrained``."""
-    from stages.core import checkpoint
-    from stages.parts.backbones import resnet18
-
     backbone = resnet18.build(resnet18.Params(weights="random"), seed=3, pretrained=False)
     artefacts.PRETRAINED.mkdir(parents=True, exist_ok=True)
     checkpoint.save(artefacts.PRETRAINED / "backbone.safetensors", backbone.state_dict())

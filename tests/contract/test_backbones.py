@@ -1,9 +1,14 @@
 """Every backbone gives four features at the strides that heads rely on."""
 
+from urllib.error import URLError
+
 import pytest
 import torch
+from torchvision.models import resnet18
+from torchvision.transforms.functional import normalize
 
 from stages.core import parts
+from stages.core.errors import InfrastructureError
 
 NAMES = parts.known("backbones")
 
@@ -46,9 +51,6 @@ def test_seed_alone_decides_the_weights() -> None:
 
 def test_features_are_torchvisions_own() -> None:
     """The last feature, pooled, equals torchvision's network with the same weights on normalised pictures."""
-    from torchvision.models import resnet18
-    from torchvision.transforms.functional import normalize
-
     ours, theirs = build("resnet18").eval(), resnet18(weights=None).eval()
     renamed = {"stem.0": "conv1", "stem.1": "bn1"}
     state = {}
@@ -75,9 +77,6 @@ def test_batch_norm_learns() -> None:
 
 def test_weights_out_of_reach_end_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a network the download of ImageNet weights says so, and what to do."""
-    from urllib.error import URLError
-
-    from stages.core.errors import InfrastructureError
 
     def refuse(*_: object, **__: object) -> None:
         raise URLError("no route")

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from stages.core import parts
+from stages.parts.heads.unet import soft_dice
 from tests.training_project import HEADS
 
 SIZE, CLASSES = 64, 3
@@ -156,7 +157,7 @@ def test_pictures_without_objects_are_welcome(name: str, task: str) -> None:
 
 @pytest.mark.parametrize(("name", "task"), DETECTORS)
 def test_pictures_keep_their_size_and_are_normalised_once(name: str, task: str) -> None:
-    """torchvision would bring pictures to 800 px and normalise a second time: the backbone must see them as they are."""
+    """Torchvision would bring pictures to 800 px and normalise a second time: the backbone must see them as they are."""
     model, (images, _) = build(name).eval(), batch()
     seen = []
     handle = model.backbone.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].clone()))
@@ -182,7 +183,7 @@ def test_one_anchor_size_for_each_map(name: str, task: str) -> None:
 
 @pytest.mark.parametrize(("name", "task"), DETECTORS)
 def test_first_loss_is_small_because_batch_norm_is_alive(name: str, task: str) -> None:
-    """torchvision's builder freezes BatchNorm on random weights and starts with a box loss of thousands; ours stays below 5."""
+    """Torchvision's builder freezes BatchNorm on random weights and starts with a loss of thousands; here it is below 5."""
     model, (images, targets) = build(name).train(), batch()
     losses = model.loss(images, for_task(targets, task))
     assert all(float(value.detach()) < 5 for value in losses.values())
@@ -207,8 +208,6 @@ def test_boxes_stay_float32_under_bfloat16(name: str, task: str) -> None:
 
 def test_ignored_pixels_do_not_count() -> None:
     """What stands under 255 changes neither term of U-Net's loss, and a picture all ignored gives zero cross-entropy."""
-    from stages.parts.heads.unet import soft_dice
-
     logits = torch.randn(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     truth = torch.randint(0, 3, (1, 8, 8), generator=torch.Generator().manual_seed(1))
     truth[:, :2] = 255
@@ -224,8 +223,6 @@ def test_ignored_pixels_do_not_count() -> None:
 
 def test_dice_of_a_perfect_answer_is_zero() -> None:
     """Soft Dice is 0 for the truth itself and near 1 for its opposite; absent classes do not count."""
-    from stages.parts.heads.unet import soft_dice
-
     truth = torch.zeros(1, 8, 8, dtype=torch.int64)
     truth[:, 4:] = 1
     hot = torch.nn.functional.one_hot(truth, 3).permute(0, 3, 1, 2).float()

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from lightly.loss import NTXentLoss
 
 from stages.core import parts
 from stages.parts.ssl import _views
@@ -84,9 +85,7 @@ def test_blur_keeps_flat_colour_and_grey_is_luma() -> None:
 
 
 def test_contrastive_loss_is_the_papers() -> None:
-    """lightly's NT-Xent equals the formula of the paper written out, a row and a pair at a time."""
-    from lightly.loss import NTXentLoss
-
+    """Lightly's NT-Xent equals the formula of the paper written out, a row and a pair at a time."""
     generator = torch.Generator().manual_seed(0)
     first, second = (torch.randn(4, 8, generator=generator) for _ in range(2))
     rows = torch.nn.functional.normalize(torch.cat([first, second]), dim=1)

@@ -159,17 +159,20 @@ def test_ordinary_pictures_pass(project: Path) -> None:
 
 
 def test_simulated_raw_returns_the_picture_it_came_from() -> None:
-    """Rendered back and developed, a picture returns at the quality of the demosaicer, with noise a bit below, always the same."""
+    """Rendered back and developed, a picture comes back but for the demosaicing; with noise a bit less; always the same."""
     file = KODAK / "03.png"
-    image = images.read_image(file)[:256, :256] if file.exists() else np.full((64, 64, 3), 130, np.uint8)
+    image = images.read_image(file) if file.exists() else np.full((64, 64, 3), 130, np.uint8)
     clean = {**BASE["simulation"], "full_well": 1e12, "read_noise": 0.0, "white_level": 65535}
     recipe = _recipe(fit="none", size_px=None, simulate_raw=True, simulation=clean)
     noisy = _recipe(fit="none", size_px=None, simulate_raw=True, simulation={**BASE["simulation"], "iso": 3200})
     errors = [cv2.PSNR(preprocess.prepare(r, image).image, image) for r in (recipe, noisy)]
-    assert errors[0] > 33
+    assert errors[0] > 31
     assert errors[1] < errors[0]
     np.testing.assert_array_equal(preprocess.prepare(noisy, image).image, preprocess.prepare(noisy, image).image)
     flat = np.full((16, 16, 3), (200, 90, 40), np.uint8)
+    neutral_camera = [3.2404542, -1.5371385, -0.4985314, -0.9692660, 1.8760108, 0.0415560, 0.0556434, -0.2040259, 1.0572252]
+    same = _recipe(fit="none", size_px=None, simulate_raw=True, simulation={**clean, "color_matrix": neutral_camera})
+    assert np.abs(preprocess.prepare(same, flat).image.astype(int) - flat).max() <= 1  # gains of 1 are true here
     assert np.abs(preprocess.prepare(recipe, flat).image.astype(int) - flat).max() <= 1
 
 

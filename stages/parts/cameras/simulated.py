@@ -1,7 +1,7 @@
 """Renders a picture back to the noisy mosaic of one fixed camera (Brooks et al. 2019; see ``maths.sensor``)."""
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,19 +46,19 @@ def build(params: Params, *, seed: int) -> Callable[[NDArray[np.uint8]], raw.Fra
     rows = (numbers[:3], numbers[3:6], numbers[6:])
     sensor = maths.Sensor("simulated", params.pattern, blacks, params.white_level, rows, params.full_well, params.read_noise)
     neutral = maths.neutral(sensor, params.light)
+    gains = (float(neutral[1] / neutral[0]), 1.0, float(neutral[1] / neutral[2]))
     brightest = float((sensor.camera_from_linear_rgb() @ np.array(params.light)).max())
     exposure = sensor.base_iso / params.iso / brightest  # white just fills the brightest colour
 
     def expose(image: NDArray[np.uint8]) -> raw.Frame:
         rng = seeds.generator(seed, "simulate_raw", images.image_id(image.tobytes()))
         linear = maths.linear_from_srgb(image)
-        gains: Any = raw.usable_gains(1 / neutral)
         return raw.Frame(
             mosaic=maths.expose(linear, sensor, params.light, exposure, params.iso, rng),
             pattern=params.pattern,
             black_level=blacks,
             white_level=float(params.white_level),
-            camera_gains=gains,
+            camera_gains=gains,  # also (1, 1, 1): in a file it would mean unknown, here it is true
             srgb_from_camera=camera.srgb_from_camera(numbers),
             camera="simulated",
             iso=params.iso,

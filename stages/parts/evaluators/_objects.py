@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pycocotools import mask as coco
 
 from stages.core import files, images
 from stages.core.dataset import Dataset
@@ -20,13 +19,13 @@ from stages.maths import rle
 from stages.maths.confusion import mean_defined
 from stages.maths.measures import Measure, estimate, proportion
 from stages.parts.evaluators import BEST, Mistake, Prediction, _gallery, _plots
+from stages.parts.evaluators._found import Found, Mark, Picture, numbers, of_category
 
 TABLE = "predictions.json"
 OBJECTS = "objects.parquet"
 BACKGROUND = "background"
 THRESHOLD = 0.5
 CHOSEN = {"map50": slice(0, 1), "map75": slice(5, 6), "map": slice(None)}
-Mark = dict[str, Any]
 
 
 @dataclass
@@ -44,8 +43,8 @@ class Objects:
     masks: bool
     models: Sequence[str] = (BEST,)
     legend: str = "Green: what is there; red: what the model said. Names stand at what was missed or wrong."
-    found: list[Mark] = field(default_factory=list)
-    taken: int = 0
+    said: list[Mark] = field(default_factory=list)
+    num_seen: int = 0
 
     def __post_init__(self) -> None:
         if not self.data.coco["annotations"]:
@@ -59,112 +58,56 @@ class Objects:
         """Take ``boxes``, ``labels``, ``scores`` and, for instances, ``masks`` of the next pictures."""
         del model
         for prediction in predictions:
-            number = self._numbers[self.taken]
+            number = self._numbers[self.num_seen]
             for index, (x0, y0, x1, y1) in enumerate(np.asarray(prediction["boxes"], np.float64).reshape(-1, 4)):
                 mark: Mark = {"image_id": number, "category_id": int(prediction["labels"][index])}
                 mark |= {"bbox": [x0, y0, x1 - x0, y1 - y0], "score": float(prediction["scores"][index])}
                 if self.masks:
                     mark["segmentation"] = rle.encode(np.asarray(prediction["masks"][index], bool))
-                self.found.append(mark)
-            self.taken += 1
+                self.said.append(mark)
+            self.num_seen += 1
 
     def save(self) -> None:
         """Write ``predictions.json`` and ``objects.parquet``."""
-        files.write_json(self.folder / TABLE, self.found)
+        files.write_json(self.folder / TABLE, self.said)
         self._objects().to_parquet(self.folder / OBJECTS, index=False)
 
     @cached_property
     def _numbers(self) -> list[int]:
-        """COCO's number of each picture, in the manifest's order."""
-        numbers = {image["rawline_id"]: int(image["id"]) for image in self.data.coco["images"]}
-        return [numbers[name] for name in self.data.manifest["image_id"]]
+        return numbers(self.data)
 
     @cached_property
-    def _truths(self) -> list[list[Mark]]:
-        return self._by_picture(self.data.coco["annotations"])
+    def _results(self) -> list[Mark]:
+        return list(files.read_json(self.folder / TABLE))
 
     @cached_property
-    def _said(self) -> list[list[Mark]]:
-        return self._by_picture(files.read_json(self.folder / TABLE))
-
-    def _by_picture(self, marks: Sequence[Mark]) -> list[list[Mark]]:
-        rows = {number: row for row, number in enumerate(self._numbers)}
-        sorted_marks: list[list[Mark]] = [[] for _ in rows]
-        for mark in marks:
-            sorted_marks[rows[mark["image_id"]]].append(mark)
-        return sorted_marks
-
-    def _regions(self, row: int, marks: Sequence[Mark], masks: bool) -> list[Any]:
-        """Return boxes or run lengths, as pycocotools takes them."""
-        if not masks:
-            return [mark["bbox"] for mark in marks]
-        size = self.data.manifest.iloc[row]
-        full = [rle.decode(mark["segmentation"], int(size["height"]), int(size["width"])) for mark in marks]
-        return [coco.encode(np.asfortranarray(inside.astype(np.uint8))) for inside in full]
-
-    def _ious(self, row: int, said: Sequence[Mark], truths: Sequence[Mark], masks: bool) -> NDArray[np.float64]:
-        """Return (D, G); COCO's rule for crowd regions."""
-        if not said or not truths:
-            return np.zeros((len(said), len(truths)))
-        crowd = [int(mark.get("iscrowd", 0)) for mark in truths]
-        ious = coco.iou(self._regions(row, said, masks), self._regions(row, truths, masks), crowd)
-        return np.asarray(ious, np.float64).reshape(len(said), len(truths))
-
-    def candidates(self, category: int, masks: bool) -> list[ap.Candidates]:
-        """Gather detections and objects of one category in every picture that has either."""
-        gathered = []
-        for row, (all_said, all_truths) in enumerate(zip(self._said, self._truths, strict=True)):
-            said = [m for m in all_said if m["category_id"] == category]
-            truths = [m for m in all_truths if m["category_id"] == category]
-            if not said and not truths:
-                continue
-            if masks:
-                areas = [float(a) for a in coco.area(self._regions(row, said, masks=True))] if said else []
-            else:
-                areas = [m["bbox"][2] * m["bbox"][3] for m in said]
-            gathered.append(
-                ap.Candidates(
-                    row,
-                    np.array([m["score"] for m in said], np.float64),
-                    np.array(areas, np.float64),
-                    self._ious(row, said, truths, masks),
-                    np.array([m["area"] for m in truths], np.float64),
-                    np.array([bool(m.get("iscrowd", 0)) for m in truths], bool),
-                )
-            )
-        return gathered
+    def _found(self) -> Found:
+        return Found(self.data, self._results, masks=self.masks)
 
     @cached_property
     def _tables(self) -> list[ap.Matches]:
-        return self.tables(self.masks)
-
-    def tables(self, masks: bool, area: str = "all") -> list[ap.Matches]:
-        """Return the matches of each category."""
-        num = len(self.data.manifest)
-        categories = range(1, len(self.data.info.categories) + 1)
-        return [ap.matches(self.candidates(category, masks), num, area) for category in categories]
+        return self._found.matches()
 
     def _objects(self) -> pd.DataFrame:
         """List the objects that are no crowd, and whether each was found."""
         rows = []
-        for row, (all_said, truths) in enumerate(zip(self._said, self._truths, strict=True)):
-            sure = sorted((m for m in all_said if m["score"] >= self.min_score), key=lambda m: -m["score"])
-            hit: set[int] = set()
-            for category in {m["category_id"] for m in truths}:
-                own = [i for i, m in enumerate(truths) if m["category_id"] == category]
-                said = [m for m in sure if m["category_id"] == category][: ap.MAX_DETECTIONS]
-                crowd = np.array([bool(truths[i].get("iscrowd", 0)) for i in own])
-                ious = self._ious(row, said, [truths[i] for i in own], self.masks)
-                found = matching.coco_match(ious, crowd, crowd, np.array([THRESHOLD]))
-                hit |= {own[g] for g in found[0].tolist() if g >= 0}
-            name = self.data.manifest["image_id"][row]
-            names = self.data.info.categories
+        for name, picture in zip(self.data.manifest["image_id"], self._found.pictures, strict=True):
+            hit = {g for category in {m["category_id"] for m in picture.truths} for g in self._hit(picture, category)}
             rows += [
-                {"image_id": name, "category": names[m["category_id"] - 1], "area": float(m["area"]), "found": i in hit}
-                for i, m in enumerate(truths)
-                if not m.get("iscrowd", 0)
+                (name, self.data.info.categories[mark["category_id"] - 1], float(mark["area"]), g in hit)
+                for g, mark in enumerate(picture.truths)
+                if not mark.get("iscrowd", 0)
             ]
         return pd.DataFrame(rows, columns=["image_id", "category", "area", "found"])
+
+    def _hit(self, picture: Picture, category: int) -> list[int]:
+        """Return which objects of a category were found, matched as COCO does."""
+        truths = of_category(picture.truths, category)
+        said = [d for d in of_category(picture.said, category) if picture.said[d]["score"] >= self.min_score]
+        said = sorted(said, key=lambda d: -picture.said[d]["score"])[: ap.MAX_DETECTIONS]
+        crowd = np.array([bool(picture.truths[g].get("iscrowd", 0)) for g in truths], bool)
+        matched = matching.coco_match(picture.chosen(said, truths), crowd, crowd, np.array([THRESHOLD]))
+        return [truths[g] for g in matched[0].tolist() if g >= 0]
 
     def measures(self) -> list[Measure]:
         """Return mAP50 and recall, and mAP, mAP75 and the AP50 of each class to be listed."""
@@ -194,35 +137,31 @@ class Objects:
         all_measures = [m for m in self.measures() if "/" not in m.name]
         content: dict[str, Any] = {m.name: estimate(m, everything, weights, percentile=True).content() for m in all_measures}
         if self.masks:
-            boxes = self.precision_measures(self.tables(masks=False), "")
+            boxes = self.precision_measures(Found(self.data, self._results, masks=False).matches(), "")
             content["box"] = {m.name: estimate(m, everything, weights, percentile=True).content() for m in boxes}
-        content["by_size"] = {area: self._size(area) for area in ap.AREAS if area != "all"}
+        content["by_size"] = {area: _alone(self._found.matches(area)) for area in ap.AREAS if area != "all"}
         content["per_class"] = {
             name: {"map": one["map"], "map50": one["map50"], "n": one["n"]}
             for name, one in zip(self.data.info.categories, map(_alone, ([t] for t in self._tables)), strict=True)
         }
         return content
 
-    def _size(self, area: str) -> dict[str, Any]:
-        return _alone(self.tables(self.masks, area))
-
     @cached_property
     def _confusions(self) -> NDArray[np.int64]:
         """(N, K + 1, K + 1): detections at ``min_score`` or above against objects that are no crowd."""
         num = len(self.data.info.categories)
         tables = []
-        for row in range(len(self._said)):
-            said, truths = self._sure(row), self._real(row)
-            of, among = (np.array([m["category_id"] - 1 for m in marks], np.int64) for marks in (said, truths))
-            ious = self._ious(row, said, truths, self.masks)
-            tables.append(matching.detection_confusion(ious, of, among, num, THRESHOLD))
+        for picture in self._found.pictures:
+            sure, real = self._shown(picture)
+            said = np.array([picture.said[d]["category_id"] - 1 for d in sure], np.int64)
+            truth = np.array([picture.truths[g]["category_id"] - 1 for g in real], np.int64)
+            tables.append(matching.detection_confusion(picture.chosen(sure, real), said, truth, num, THRESHOLD))
         return np.stack(tables)
 
-    def _sure(self, row: int) -> list[Mark]:
-        return [m for m in self._said[row] if m["score"] >= self.min_score]
-
-    def _real(self, row: int) -> list[Mark]:
-        return [m for m in self._truths[row] if not m.get("iscrowd", 0)]
+    def _shown(self, picture: Picture) -> tuple[list[int], list[int]]:
+        """Return the detections that are sure enough and the objects that are no crowd."""
+        sure = [d for d, mark in enumerate(picture.said) if mark["score"] >= self.min_score]
+        return sure, [g for g, mark in enumerate(picture.truths) if not mark.get("iscrowd", 0)]
 
     def plots(self) -> None:
         """Draw precision over recall and the detection confusion matrix."""
@@ -248,24 +187,29 @@ class Objects:
 
     def draw(self, mistake: Mistake) -> NDArray[np.uint8]:
         """Return the picture with objects in green and detections in red."""
-        row = mistake.row
-        said, truths = self._sure(row), self._real(row)
-        names = self.data.info.categories
-        pairs = matching.greedy_pairs(self._ious(row, said, truths, self.masks), THRESHOLD)
-        good = {(d, g) for d, g in pairs if said[d]["category_id"] == truths[g]["category_id"]}
-        missed = ["" if g in {g for _, g in good} else names[m["category_id"] - 1] for g, m in enumerate(truths)]
-        false = [
-            "" if d in {d for d, _ in good} else f"{names[m['category_id'] - 1]} {m['score']:.2f}"
-            for d, m in enumerate(said)
-        ]
-        image, factor = _gallery.enlarged(images.read_image(self.data.root / self.data.manifest["path"][row]))
+        picture, names = self._found.pictures[mistake.row], self.data.info.categories
+        sure, real = self._shown(picture)
+        said, truths = [picture.said[d] for d in sure], [picture.truths[g] for g in real]
+        pairs = matching.greedy_pairs(picture.chosen(sure, real), THRESHOLD)
+        good = [(d, g) for d, g in pairs if said[d]["category_id"] == truths[g]["category_id"]]
+        right, seen = {d for d, _ in good}, {g for _, g in good}
+        missed = ["" if g in seen else names[m["category_id"] - 1] for g, m in enumerate(truths)]
+        false = ["" if d in right else f"{names[m['category_id'] - 1]} {m['score']:.2f}" for d, m in enumerate(said)]
+        image, factor = _gallery.enlarged(images.read_image(self.data.root / self.data.manifest["path"][mistake.row]))
         for marks, texts, colour in ((truths, missed, _gallery.TRUTH), (said, false, _gallery.FALSE)):
-            boxes = [(x, y, x + w, y + h) for x, y, w, h in (m["bbox"] for m in marks)]
-            for region in self._regions(row, marks, masks=True) if self.masks else []:
-                image = _gallery.with_outline(image, np.asarray(coco.decode(region), bool), colour, factor)
-            kept = [i for i, text in enumerate(texts) if text] if self.masks else range(len(texts))
-            image = _gallery.with_boxes(image, [boxes[i] for i in kept], [texts[i] for i in kept], colour, factor)
+            image = self._marked(image, marks, texts, colour, factor)
         return image
+
+    def _marked(
+        self, image: NDArray[np.uint8], marks: list[Mark], texts: list[str], colour: tuple[int, int, int], factor: int
+    ) -> NDArray[np.uint8]:
+        """Draw outlines of masks, and boxes: all of detections, of instances those that carry a text."""
+        height, width = image.shape[0] // factor, image.shape[1] // factor
+        for mark in marks if self.masks else []:
+            image = _gallery.with_outline(image, rle.decode(mark["segmentation"], height, width), colour, factor)
+        kept = [i for i, text in enumerate(texts) if text or not self.masks]
+        boxes = [(x, y, x + w, y + h) for x, y, w, h in (marks[i]["bbox"] for i in kept)]
+        return _gallery.with_boxes(image, boxes, [texts[i] for i in kept], colour, factor)
 
 
 def _precision(name: str, title: str, tables: list[ap.Matches], chosen: slice, *, judged: bool) -> Measure:

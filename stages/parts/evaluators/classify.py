@@ -86,8 +86,8 @@ class Classify:
             ),
         ]
         for index, name in enumerate(self.data.info.labels):
-            there = (truth == index).astype(np.float64)
-            hit: NDArray[np.float64] = there * (said == index)
+            there = np.asarray(truth == index, np.float64)
+            hit = there * np.asarray(said == index, np.float64)
             found.append(proportion(f"recall/{name}", f"recall of {name}", "pictures", hit, there, judged=False))
         return found
 

@@ -30,6 +30,12 @@ class Kernels(NamedTuple):
     across: NDArray[np.float32]
 
 
+def kernel(rows: Sequence[Sequence[float]]) -> NDArray[np.float32]:
+    """Return a kernel scaled to the sum 1."""
+    weights = np.array(rows, dtype=np.float64)
+    return np.asarray(weights / weights.sum(), dtype=np.float32)
+
+
 def check(pattern: str) -> str:
     """Return the pattern.
 

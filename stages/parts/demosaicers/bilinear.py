@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.core import params as core
-from stages.maths.bayer import Kernels, interpolate
+from stages.maths.bayer import Kernels, interpolate, kernel
 
 _KERNELS = Kernels(
-    green=np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], np.float32) / 4,
-    in_row=np.array([[0, 0, 0], [1, 0, 1], [0, 0, 0]], np.float32) / 2,
-    in_column=np.array([[0, 1, 0], [0, 0, 0], [0, 1, 0]], np.float32) / 2,
-    across=np.array([[1, 0, 1], [0, 0, 0], [1, 0, 1]], np.float32) / 4,
+    green=kernel([[0, 1, 0], [1, 0, 1], [0, 1, 0]]),
+    in_row=kernel([[0, 0, 0], [1, 0, 1], [0, 0, 0]]),
+    in_column=kernel([[0, 1, 0], [0, 0, 0], [0, 1, 0]]),
+    across=kernel([[1, 0, 1], [0, 0, 0], [1, 0, 1]]),
 )
 
 

@@ -11,17 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.core import params as core
-from stages.maths.bayer import Kernels, interpolate
+from stages.maths.bayer import Kernels, interpolate, kernel
 
-_GREEN = np.array([[0, 0, -1, 0, 0], [0, 0, 2, 0, 0], [-1, 2, 4, 2, -1], [0, 0, 2, 0, 0], [0, 0, -1, 0, 0]], np.float32)
-_IN_ROW = np.array(
-    [[0, 0, 0.5, 0, 0], [0, -1, 0, -1, 0], [-1, 4, 5, 4, -1], [0, -1, 0, -1, 0], [0, 0, 0.5, 0, 0]],
-    np.float32,
+_IN_ROW = kernel([[0, 0, 0.5, 0, 0], [0, -1, 0, -1, 0], [-1, 4, 5, 4, -1], [0, -1, 0, -1, 0], [0, 0, 0.5, 0, 0]])
+_KERNELS = Kernels(
+    green=kernel([[0, 0, -1, 0, 0], [0, 0, 2, 0, 0], [-1, 2, 4, 2, -1], [0, 0, 2, 0, 0], [0, 0, -1, 0, 0]]),
+    in_row=_IN_ROW,
+    in_column=np.ascontiguousarray(_IN_ROW.T),
+    across=kernel([[0, 0, -1.5, 0, 0], [0, 2, 0, 2, 0], [-1.5, 0, 6, 0, -1.5], [0, 2, 0, 2, 0], [0, 0, -1.5, 0, 0]]),
 )
-_ACROSS = np.array(
-    [[0, 0, -1.5, 0, 0], [0, 2, 0, 2, 0], [-1.5, 0, 6, 0, -1.5], [0, 2, 0, 2, 0], [0, 0, -1.5, 0, 0]], np.float32
-)
-_KERNELS = Kernels(_GREEN / 8, _IN_ROW / 8, np.ascontiguousarray(_IN_ROW.T) / 8, _ACROSS / 8)
 
 
 class Params(core.Params):

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
 from ruamel.yaml import YAML
 
 from pipelines.checking import check_all
@@ -34,7 +35,7 @@ def use(overlay: Path, target: Path = parameters.FILE) -> list[str]:
     _merge(document, editor.load(overlay.read_text(encoding="utf-8")), top=True)
     text = io.StringIO()
     editor.dump(document, text)
-    after = _plain(text.getvalue())
+    after: dict[str, Any] = yaml.safe_load(text.getvalue())  # as the stages will read it
     check_all(after, target.parent)
     changes = list(_changes(before, after))
     if changes and over:
@@ -47,12 +48,10 @@ def _editor() -> YAML:
     editor.preserve_quotes = True
     editor.width = 4096  # keep flow mappings on their line
     editor.indent(mapping=2, sequence=4, offset=2)
+    editor.representer.add_representer(
+        type(None), lambda writer, _: writer.represent_scalar("tag:yaml.org,2002:null", "null")
+    )
     return editor
-
-
-def _plain(text: str) -> dict[str, Any]:
-    content = YAML(typ="safe", pure=True).load(text)
-    return dict(content)
 
 
 def _merge(base: Any, over: Any, *, top: bool = False) -> None:

@@ -41,7 +41,7 @@ def test_a_wrong_parameter_is_one_line_before_anything_runs(tmp_path: Path) -> N
     assert done.stderr.strip().count("\n") == 0
     assert "finetune.detect.num_epoch is unknown; did you mean 'num_epochs'?" in done.stderr
     assert "Running stage" not in done.stdout
-    assert not (project.root / "tracking").exists()
+    assert not (project.root / ".rawline/spool").exists()
 
 
 def test_an_interrupt_ends_dvc_and_its_stage(tmp_path: Path) -> None:

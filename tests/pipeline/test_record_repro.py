@@ -11,7 +11,7 @@ from tests.pipeline import toy
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a project that ran once, from a database nobody had prepared."""
-    project = toy.make(tmp_path_factory.mktemp("toy") / "project")
+    project = toy.make(tmp_path_factory.mktemp("toy") / "project", cold=True)
     done = project.dvc("repro")
     assert done.returncode == 0, done.stderr + done.stdout
     project.settle()

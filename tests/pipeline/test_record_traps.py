@@ -8,7 +8,7 @@ from tests.pipeline import toy
 
 def test_parallel_stages_share_one_execution_on_a_cold_database(tmp_path: Path) -> None:
     """Four stages started at once, none of which finds a database: one parent, four runs, nothing lost."""
-    project = toy.make(tmp_path / "project", dvc=False)
+    project = toy.make(tmp_path / "project", dvc=False, cold=True)
     opened = project.run(
         sys.executable, "-c",
         "import time\nfrom pipelines.record.execution import *\n"

@@ -1,9 +1,14 @@
 """A toy project: four steerable stages, a real DVC graph and the real wrapper, for tests of the record."""
 
+import atexit
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
+import time
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -136,8 +141,6 @@ class Project:
 
     def settle(self) -> None:
         """Wait until every recorder is done."""
-        import time  # noqa: PLC0415
-
         end = time.monotonic() + 60
         while list((self.root / ".rawline/spool").glob("*/execution.json")) and time.monotonic() < end:
             time.sleep(0.1)
@@ -167,9 +170,21 @@ def states(children: dict[str, Run]) -> dict[str, tuple[str, str]]:
     return {name: (run.info.status, run.data.tags["rawline.state"]) for name, run in sorted(children.items())}
 
 
-def make(root: Path, *, dvc: bool = True) -> Project:
-    """Make the project; with ``dvc`` a git and DVC repository."""
+@cache
+def _database() -> Path:
+    """Return a folder with a prepared database, made once per test process."""
+    holder = Path(tempfile.mkdtemp(prefix="toy-"))
+    atexit.register(shutil.rmtree, holder, ignore_errors=True)
+    done = Project(holder).run(sys.executable, "-c", "from pipelines.record.database import prepare; prepare()")
+    assert done.returncode == 0, done.stderr
+    return holder / "tracking"
+
+
+def make(root: Path, *, dvc: bool = True, cold: bool = False) -> Project:
+    """Make the project; with ``dvc`` a git and DVC repository; ``cold`` without an MLflow database."""
     root.mkdir(parents=True, exist_ok=True)
+    if not cold:
+        shutil.copytree(_database(), root / "tracking")
     graph = (
         yaml.safe_dump(GRAPH, sort_keys=False)
         .replace("'@ stage", "'@ stage")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.dvc_stage import command
+from pipelines.graph import address
 
 _ONE_AT_A_TIME = threading.Lock()  # DVC's own objects are not made for threads
 COMMIT_ATTEMPTS = 5
@@ -23,7 +24,7 @@ def dependencies(root: Path, name: str) -> dict[str, str]:
         Path, or ``file:key`` of a parameter, to hash or value; empty text where it is missing.
     """
     with _ONE_AT_A_TIME, _repo(root) as repo:
-        (stage,) = repo.stage.collect(name)
+        stage = _stage(repo, name)
         found: dict[str, str] = {}
         for dep in stage.deps:
             if hasattr(dep, "params"):
@@ -36,7 +37,7 @@ def dependencies(root: Path, name: str) -> dict[str, str]:
 def outputs(root: Path, name: str) -> dict[str, str]:
     """Return path and hash of what a stage wrote, as ``dvc.lock`` says; empty when it does not say."""
     with _ONE_AT_A_TIME, _repo(root) as repo:
-        (stage,) = repo.stage.collect(name)
+        stage = _stage(repo, name)
         return {out.def_path: str(out.hash_info.value) for out in stage.outs if out.hash_info}
 
 
@@ -56,10 +57,10 @@ def forget(root: Path, name: str) -> None:
     For a stage whose inputs were edited while it ran: DVC booked the edited ones although the bytes were made from the
     earlier ones (DVC issue 11058), so both records lie. Its outputs stay where they are.
     """
-    from dvc.stage.cache import _can_hash, _get_stage_hash  # noqa: PLC0415, PLC2701 - the key has no public name
+    from dvc.stage.cache import _can_hash, _get_stage_hash  # noqa: PLC0415 - the key has no public name
 
     with _ONE_AT_A_TIME, _repo(root, wait=True) as repo, repo.lock:
-        (stage,) = repo.stage.collect(name)
+        stage = _stage(repo, name)
         key = _get_stage_hash(stage) if _can_hash(stage) else None  # of the hashes that dvc.lock holds
         stage.dvcfile._lockfile.remove_stage(stage)  # noqa: SLF001 - the public one removes it from dvc.yaml too
     if key:
@@ -73,6 +74,10 @@ def commit(root: Path, name: str) -> bool:
         if done.returncode == 0:
             return True
     return False
+
+
+def _stage(repo: Any, name: str) -> Any:
+    return next(stage for stage in repo.index.stages if address(stage) == name)
 
 
 def _repo(root: Path, *, wait: bool = False) -> Any:

@@ -1,5 +1,6 @@
 """Runs one stage by DVC's command line, in its own process group, and reads from its words what happened."""
 
+import contextlib
 import os
 import re
 import signal
@@ -14,6 +15,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+import psutil
+
 from pipelines.graph import Node
 
 GRACE_S = 10.0
@@ -21,9 +24,14 @@ TAIL = 40
 LOCKED = re.compile(r"Unable to acquire lock|is busy, it is being blocked by")
 INFRASTRUCTURE = (
     (LOCKED, "DVC's lock is busy"),
-    (re.compile(r"Cannot allocate memory|exited with (137|-9)\b|\bKilled$", re.MULTILINE), "the system ended it, most likely for memory"),
     (
-        re.compile(r"Connection (refused|reset|aborted)|Temporary failure in name resolution|Network is unreachable|timed out"),
+        re.compile(r"Cannot allocate memory|exited with (137|-9)\b|\bKilled$", re.MULTILINE),
+        "the system ended it, most likely for memory",
+    ),
+    (
+        re.compile(
+            r"Connection (refused|reset|aborted)|Temporary failure in name resolution|Network is unreachable|timed out"
+        ),
         "the network failed",
     ),
 )
@@ -143,10 +151,21 @@ def end_group(process: "subprocess.Popen[str]", grace_s: float) -> None:
     deadline = time.monotonic() + grace_s
     while time.monotonic() < deadline:
         process.poll()
-        if not signal_group(process.pid, 0):
+        if not _lives(process.pid):
             return
         time.sleep(0.05)
     signal_group(process.pid, signal.SIGKILL)
+
+
+def _lives(group: int) -> bool:
+    """Tell whether a group has a process that is no zombie: in a container nobody may collect those."""
+    if not signal_group(group, 0):
+        return False
+    for process in psutil.process_iter(["status"]):
+        with contextlib.suppress(ProcessLookupError):
+            if process.info["status"] != psutil.STATUS_ZOMBIE and os.getpgid(process.pid) == group:
+                return True
+    return False
 
 
 def command(*arguments: str) -> list[str]:

@@ -107,22 +107,30 @@ def read(root: Path | None = None) -> Graph:
         raise ParamsError(f"dvc.yaml cannot be read: {' '.join(str(error).split())}") from error
 
 
+def address(stage: Any) -> str:
+    """Return a stage's name as one writes it in the project's root; DVC's own depends on the current folder."""
+    place, name = stage.path_in_repo, getattr(stage, "name", None)
+    return str(name if place == "dvc.yaml" else f"{place}:{name}" if name else place)
+
+
 def _from_dvc(graph: Any) -> Graph:
     """Order DVC's stages; in its graph an edge runs from a stage to what it depends on."""
     import networkx as nx  # noqa: PLC0415 - comes with dvc, loads with it
 
-    steps = [stage for stage in nx.lexicographical_topological_sort(graph.reverse(), key=lambda s: s.addressing) if stage.cmd]
-    return Graph({stage.addressing: _node(stage, graph) for stage in steps})
+    steps = [
+        stage for stage in nx.lexicographical_topological_sort(graph.reverse(), key=address) if stage.cmd
+    ]
+    return Graph({address(stage): _node(stage, graph) for stage in steps})
 
 
 def _node(stage: Any, graph: Any) -> Node:
     plain = [dep for dep in stage.deps if not hasattr(dep, "params")]
     return Node(
-        name=stage.addressing,
+        name=address(stage),
         commands=tuple(stage.cmd if isinstance(stage.cmd, list) else stage.cmd.splitlines()),
         deps=tuple(dep.def_path for dep in plain),
         params={dep.def_path: tuple(dep.params) for dep in stage.deps if hasattr(dep, "params")},
         outs=tuple(out.def_path for out in stage.outs),
         metrics=tuple(out.def_path for out in stage.outs if out.metric),
-        upstream=frozenset(up.addressing for up in graph.successors(stage) if up.cmd),
+        upstream=frozenset(address(up) for up in graph.successors(stage) if up.cmd),
     )

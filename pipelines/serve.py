@@ -1,14 +1,21 @@
 """Serves the flow as a Prefect deployment with a schedule, from one command."""
 
+import contextlib
+import logging
 import os
+import signal
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
+import psutil
 
 from pipelines import prefect_server, services
 from stages.core.errors import ParamsError
+
+GRACE_S = 90.0
 
 
 def local_zone() -> str:
@@ -36,16 +43,39 @@ def next_run(cron: str, zone: str, now: datetime) -> datetime:
         >>> next_run("0 2 * * *", "UTC", datetime(2026, 11, 20, 12, tzinfo=UTC)).isoformat()
         '2026-11-21T02:00:00+00:00'
     """
-    from prefect._vendor.croniter import croniter  # noqa: PLC0415, PLC2701 - the reader that Prefect's scheduler uses
+    from prefect._vendor.croniter import croniter  # noqa: PLC0415 - the reader that Prefect's scheduler uses
 
     try:
         strike: datetime = croniter(cron, now.astimezone(ZoneInfo(zone))).get_next(datetime)
     except (ValueError, KeyError) as error:
-        raise ParamsError(f"'{cron}' is no schedule ({error}); expected minute hour day month weekday: --cron '0 2 * * *'") from error
+        raise ParamsError(
+            f"'{cron}' is no schedule ({error}); expected minute hour day month weekday: --cron '0 2 * * *'"
+        ) from error
     return strike
 
 
-def serve(cron: str, name: str, zone: str | None = None, max_parallel: int = 2, stage_timeout_s: float | None = None) -> None:
+@contextlib.contextmanager
+def _ending_runs() -> Iterator[None]:
+    """End the flow runs that are going on when the block is left: Prefect's runner leaves them behind.
+
+    Each ends the processes of its own stages; Prefect's server must live until then.
+    """
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # Prefect's runner leaves a cancelled reader's traceback there
+    before = psutil.Process().children()
+    try:
+        yield
+    finally:
+        runs = [child for child in psutil.Process().children() if child not in before]
+        for run in runs:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                run.terminate()
+        for run in psutil.wait_procs(runs, timeout=GRACE_S)[1]:
+            run.kill()
+
+
+def serve(
+    cron: str, name: str, zone: str | None = None, max_parallel: int = 2, stage_timeout_s: float | None = None
+) -> None:
     """Serve the flow in the current folder until Ctrl-C; start a Prefect server where none answers, and stop it again.
 
     Raises:
@@ -55,7 +85,8 @@ def serve(cron: str, name: str, zone: str | None = None, max_parallel: int = 2, 
     zone = zone or local_zone()
     begin = next_run(cron, zone, datetime.now(UTC))
     root = str(Path.cwd())
-    with services.interruptible(), prefect_server.connected() as api:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs deaf to it
+    with services.interruptible(signal.SIGTERM), prefect_server.connected() as api:
         from prefect.flows import EntrypointType  # noqa: PLC0415 - after the address is known
         from prefect.schedules import Cron  # noqa: PLC0415
 
@@ -64,12 +95,13 @@ def serve(cron: str, name: str, zone: str | None = None, max_parallel: int = 2, 
         click.echo(f"Prefect   {prefect_server.page(api)}")
         click.echo(f"Serving   rawline/{name} in {root}")
         click.echo(f"Next run  {begin:%Y-%m-%d %H:%M %Z} (cron '{cron}', {zone}); Ctrl-C stops")
-        rawline.serve(
-            name=name,
-            schedule=Cron(cron, timezone=zone),
-            parameters={"root": root, "max_parallel": max_parallel, "stage_timeout_s": stage_timeout_s},
-            limit=1,
-            print_starting_message=False,
-            entrypoint_type=EntrypointType.MODULE_PATH,
-        )
+        with _ending_runs():
+            rawline.serve(
+                name=name,
+                schedule=Cron(cron, timezone=zone),
+                parameters={"root": root, "max_parallel": max_parallel, "stage_timeout_s": stage_timeout_s},
+                limit=1,
+                print_starting_message=False,
+                entrypoint_type=EntrypointType.MODULE_PATH,
+            )
     click.echo("Stopped; the schedule is paused until the next rawline serve.")

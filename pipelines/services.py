@@ -129,8 +129,12 @@ class Interrupt:
 
 
 @contextlib.contextmanager
-def interruptible() -> Iterator[Interrupt]:
-    """End the block on Ctrl-C or SIGTERM, in good order; a second signal does not cut the clearing short."""
+def interruptible(*numbers: int) -> Iterator[Interrupt]:
+    """End the block on Ctrl-C or SIGTERM, in good order; a second signal does not cut the clearing short.
+
+    Args:
+        numbers: the signals taken over; SIGINT and SIGTERM when none is given.
+    """
     interrupt = Interrupt()
 
     def handle(number: int, _frame: FrameType | None) -> None:
@@ -138,7 +142,7 @@ def interruptible() -> Iterator[Interrupt]:
             interrupt.number = number
             raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, handle) for number in numbers or (signal.SIGINT, signal.SIGTERM)}
     try:
         yield interrupt
     except BaseException as error:

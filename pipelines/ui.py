@@ -18,9 +18,12 @@ def start_mlflow(port: int = MLFLOW_PORT) -> Service:
     store = settings.tracking_uri()
     command = [
         sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1",
-        "--backend-store-uri", store, "--registry-store-uri", store, "--default-artifact-root", settings.artifact_root().as_uri(),
+        "--backend-store-uri", store, "--registry-store-uri", store, "--default-artifact-root",
+        settings.artifact_root().as_uri(),
     ]  # fmt: skip
-    return services.start("MLflow's server", command, address, settings.state() / "logs" / f"mlflow-{port}.log", settings.QUIET)
+    return services.start(
+        "MLflow's server", command, address, settings.state() / "logs" / f"mlflow-{port}.log", settings.QUIET
+    )
 
 
 def ui(mlflow_port: int = MLFLOW_PORT, prefect_port: int = prefect_server.PORT) -> None:

@@ -21,7 +21,7 @@ def check(root: Path) -> list[Finding]:
     """
     source = Source(root, stages.ROOTS)
     entries = stages.entries(root)
-    found = [finding for entry in entries for finding in stages.compare(root, entry, source)]
+    found = [finding for entry in entries for finding in stages.compare(entry, source)]
     found += values.files(root, entries)
     raw = params.read(root / "params.yaml")
     found += [finding for entry in entries for finding in values.compare(entry, raw, source)]
@@ -34,5 +34,7 @@ def _resolved(root: Path) -> list[Finding]:
         nodes = graph.read(root).nodes.values()
     except RawlineError as error:
         return [Finding("dvc.yaml", "graph", str(error))]
-    gone = {n.name: [d for d in n.deps if d.startswith(("stages/", "pipelines/")) and not (root / d).exists()] for n in nodes}
+    gone = {
+        n.name: [d for d in n.deps if d.startswith(("stages/", "pipelines/")) and not (root / d).exists()] for n in nodes
+    }
     return [Finding(name, "deps", "no such file", remove=tuple(paths)) for name, paths in gone.items() if paths]

@@ -95,7 +95,7 @@ def module_of(source: Source, verb: str) -> str | None:
     return next((f"{base}.{verb}" for base in ("stages", "pipelines") if source.module(f"{base}.{verb}")), None)
 
 
-def compare(root: Path, entry: Entry, source: Source) -> Iterator[Finding]:
+def compare(entry: Entry, source: Source) -> Iterator[Finding]:
     """Yield what is wrong with a stage's code dependencies, parts and paths."""
     if not (module := module_of(source, entry.verb)):
         yield Finding(entry.name, "cmd", f"stages/{entry.verb}.py is missing")
@@ -107,7 +107,9 @@ def compare(root: Path, entry: Entry, source: Source) -> Iterator[Finding]:
         yield from _siblings(source, family)
         if part is None and not _chooses(source, entry, family):
             yield Finding(entry.name, "deps", f"a part of {family} is chosen", add=(f"{FOLDER}/{family}/${{...}}.py",))
-    yield from _code(entry, {path.as_posix() for path in needed}, {family for family, part in reach.families if part is None})
+    yield from _code(
+        entry, {path.as_posix() for path in needed}, {family for family, part in reach.families if part is None}
+    )
     yield from _paths_agree(entry, reach.artefacts)
 
 

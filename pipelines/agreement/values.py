@@ -26,10 +26,14 @@ def compare(entry: Entry, raw: Mapping[str, Any], source: Source) -> Iterator[Fi
             return  # said where the files are checked
         listed = [_resolve(key, entry.key, task) for key in entry.params]
         missing = sorted(key for key in read if not any(_covers(other, key) for other in listed if other))
-        extra = sorted(w for w, key in zip(entry.params, listed, strict=True) if key and not any(_covers(key, r) for r in read))
+        extra = sorted(
+            w for w, key in zip(entry.params, listed, strict=True) if key and not any(_covers(key, r) for r in read)
+        )
         broad = sorted(key for key in beside if any(_covers(other, key) for other in listed if other))
         if missing:
-            yield Finding(entry.name, "params", "read and not listed", add=tuple(_template(k, entry.key, task) for k in missing))
+            yield Finding(
+                entry.name, "params", "read and not listed", add=tuple(_template(k, entry.key, task) for k in missing)
+            )
         if extra:
             yield Finding(entry.name, "params", "listed and not read", remove=tuple(extra))
         if broad:

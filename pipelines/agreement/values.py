@@ -1,5 +1,6 @@
 """Says which parameters a stage reads, and whether the parameter files fit the code."""
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,10 @@ def compare(entry: Entry, raw: Mapping[str, Any], source: Source) -> Iterator[Fi
             read, beside = _reads(entry.verb, task, dict(raw), facts)
         except (RawlineError, ImportError):
             return  # said where the files are checked
-        listed = [_resolve(key, entry.key, task) for key in entry.params]
-        missing = sorted(key for key in read if not any(_covers(other, key) for other in listed if other))
-        extra = sorted(
-            w for w, key in zip(entry.params, listed, strict=True) if key and not any(_covers(key, r) for r in read)
-        )
-        broad = sorted(key for key in beside if any(_covers(other, key) for other in listed if other))
+        listed = [_resolve(key, entry.key, task, raw) for key in entry.params]
+        missing = sorted(key for key in read if not any(_covers(other, key) for other in listed))
+        extra = sorted(w for w, key in zip(entry.params, listed, strict=True) if not any(_covers(key, r) for r in read))
+        broad = sorted(key for key in beside if any(_covers(other, key) for other in listed))
         if missing:
             yield Finding(
                 entry.name, "params", "read and not listed", add=tuple(_template(k, entry.key, task) for k in missing)
@@ -63,10 +62,10 @@ def _reads(verb: str, task: str | None, raw: dict[str, Any], facts: set[str]) ->
     return read, {f"{where}.{name}" for name in (names - chosen) & set(section)}
 
 
-def _resolve(written: str, key: str | None, task: str | None) -> str | None:
-    """Return the key that a line stands for; None where it holds a further template, which DVC resolves itself."""
+def _resolve(written: str, key: str | None, task: str | None, raw: Mapping[str, Any]) -> str:
+    """Return the key that a line stands for, its templates filled in as DVC fills them."""
     text = written.replace(key, task) if key and task else written
-    return None if "${" in text else text
+    return re.sub(r"\$\{([\w.]+)\}", lambda found: str(parameters.lookup(dict(raw), found[1])), text)
 
 
 def _template(key: str, placeholder: str | None, task: str | None) -> str:

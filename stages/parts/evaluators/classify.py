@@ -111,8 +111,8 @@ class Classify:
 
     def _twin(self, everything: NDArray[np.bool_], weights: NDArray[np.float64]) -> dict[str, Any]:
         """Judge the twin on the same pictures."""
-        right = (self.table["predicted"] == self.table["label"]).to_numpy(float)
-        twin = (self.table["scratch_predicted"] == self.table["label"]).to_numpy(float)
+        right = np.asarray(self.table["predicted"] == self.table["label"], np.float64)
+        twin = np.asarray(self.table["scratch_predicted"] == self.table["label"], np.float64)
         measure = proportion("accuracy", "accuracy", "pictures", twin, np.ones(len(twin)))
         gain, low, high = paired.difference(right.tolist(), twin.tolist())
         return {

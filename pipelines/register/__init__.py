@@ -17,9 +17,10 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Params(Base):
-    """What a version must show to become champion.
+    """What the model is called, and what a version must show to become champion.
 
     Attributes:
+        name: of the data set; with the task it names the registered model.
         metric: headline figure of the evaluation that is judged, for instance ``accuracy``.
         min_quality: quality floor, 0 to 1.
         judged_by: whether the floor holds for the figure's ``value`` or for the ``low`` end of its interval.
@@ -28,6 +29,7 @@ class Params(Base):
         allow_undecided: whether a model whose audit says UNDECIDED may become champion.
     """
 
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     metric: str
     min_quality: Share
     judged_by: Literal["value", "low"]

@@ -11,7 +11,6 @@ from mlflow.tracking import MlflowClient
 from pipelines import settings
 from pipelines.register import Params, behaviour, card, evidence, gate, lineage, package, registry
 from stages.core import artefacts, files
-from stages.core import params as parameters
 from stages.core.errors import DataError
 from stages.core.stage import Job, Keep, Note, Record
 
@@ -22,10 +21,10 @@ EVIDENCE = "artifacts/evidence/evidence.json"
 def register(job: Job[Params]) -> Iterator[Record]:
     """Register the task's model, move the aliases, write the receipt; see ``pipelines.register.run``."""
     task = str(job.task)
-    name = f"{parameters.lookup(parameters.read(), 'name')}-{task}"
+    name = f"{job.params.name}-{task}"
     _present(task)
     found = evidence.collect(task, job.params.metric)
-    digest = _digest(task, name, job.params)
+    digest = _digest(task, job.params)
     with registry.reachable() as client, registry.exclusive(name):
         registry.ensure(client, name)
         version = registry.find(client, name, digest)
@@ -47,12 +46,12 @@ def _present(task: str) -> None:
             raise DataError(f"{artefacts.finetuned(task) / file} is missing; run dvc repro finetune@{task}")
 
 
-def _digest(task: str, name: str, params: Params) -> str:
+def _digest(task: str, params: Params) -> str:
     """Name a registration by what went in: model, the code it brings, evaluation, audit, rules."""
     model = [artefacts.finetuned(task) / file for file in package.FILES]
     code = behaviour.digest(files.read_json(artefacts.finetuned(task) / "model.json"))
     judged = [artefacts.evaluate_metrics(task), artefacts.audit_metrics(task)]
-    return evidence.digest(*model, *judged, text=evidence.canonical([name, params.model_dump(), code]))
+    return evidence.digest(*model, *judged, text=evidence.canonical([params.model_dump(), code]))
 
 
 def _champion(client: MlflowClient, name: str) -> gate.Evidence | None:

@@ -15,6 +15,7 @@ from tests.factories import make_dataset
 
 CLASSES = ["disc", "square", "triangle"]
 RULES = {
+    "name": "shapes",
     "metric": "accuracy",
     "min_quality": 0.8,
     "judged_by": "low",

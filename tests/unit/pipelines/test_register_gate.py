@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 from pipelines.register import Params
 from pipelines.register.gate import Evidence, Figure, decide
 
-RULES = {"metric": "accuracy", "min_quality": 0.8, "judged_by": "low", "max_drop": 0.01, "max_class_drop": 0.1}
+RULES = {
+    "name": "shapes",
+    "metric": "accuracy",
+    "min_quality": 0.8,
+    "judged_by": "low",
+    "max_drop": 0.01,
+    "max_class_drop": 0.1,
+}
 
 
 def params(**changes) -> Params:

@@ -164,7 +164,10 @@ def fashion(root: Path, num: int = 10) -> tuple[str, dict[str, Any]]:
     for name in ("train", "t10k"):
         pixels = rng.integers(0, 256, (num, 28, 28), dtype=np.uint8)
         put(root / f"FashionMNIST/raw/{name}-images-idx3-ubyte", struct.pack(">4I", 2051, num, 28, 28) + pixels.tobytes())
-        put(root / f"FashionMNIST/raw/{name}-labels-idx1-ubyte", struct.pack(">2I", 2049, num) + bytes(n % 10 for n in range(num)))
+        put(
+            root / f"FashionMNIST/raw/{name}-labels-idx1-ubyte",
+            struct.pack(">2I", 2049, num) + bytes(n % 10 for n in range(num)),
+        )
     return "torchvision", {**TORCHVISION, "dataset": "FashionMNIST"}
 
 

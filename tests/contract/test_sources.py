@@ -75,7 +75,11 @@ def test_the_same_input_gives_the_same_bytes(layout: str, tmp_path: Path) -> Non
 
     def taken() -> dict[str, bytes]:
         sources.run(source, tmp_path / "input", part)
-        return {p.relative_to(artefacts.DATA).as_posix(): p.read_bytes() for p in sorted(artefacts.DATA.rglob("*")) if p.is_file()}
+        return {
+            p.relative_to(artefacts.DATA).as_posix(): p.read_bytes()
+            for p in sorted(artefacts.DATA.rglob("*"))
+            if p.is_file()
+        }
 
     assert taken() == taken()
 

@@ -47,7 +47,7 @@ LIGHTS = {"day": Light((1.0, 1.0, 1.0), 0.9, 100), "night": Light((1.25, 1.0, 0.
 # The colour that turns a grey photograph into the ground it shows, in linear sRGB, mean about 0.3.
 ENVIRONMENTS = {"grass": (0.20, 0.34, 0.09), "gravel": (0.30, 0.27, 0.23), "brick": (0.42, 0.19, 0.12)}
 INKS = {"dark": (0.015, 0.016, 0.022), "light": (0.95, 0.92, 0.86)}
-_PRINCIPAL, _OTHER = (0.45, 0.70), (0.24, 0.34)  # height by the picture's height
+_PRINCIPAL, _OTHER = (0.55, 0.80), (0.24, 0.34)  # height by the picture's height
 _COVERED, _OVERLAP, _ATTEMPTS = 0.5, 0.1, 20
 SPLITS = (("train", 0.60), ("val", 0.15), ("test", 0.25))
 

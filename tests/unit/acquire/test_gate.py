@@ -1,0 +1,189 @@
+"""Every kind of fault comes out of the gate by name, with its file, and nothing else is lost."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stages.core import artefacts, images
+from stages.core.errors import DataError
+from tests import sources
+
+
+@pytest.fixture(autouse=True)
+def _root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+
+
+@pytest.mark.parametrize("fault", ["empty", "cut short", "no picture", "missing", "camera file cut short"])
+def test_unreadable_pictures_are_listed_and_the_others_stay(tmp_path: Path, fault: str) -> None:
+    """A picture that does not decode is quarantined by name; every other picture arrives."""
+    source, part = sources.imagefolder(tmp_path)
+    name = "9/bad.jpg"
+    if fault == "missing":
+        source, part = sources.csv(tmp_path)
+        (tmp_path / "p/3.png").unlink()
+        name = "p/3.png"
+    elif fault == "camera file cut short":
+        source, part = sources.raw(tmp_path)
+        name = "f1.dng"
+        (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:2000])
+    else:
+        whole = sources.picture(99, form="JPEG")
+        sources.put(tmp_path / name, {"empty": b"", "cut short": whole[: len(whole) // 2], "no picture": b"hello"}[fault])
+    data, found = sources.run(source, tmp_path, part)
+    assert found["unreadable"] == [name]
+    report = json.loads((artefacts.ACQUIRED / "gate.json").read_text())["summary"]
+    assert len(data.manifest) == report["num_images"] == report["num_found"] - 1
+
+
+def test_objects_are_judged_one_by_one(tmp_path: Path) -> None:
+    """A bad box goes, an overhanging one is cut, the picture and its good boxes stay."""
+    source, part = sources.voc(tmp_path)
+    bad = [("cat", 5, 5, 5, 9), ("cat", 50, 5, 60, 9), ("cat", 30, 20, 50, 28), ("dog", 1, 1, 20, 20), ("dog", 1, 1, 20, 21)]
+    sources.put(tmp_path / "Annotations/p0.xml", sources.xml(bad))
+    data, found = sources.run(source, tmp_path, part)
+    for kind in ("box_without_area", "box_outside", "box_overhanging", "near_duplicate_box"):
+        assert found[kind] == ["p0.jpg"]
+    name = data.manifest.set_index("source").loc["p0.jpg", "image_id"]
+    assert [m["bbox"] for m in data.annotations()[name]] == [[30, 20, 10, 8], [1, 1, 19, 19]]
+
+
+def test_boxes_of_two_classes_may_coincide(tmp_path: Path) -> None:
+    """Near-duplicates are judged within a class."""
+    source, part = sources.voc(tmp_path)
+    sources.put(tmp_path / "Annotations/p0.xml", sources.xml([("cat", 1, 1, 20, 20), ("dog", 1, 1, 20, 20)]))
+    _, found = sources.run(source, tmp_path, part)
+    assert "near_duplicate_box" not in found
+
+
+def test_masks_of_another_size_or_class_are_listed(tmp_path: Path) -> None:
+    """An index mask must have the picture's size and known classes; 255 is ignore."""
+    sources.csv(tmp_path, 6)
+    rows = "path,label,mask\n"
+    for n in range(6):
+        mask = np.full((30, 40) if n != 1 else (20, 40), {2: 9, 3: images.IGNORE}.get(n, 1), dtype=np.uint8)
+        Image.fromarray(mask).save(tmp_path / f"m{n}.png")
+        rows += f"p/{n}.png,cat,m{n}.png\n"
+    sources.put(tmp_path / "m4.png", b"broken")
+    sources.put(tmp_path / "pictures.csv", rows)
+    part = {**sources.CSV, "mask_column": "mask", "mask_classes": ["ground", "cat"]}
+    data, found = sources.run("csv", tmp_path, part)
+    assert found["bad_mask"] == ["p/1.png", "p/2.png", "p/4.png"]
+    assert sorted(data.manifest["source"]) == ["p/0.png", "p/3.png", "p/5.png"]
+
+
+def test_segmentations_must_fit(tmp_path: Path) -> None:
+    """Run lengths of another size or a broken polygon lose the object, not the picture; shared pixels are counted."""
+    source, part = sources.coco(tmp_path)
+    file = tmp_path / "instances.json"
+    content = json.loads(file.read_text())
+    marks = [m for m in content["annotations"] if m["image_id"] == 0]
+    marks[0]["segmentation"] = [[1.0, 2.0]]
+    marks[1]["segmentation"] = {"size": [10, 10], "counts": [50, 50]}
+    one = [m for m in content["annotations"] if m["image_id"] == 1]
+    one[1]["segmentation"] = [[2.0, 2.0, 6.0, 2.0, 6.0, 6.0, 2.0, 6.0]]
+    file.write_text(json.dumps(content))
+    data, found = sources.run(source, tmp_path, part)
+    assert found["bad_segmentation"] == ["p0.png", "p0.png"]
+    assert found["overlapping_masks"] == ["p1.png"]
+    assert len(data.manifest) == 6
+    assert "16 px" in (artefacts.ACQUIRED / "gate.md").read_text()
+
+
+def test_broken_annotations_lose_their_picture_alone(tmp_path: Path) -> None:
+    """Broken XML, a word for a number or a missing page are faults of one picture."""
+    source, part = sources.voc(tmp_path)
+    sources.put(tmp_path / "Annotations/p0.xml", "<annotation><object>")
+    sources.put(tmp_path / "Annotations/p1.xml", sources.xml([("cat", 1, 1, 9, 9)]).replace("<xmax>9", "<xmax>nine"))
+    (tmp_path / "Annotations/p2.xml").unlink()
+    data, found = sources.run(source, tmp_path, part)
+    assert found["bad_annotation"] == ["p0.jpg", "p1.jpg", "p2.jpg"]
+    assert len(data.manifest) == 3
+
+
+def test_yolo_class_out_of_range_names_line_and_range(tmp_path: Path) -> None:
+    """The line says which class was found and which there are."""
+    source, part = sources.yolo(tmp_path)
+    sources.put(tmp_path / "labels/train/p1.txt", "0 0.5 0.5 0.1 0.1\n7 0.5 0.5 0.1 0.1\n")
+    _, found = sources.run(source, tmp_path, part)
+    assert found["bad_annotation"] == ["images/train/p1.png"]
+    text = (artefacts.ACQUIRED / "gate.md").read_text()
+    assert "p1.txt, line 2: class 7; data.yaml names 2 classes, 0 to 1" in text
+
+
+def test_stated_size_must_be_the_pictures(tmp_path: Path) -> None:
+    """A picture annotated at another size is listed; a turned one gets a hint."""
+    source, part = sources.voc(tmp_path)
+    sources.put(tmp_path / "Annotations/p0.xml", sources.xml([("cat", 1, 1, 9, 9)], size=(30, 40)))
+    _, found = sources.run(source, tmp_path, part)
+    assert found["size_differs"] == ["p0.jpg"]
+    assert "EXIF" in (artefacts.ACQUIRED / "gate.md").read_text()
+
+
+def test_copies_never_cross_splits(tmp_path: Path) -> None:
+    """Of equal pixels in train and test, the one in test stays; other bytes with the same pixels are found too."""
+    source, part = sources.csv(tmp_path)
+    rows = (tmp_path / "pictures.csv").read_text().splitlines()
+    pixels = Image.open(tmp_path / "p/2.png")
+    pixels.save(tmp_path / "p/again.png", compress_level=0)
+    sources.put(tmp_path / "p/copy.png", (tmp_path / "p/0.png").read_bytes())
+    rows += ["p/again.png,cat,train,x", "p/copy.png,cat,train,x"]
+    sources.put(tmp_path / "pictures.csv", "\n".join(rows))
+    data, found = sources.run(source, tmp_path, part)
+    assert found["torn_duplicate"] == ["p/again.png"]
+    assert found["duplicate_file"] == ["p/copy.png"]
+    assert set(data.manifest["source"]) >= {"p/2.png", "p/0.png"}
+
+
+def test_free_copies_share_a_split(tmp_path: Path) -> None:
+    """Equal pixels in two files stay together when the splits are ours, and a note says that they are equal."""
+    source, part = sources.imagefolder(tmp_path)
+    for n in range(0, 24, 2):
+        Image.open(tmp_path / f"10/p{n}.png").save(tmp_path / f"10/twin{n}.png", compress_level=0)
+    data, found = sources.run(source, tmp_path, part)
+    assert len(found["duplicate_pixels"]) == 12
+    split = data.manifest.set_index("source")["split"]
+    assert all(split[f"10/p{n}.png"] == split[f"10/twin{n}.png"] for n in range(0, 24, 2))
+
+
+def test_equal_pixels_with_other_labels_are_both_left_out(tmp_path: Path) -> None:
+    """Nobody can tell which label is right; both are listed."""
+    source, part = sources.imagefolder(tmp_path)
+    sources.put(tmp_path / "9/liar.png", (tmp_path / "10/p0.png").read_bytes())
+    data, found = sources.run(source, tmp_path, part)
+    assert found["conflicting_labels"] == ["10/p0.png", "9/liar.png"]
+    assert not {"10/p0.png", "9/liar.png"} & set(data.manifest["source"])
+    assert not (artefacts.ACQUIRED / "images" / f"{images.image_id(sources.picture(0))}.png").exists()
+
+
+def test_classes_without_pictures_are_named(tmp_path: Path) -> None:
+    """A class nobody has, and one that a split lacks."""
+    source, part = sources.csv(tmp_path)
+    _, found = sources.run(source, tmp_path, {**part, "classes": ["cat", "dog", "fox"]})
+    assert found["empty_class"] == [""]
+    sources.put(tmp_path / "pictures.csv", "path,label,split\np/0.png,cat,train\np/1.png,dog,test\n")
+    assert "class cat has no picture in test" in " ".join(sources.notes(source, tmp_path, part))
+
+
+def test_refusal_stops_in_one_line_and_keeps_the_list(tmp_path: Path) -> None:
+    """``refuse`` leaves the older data set alone, names the fault and says where all of them are listed."""
+    source, part = sources.imagefolder(tmp_path)
+    sources.run(source, tmp_path, part)
+    before = (artefacts.ACQUIRED / "manifest.parquet").read_bytes()
+    sources.put(tmp_path / "9/bad.jpg", b"")
+    with pytest.raises(DataError, match=r"refuses unreadable: 9/bad.jpg: the file is empty.*acquire\.gate\.unreadable"):
+        sources.run(source, tmp_path, part, gate={"unreadable": "refuse"})
+    assert "9/bad.jpg" in Path("work/gate.md").read_text()
+    assert (artefacts.ACQUIRED / "manifest.parquet").read_bytes() == before
+    assert not [p for p in artefacts.DATA.iterdir() if p.name.startswith(".")]
+
+
+def test_nothing_left_is_an_error(tmp_path: Path) -> None:
+    """A set of which no picture passes is no set."""
+    sources.put(tmp_path / "a/1.png", b"x")
+    with pytest.raises(DataError, match="no picture is left"):
+        sources.run("imagefolder", tmp_path, {"classes": None})

@@ -1,0 +1,83 @@
+"""Boxes and run lengths agree with plain counting."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from stages.maths import boxes, painting, rle
+
+MASKS = arrays.arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12)))
+BOXES = st.tuples(st.integers(-20, 40), st.integers(-20, 40), st.integers(1, 30), st.integers(1, 30))
+
+
+@given(MASKS)
+def test_run_lengths_lose_nothing(mask: np.ndarray) -> None:
+    """Decoding gives the mask back; the area is the number of its pixels; the size is height, width."""
+    coded = rle.encode(mask)
+    assert np.array_equal(rle.decode(coded, *mask.shape), mask)
+    assert rle.area(coded, *mask.shape) == mask.sum()
+    assert rle.size(coded) == mask.shape
+
+
+@given(st.lists(arrays.arrays(bool, (6, 7)), min_size=1, max_size=5))
+def test_shared_area_counts_every_pixel_once_too_often(masks: list[np.ndarray]) -> None:
+    """It is the sum of all areas less the area of the union."""
+    expected = sum(int(m.sum()) for m in masks) - int(np.any(masks, axis=0).sum())
+    assert rle.shared_area([rle.encode(m) for m in masks], 6, 7) == expected
+
+
+def test_more_than_255_objects_are_counted() -> None:
+    """pycocotools overflows on a list of more than 255 areas; ours does not."""
+    mask = np.zeros((20, 20), dtype=bool)
+    mask[3, 4] = True
+    assert rle.shared_area([rle.encode(mask)] * 300, 20, 20) == 299
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        [[1.0, 2.0]],
+        [],
+        {"counts": [3]},
+        {"size": [2, 2], "counts": [3]},
+        {"size": [2], "counts": "1"},
+        {"size": [2, 2], "counts": 5},
+    ],
+)
+def test_broken_outlines_are_refused(broken: object) -> None:
+    """A ValueError, never another."""
+    with pytest.raises(ValueError, match=r"segmentation|size"):
+        rle.area(broken, 4, 4)  # type: ignore[arg-type]
+
+
+@given(BOXES, BOXES)
+def test_iou_is_that_of_the_painted_pixels(one: tuple[int, ...], other: tuple[int, ...]) -> None:
+    """On whole pixels the formula equals counting."""
+    canvas = np.zeros((2, 100, 100), dtype=bool)
+    for layer, (x, y, w, h) in zip(canvas, (one, other), strict=True):
+        layer[y + 20 : y + h + 20, x + 20 : x + w + 20] = True
+    expected = (canvas[0] & canvas[1]).sum() / (canvas[0] | canvas[1]).sum()
+    found = boxes.iou(np.array([one, other], dtype=np.float64))
+    assert found[0, 1] == found[1, 0] == pytest.approx(expected)
+
+
+@given(BOXES)
+def test_a_clipped_box_lies_inside(box: tuple[int, int, int, int]) -> None:
+    """Its area is that of the part inside; a box inside stays as it is."""
+    x, y, w, h = boxes.clip(box, 30, 25)
+    assert 0 <= x <= x + w <= 30
+    assert 0 <= y <= y + h <= 25
+    inside = sum(1 for i in range(box[0], box[0] + box[2]) if 0 <= i < 30) * sum(
+        1 for j in range(box[1], box[1] + box[3]) if 0 <= j < 25
+    )
+    assert w * h == inside
+
+
+@given(st.lists(arrays.arrays(bool, (5, 5)), min_size=1, max_size=4))
+def test_visible_areas_divide_the_union(layers: list[np.ndarray]) -> None:
+    """Each pixel belongs to the last layer that covers it."""
+    shown = painting.visible(layers)
+    assert np.array_equal(np.sum(shown, axis=0) == 1, np.any(layers, axis=0))
+    assert np.array_equal(shown[-1], layers[-1])

@@ -15,8 +15,8 @@ from stages.maths.groups import Comparison
 from stages.maths.measures import Estimate
 from stages.maths.verdicts import FAIL, PASS, UNDECIDED, Finding, Limits
 from stages.parts.reports import _words
+from stages.parts.reports._template import PAGE
 
-TEMPLATE = Path(__file__).with_name("audit.html")
 SHOWN = 3  # worst groups whose pictures are shown
 THUMB_PX = 200
 PLOTS = (("confusion.png", "Confusion matrix"), ("pr_curve.png", "Precision over recall"), ("iou.png", "IoU by class"))
@@ -104,7 +104,7 @@ def render(content: Content, figures: dict[str, Any], strips: Sequence[Strip], p
     )
     environment.globals.update(interval=lambda e: Markup(bar(e, content.limits.min_worst_group)), chance=_words.chance)  # noqa: S704 - our own SVG of numbers
     environment.filters["points"] = points
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+    return environment.from_string(PAGE).render(
         audit=content,
         limits=content.limits,
         tables=_tables(content),

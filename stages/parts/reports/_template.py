@@ -1,4 +1,8 @@
-<!doctype html>
+"""The page of an audit, as a Jinja template; Python rather than HTML, so that what follows imports finds it."""
+
+# ruff: noqa: E501 - a line of markup is one line
+
+PAGE = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -158,3 +162,4 @@ details { margin-top: 1rem; } summary { cursor: pointer; font-weight: 600; }
 </main>
 </body>
 </html>
+"""

@@ -15,6 +15,7 @@ from PIL import Image
 from stages import acquire
 from stages.core import artefacts, dataset, params
 from stages.core.stage import Job, Note
+from stages.parts.sources import scenes as embedded
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared" / "data"
@@ -138,9 +139,7 @@ def csv(root: Path, num: int = 12) -> tuple[str, dict[str, Any]]:
 
 def raw(root: Path, num: int = 4) -> tuple[str, dict[str, Any]]:
     """Write camera files with a table."""
-    from stages.parts.sources import scenes
-
-    source = scenes.build(scenes.Params(**SCENES), path=root, seed=1)
+    source = embedded.build(embedded.Params(**SCENES), path=root, seed=1)
     for n in range(num):
         put(root / f"f{n}.dng", source.item(n).load())
     put(root / "manifest.csv", "file,label,light\n" + "".join(f"f{n}.dng,{'ab'[n % 2]},day\n" for n in range(num)))
@@ -209,7 +208,7 @@ def torchvision_coco(root: Path) -> tuple[str, dict[str, Any]]:
     return "torchvision", part
 
 
-def scenes(root: Path) -> tuple[str, dict[str, Any]]:  # noqa: ARG001 - the form of all
+def scenes(root: Path) -> tuple[str, dict[str, Any]]:
     """Return the embedded set, small."""
     return "scenes", SCENES
 

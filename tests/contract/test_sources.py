@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pycocotools.coco import COCO
+from torchvision import datasets
 
 from stages.core import artefacts, images, params, parts
 from tests import sources
@@ -12,8 +13,6 @@ from tests import sources
 
 @pytest.fixture(autouse=True)
 def _root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from torchvision import datasets
-
     (tmp_path / "project").mkdir()
     monkeypatch.chdir(tmp_path / "project")
     monkeypatch.setattr(datasets.CIFAR10, "_check_integrity", lambda _: True)  # the generated batches have other checksums

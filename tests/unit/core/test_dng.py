@@ -23,7 +23,7 @@ def _encode(pattern: str = "RGGB", size: tuple[int, int] = (48, 64)) -> tuple[by
 
 @pytest.mark.parametrize("pattern", ["RGGB", "BGGR", "GRBG", "GBRG"])
 def test_libraw_reads_what_was_written(pattern: str) -> None:
-    """Pixels, pattern, black level of each phase, white level and white balance come back; the second green is LibRaw's 3."""
+    """Pixels, pattern, black level of each phase, white level and white balance come back; the second green is 3."""
     content, mosaic = _encode(pattern)
     with rawpy.imread(BytesIO(content)) as file:
         assert np.array_equal(file.raw_image_visible, mosaic)

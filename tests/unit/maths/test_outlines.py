@@ -29,7 +29,7 @@ def test_shared_area_counts_every_pixel_once_too_often(masks: list[np.ndarray]) 
 
 
 def test_more_than_255_objects_are_counted() -> None:
-    """pycocotools overflows on a list of more than 255 areas; ours does not."""
+    """A list of more than 255 areas overflows in pycocotools; ours does not."""
     mask = np.zeros((20, 20), dtype=bool)
     mask[3, 4] = True
     assert rle.shared_area([rle.encode(mask)] * 300, 20, 20) == 299

@@ -19,7 +19,7 @@ from stages.parts import evaluators
 VERDICTS = ("PASS", "FAIL", "UNDECIDED")
 TRUTH = ("bbox", "category_id", "iscrowd", "segmentation")
 PARTS = {"value", "low", "high", "n"}
-CLASS_FIGURES = ("f1", "ap50", "iou", "ap")
+CLASS_FIGURES = ("f1", "map50", "iou", "map")
 NUM_REPLICATES = 2000
 
 
@@ -94,7 +94,7 @@ def _figure(raw: Any) -> Figure:
 
 
 def classes(evaluation: Mapping[str, Any]) -> dict[str, Figure]:
-    """Return the figure of each class: its F1, AP50 or IoU, whichever the evaluation has."""
+    """Return the figure of each class: its F1, mAP50 or IoU, whichever the evaluation has."""
     found = {}
     for name, raw in sorted(evaluation.get("per_class", {}).items()):
         key = next((k for k in CLASS_FIGURES if k in raw), None)

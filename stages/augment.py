@@ -123,11 +123,11 @@ def run(job: Job[Params]) -> Iterator[Record]:
 def _policy(params: Params, data: dataset.Dataset) -> dict[str, Any]:
     """Serialise both lists and try each transform once on a picture of the data's size."""
     first = data.manifest.iloc[0]
+    policy: dict[str, Any] = {"copies": params.copies, "balance": params.balance}
     for name, entries in (("offline", params.offline), ("online", params.online)):
-        serialise(entries, params.min_visibility, f"augment.{name}")
+        policy[name] = serialise(entries, params.min_visibility, f"augment.{name}")
         probe(entries, int(first["height"]), int(first["width"]), f"augment.{name}")
-    offline, online = (serialise(e, params.min_visibility, "augment") for e in (params.offline, params.online))
-    return {"offline": offline, "online": online, "copies": params.copies, "balance": params.balance}
+    return policy
 
 
 def _cells(params: Params, data: dataset.Dataset) -> list[tuple[str, ...]]:

@@ -26,7 +26,7 @@ from pydantic import Field, model_validator
 from stages.core import artefacts, dataset, files, images, raw
 from stages.core import params as core
 from stages.core.errors import DataError, ParamsError
-from stages.core.stage import Job, Metrics, Note, Progress, Record
+from stages.core.stage import Job, Keep, Metrics, Note, Progress, Record
 from stages.maths import camera, geometry
 from stages.parts.cameras import simulated
 from stages.parts.cameras._development import Development, develop
@@ -177,6 +177,7 @@ def run(job: Job[Params]) -> Iterator[Record]:
     values = _summary(good, bad)
     files.write_json(artefacts.PREPROCESS_METRICS, values)
     yield from _told(good, bad)
+    yield Keep(artefacts.PREPROCESSED / "report.json", "preprocess")
     yield Metrics({name: value for name, value in values.items() if value is not None})
 
 

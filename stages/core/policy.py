@@ -71,10 +71,11 @@ def serialise(entries: Sequence[Mapping[str, Any]], min_visibility: float, where
     Raises:
         ParamsError: an unknown name or argument, or a value the class refuses.
     """
-    return _composed([_transform(entry, f"{where}[{index}]") for index, entry in enumerate(entries)], min_visibility)
+    transforms = [_transform(entry, f"{where}[{index}]") for index, entry in enumerate(entries)]
+    return _composed(transforms, min_visibility, where)
 
 
-def _composed(transforms: list[Any], min_visibility: float) -> dict[str, Any]:
+def _composed(transforms: list[Any], min_visibility: float, where: str) -> dict[str, Any]:
     album = library()
     boxes = album.BboxParams(
         "pascal_voc",
@@ -85,9 +86,14 @@ def _composed(transforms: list[Any], min_visibility: float) -> dict[str, Any]:
         clip=True,
         filter_invalid_bboxes=True,
     )
-    with _LOCK, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Got processor for bboxes")  # colours alone leave boxes as they are
-        content: dict[str, Any] = album.Compose(transforms, bbox_params=boxes).to_dict()
+    try:
+        with _LOCK, warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Got processor for bboxes")  # colours alone leave boxes as they are
+            content: dict[str, Any] = album.Compose(transforms, bbox_params=boxes).to_dict()
+    except NotImplementedError as error:
+        raise ParamsError(
+            f"{where} cannot be written down: {' '.join(str(error).split())} (params.yaml: {where})"
+        ) from error
     content["transform"]["bbox_params"] |= {"filter_invalid_bboxes": True}  # left out by albumentations 2.0.8
     return content
 
@@ -183,14 +189,12 @@ class Policy:
         inputs: dict[str, Any] = {"image": sample.image, "bboxes": sample.boxes, "index": np.arange(len(sample.boxes))}
         inputs |= {} if sample.mask is None else {"mask": sample.mask}
         inputs |= {"masks": sample.masks} if sample.masks is not None and len(sample.masks) else {}
-        out = compose(**inputs)
+        out = _applied(compose, inputs)
         image = out["image"]
         if not isinstance(image, np.ndarray) or image.shape != sample.image.shape or image.dtype != np.uint8:
             names = ", ".join(name for name, _ in out["applied_transforms"])
             made = f"{getattr(image, 'dtype', type(image))} {tuple(image.shape)}"
-            raise ParamsError(
-                f"{names} made {made} of uint8 {sample.image.shape}; size and type must stay (params.yaml: augment)"
-            )
+            raise ParamsError(f"{names} made {made} of uint8 {sample.image.shape}; size and type must stay")
         kept = np.asarray(out["index"]).astype(np.int64).reshape(-1)
         changed = np.asarray(out["bboxes"], dtype=np.float32).reshape(-1, 4)
         applied = tuple(name for name, _ in out["applied_transforms"])
@@ -209,6 +213,17 @@ class Policy:
             compose.save_applied_params = True
             self._local.compose = compose
         return self._local.compose
+
+
+def _applied(compose: Any, inputs: dict[str, Any]) -> dict[str, Any]:
+    """Call the transforms; what they raise differs from class to class and becomes one line."""
+    try:
+        return dict(compose(**inputs))
+    except Exception as error:
+        names = ", ".join(type(t).__name__ for t in compose.transforms)
+        height, width = inputs["image"].shape[:2]
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ParamsError(f"{names} fails on {width} x {height}: {reason}") from error
 
 
 def _follow_masks(
@@ -251,10 +266,8 @@ def probe(entries: Sequence[Mapping[str, Any]], height: int, width: int, where: 
     sample = Sample(image, box, np.zeros(1, np.int64), mask=np.zeros((height, width), np.uint8))
     for index, entry in enumerate(entries):
         at = f"{where}[{index}]"
+        policy = Policy(_composed([_transform({**entry, "p": 1.0}, at)], 0.0, at))
         try:
-            Policy(_composed([_transform({**entry, "p": 1.0}, at)], 0.0))(sample, _PROBE_SEED)
-        except ParamsError:
-            raise
-        except Exception as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise ParamsError(f"{at}: {entry['name']} fails on {width} x {height}: {reason} (params.yaml: {at})") from error
+            policy(sample, _PROBE_SEED)
+        except ParamsError as error:
+            raise ParamsError(f"{at}: {error} (params.yaml: {at})") from error

@@ -90,7 +90,8 @@ def _draw_nothing(image: NDArray[np.uint8], sample: Sample, factor: int, info: d
 
 def _draw_boxes(image: NDArray[np.uint8], sample: Sample, factor: int, info: dataset.Info) -> None:
     for box, label in zip(sample.boxes * factor, sample.labels, strict=True):
-        drawing.draw_box(image, box.tolist(), info.categories[label - 1], drawing.color(int(label)))
+        name = info.categories[label - 1] if len(info.categories) > 1 else ""
+        drawing.draw_box(image, box.tolist(), name, drawing.color(int(label)))
 
 
 def _draw_mask(image: NDArray[np.uint8], sample: Sample, factor: int, info: dataset.Info) -> None:
@@ -107,5 +108,7 @@ def _draw_instances(image: NDArray[np.uint8], sample: Sample, factor: int, info:
         return
     for index, (mask, label) in enumerate(zip(sample.masks, sample.labels, strict=True)):
         drawing.draw_mask(image, drawing.enlarge(mask, factor).astype(np.bool_), drawing.color(index))
+        if len(info.categories) == 1:
+            continue  # a name that stands on everything hides more than it says
         left, top, *_ = (sample.boxes[index] * factor).round().astype(int).tolist()
         drawing.draw_text(image, info.categories[label - 1], left + 3, max(12, top + 12))

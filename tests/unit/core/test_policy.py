@@ -179,10 +179,17 @@ def test_wrong_entries_end_in_one_line(entry: dict[str, Any], message: str) -> N
 
 
 @pytest.mark.parametrize(
-    "entry", [{"name": "RandomCrop", "height": 9, "width": 9}, {"name": "Normalize"}, {"name": "Mosaic"}]
+    "entry",
+    [
+        {"name": "RandomCrop", "height": 9, "width": 9},
+        {"name": "RandomCrop", "height": 900, "width": 9},
+        {"name": "Normalize"},
+        {"name": "Mosaic"},
+        {"name": "FDA"},
+    ],
 )
 def test_transforms_that_cannot_work_fail_before_the_work(entry: dict[str, Any]) -> None:
     """What changes size or type, or needs more than a picture, is found by the probe, however seldom it would be drawn."""
-    with pytest.raises(ParamsError, match="augment") as caught:
+    with pytest.raises(ParamsError, match=r"params\.yaml: augment\.offline\[0\]") as caught:
         probe([{**entry, "p": 0.01}], 40, 50, "augment.offline")
     assert "\n" not in str(caught.value)

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pipelines import settings
@@ -26,20 +27,35 @@ LAST_TRIES_S = 6.0
 RETRY_S = 10.0  # between tries while MLflow is out of reach
 
 
+_STARTED: list[int] = []  # process numbers, so that a long-lived scheduler leaves no zombies
+
+
 def ensure(execution: str) -> None:
     """Start the execution's recorder unless it runs or ``RAWLINE_RECORDER=off``."""
     place = executions.folder(execution)
+    _reap()
     if os.environ.get("RAWLINE_RECORDER") == "off" or is_running(execution):
         return
     environment = {**os.environ, "RAWLINE_ROOT": str(settings.root()), "OMP_NUM_THREADS": "1"}
     for name in ("MLFLOW_RUN_ID", executions.VARIABLE, "DVC_ROOT", "DVC_STAGE"):
         environment.pop(name, None)
     place.mkdir(parents=True, exist_ok=True)
-    with (place / "recorder.log").open("ab") as log:
-        subprocess.Popen(
-            [sys.executable, "-m", "pipelines.record.recorder", execution],
-            cwd=settings.root(), env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+    command = [sys.executable, "-m", "pipelines.record.recorder", execution]
+    with (place / "recorder.log").open("ab") as log:  # its own session, no shared pipe: it outlives this process
+        process = subprocess.Popen(
+            command, cwd=settings.root(), env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            start_new_session=True,
         )  # fmt: skip
+    process.returncode = 0  # it outlives this process on purpose; else Popen complains of that when it is collected
+    _STARTED.append(process.pid)
+
+
+def _reap() -> None:
+    for pid in list(_STARTED):
+        with suppress(ChildProcessError):
+            if os.waitpid(pid, os.WNOHANG)[0] == 0:
+                continue
+        _STARTED.remove(pid)
 
 
 def is_running(execution: str) -> bool:

@@ -215,7 +215,10 @@ def _twin(setting: Setting) -> Generator[Metrics | Progress, None, History]:
     All its weights learn at the full rate, whatever the tuning: freezing random weights would make it a straw man.
     """
     model = _model(setting)
-    groups = [{"params": list(model.parameters()), "scale": 1.0}]
+    backbone = list(model.backbone.parameters())
+    known = {id(parameter) for parameter in backbone}
+    head = [parameter for parameter in model.parameters() if id(parameter) not in known]
+    groups = [{"params": head, "scale": 1.0}, {"params": backbone, "scale": 1.0}]  # the order of full tuning
     inner = _train(setting, model, groups, "scratch")
     while True:
         try:

@@ -28,7 +28,7 @@ DETECTION = {
     "score_threshold": 0.05, "nms_iou": 0.5, "max_detections": 10,
 }  # fmt: skip
 HEADS = {
-    "linear": {"dropout": 0.1, "label_smoothing": 0.1},
+    "linear": {"dropout": 0.1, "label_smoothing": 0.1, "shrink": 1},
     "unet": {"width": 16, "dice": 1.0},
     "faster_rcnn": DETECTION,
     "mask_rcnn": {**DETECTION, "mask_width": 16},

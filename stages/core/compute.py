@@ -15,7 +15,7 @@ from stages.core.params import Params
 if TYPE_CHECKING:
     import torch
 
-# Threads that wait for each other must sleep, not spin: when another stage shares the cores, spinning made a training ten times
+# Threads that wait for each other must sleep, not spin: with another stage on the same cores, spinning made a training ten times
 # slower. OpenMP reads it when torch is loaded, which is after this line.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
@@ -90,7 +90,7 @@ def _repeatable(device: str) -> None:
 
     # A few CUDA kernels (roi_align backward, some upsampling) have no repeatable form: torch warns there and goes on.
     torch.use_deterministic_algorithms(mode=True, warn_only=device == "cuda")
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # set through its module's class
     if device == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.backends.cudnn.benchmark = False

@@ -1,9 +1,8 @@
 """Pictures with their truth, batch by batch, the same for the same seed, epoch and picture."""
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     import torch
 
 WITH_BOXES = ("detect", "instance")
+AHEAD = 2  # batches made while one trains
 
 
 class Loading(Params):
@@ -166,12 +166,13 @@ def batches(
             yield collate([make(int(i)) for i in indices])
         return
     with ThreadPoolExecutor(workers) as pool:
-        ahead: list[list[Any]] = []
-        for indices in [*plan, None, None]:
-            if indices is not None:
-                ahead.append([pool.submit(partial(make, int(i))) for i in indices])
-            if ahead and (len(ahead) > 2 or indices is None):  # noqa: PLR2004 - two batches ahead
+        ahead: list[list[Future[Item]]] = []
+        for indices in plan:
+            ahead.append([pool.submit(make, int(i)) for i in indices])
+            if len(ahead) > AHEAD:
                 yield collate([future.result() for future in ahead.pop(0)])
+        for futures in ahead:
+            yield collate([future.result() for future in futures])
 
 
 def online(policy: dict[str, Any] | None) -> Online | None:

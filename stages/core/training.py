@@ -171,7 +171,7 @@ def _step(model: "nn.Module", optimizer: "Optimizer", plan: Plan, batch: Any, se
     with plan.machine.autocast():
         terms = plan.loss(model, batch, seed)
     optimizer.zero_grad(set_to_none=True)
-    torch.stack(list(terms.values())).sum().backward()
+    torch.autograd.backward(torch.stack(list(terms.values())).sum())
     torch.nn.utils.clip_grad_norm_([p for g in optimizer.param_groups for p in g["params"]], plan.budget.clip_norm)
     optimizer.step()
     return {name: float(value.detach()) for name, value in terms.items()}

@@ -12,7 +12,8 @@ def unit(features: NDArray[np.floating]) -> NDArray[np.float64]:
         [[0.6, 0.8]]
     """
     wide = features.astype(np.float64)
-    return wide / np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-12)
+    scaled: NDArray[np.float64] = wide / np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-12)
+    return scaled
 
 
 def spread(features: NDArray[np.floating]) -> float:

@@ -1,6 +1,5 @@
 """Finetuning: every task ends in a model that loads, repeatable to the byte, with a fair twin, after a kill too."""
 
-import os
 import shutil
 from pathlib import Path
 
@@ -35,7 +34,7 @@ def test_each_task_ends_in_a_model_that_loads(task: str) -> None:
     files.write_json(artefacts.PREPROCESSED / "recipe.json", {"size_px": 64})
     records = list(finetune.run(finetune_job(task)))
     folder = artefacts.finetuned(task)
-    assert set(os.listdir(folder)) == {"best.safetensors", "last.safetensors", "model.json", "curves.csv"}
+    assert {path.name for path in folder.iterdir()} == {"best.safetensors", "last.safetensors", "model.json", "curves.csv"}
     figures = files.read_json(artefacts.finetune_metrics(task))
     assert figures["epochs"] == 2
     assert 0 <= figures[FIGURE[task]] <= 1

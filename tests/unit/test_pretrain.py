@@ -1,6 +1,5 @@
 """Pretraining: repeatable to the byte, on training pictures only, and it goes on after a kill."""
 
-import os
 import shutil
 from pathlib import Path
 
@@ -24,7 +23,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_it_leaves_what_the_contract_promises() -> None:
     """Backbone, its card, curves and metrics with the random control beside them are written; the backbone has moved."""
     records = list(pretrain.run(pretrain_job()))
-    assert set(os.listdir(artefacts.PRETRAINED)) == {"backbone.safetensors", "backbone.json", "curves.csv"}
+    assert {path.name for path in artefacts.PRETRAINED.iterdir()} == {"backbone.safetensors", "backbone.json", "curves.csv"}
     figures = files.read_json(artefacts.PRETRAIN_METRICS)
     assert {"knn_accuracy", "spread", "effective_rank", "random_knn_accuracy", "random_spread"} <= set(figures)
     assert list(pd.read_csv(artefacts.PRETRAINED / "curves.csv")["epoch"]) == [1, 2]

@@ -23,7 +23,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> dataset.Dataset:
 
 @given(st.integers(0, 200), st.integers(1, 40), st.none() | st.integers(0, 5))
 def test_order_takes_each_picture_once_in_even_batches(num: int, size: int, seed: int | None) -> None:
-    """Each index comes once; batches are at most as large as asked and differ by one at most: none of one beside full ones."""
+    """Each index comes once; batches are no larger than asked and differ by one at most: none of one beside full ones."""
     batches = loading.order(num, size, seed)
     assert sorted(int(i) for batch in batches for i in batch) == list(range(num))
     sizes = [len(batch) for batch in batches]

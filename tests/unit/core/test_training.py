@@ -101,7 +101,7 @@ def test_an_undefined_figure_never_wins(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
-@pytest.mark.parametrize("stop_after", [1, 3, 5])
+@pytest.mark.parametrize("stop_after", [2, 4])
 def test_a_killed_training_goes_on_to_the_same_bits(tmp_path: Path, optimizer: str, stop_after: int) -> None:
     """Killed after any epoch and run again, weights, best and curve are those of the uninterrupted run, exactly."""
     budget = {"optimizer": optimizer}

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from torchmetrics.detection import MeanAveragePrecision
 
 from stages.core import validation
@@ -39,8 +40,6 @@ def test_mean_iou_is_the_definition_of_one_table() -> None:
 
 def test_map50_is_cocos() -> None:
     """mAP50 equals torchmetrics' on random boxes (its float32 recall thresholds aside); no object at all is undefined."""
-    import torch
-
     rng = np.random.default_rng(1)
     items, answers, preds, targets = [], [], [], []
     for _ in range(12):

@@ -90,6 +90,12 @@ def _take(root: Path, item: Item, source: Source, findings: Findings) -> Entry |
     picture = gate.open_picture(item, findings)
     if picture is None:
         return None
+    if (
+        source.labels
+        and item.label is None
+        and findings.drops("no_label", item.name, "others have a label, this one has none")
+    ):
+        return None
     size = (picture.width, picture.height)
     marks = gate.check_marks(item, *size, findings)
     if marks is None:

@@ -28,6 +28,7 @@ class Gate(params.Params):
     Attributes:
         unreadable: picture missing, empty, cut short or no picture.
         bad_annotation: the picture's annotation cannot be read or names a class that is not there.
+        no_label: picture; the set has labels, this picture has none.
         bad_mask: index mask unreadable, of another size than the picture, or with a class that is not there.
         size_differs: the annotation states another size than the picture has.
         box_without_area: object; width or height below ``min_box_px``.
@@ -54,6 +55,7 @@ class Gate(params.Params):
 
     unreadable: Drop
     bad_annotation: Drop
+    no_label: Judge
     bad_mask: Drop
     size_differs: Judge
     box_without_area: Drop

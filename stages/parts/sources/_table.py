@@ -1,6 +1,7 @@
 """Reads a table of pictures: a column that names the file, others that say something about it."""
 
 import csv
+from io import StringIO
 from pathlib import Path
 
 from stages.core.errors import DataError
@@ -19,7 +20,7 @@ def read(file: Path, needed: list[str]) -> list[dict[str, str]]:
     """
     if not file.is_file():
         raise DataError(f"{file} does not exist; expected a CSV with the columns {', '.join(needed)}")
-    rows = list(csv.DictReader(_layout.text(file).splitlines()))
+    rows = list(csv.DictReader(StringIO(_layout.text(file), newline="")))
     head = [name for name in (rows[0] if rows else {}) if name is not None]
     for column in needed:
         if column not in head:

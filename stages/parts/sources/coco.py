@@ -9,13 +9,12 @@ Where objects have masks, an index mask per picture is painted from them: the cl
 file, a later one over an earlier one; an object of which only the box is known becomes 255, ignore.
 """
 
-import csv
 from pathlib import Path
 from typing import Literal
 
 from stages.core import params
 from stages.core.errors import DataError
-from stages.parts.sources import _coco, _layout
+from stages.parts.sources import _coco, _layout, _table
 from stages.parts.sources._sequence import Listed
 
 _EXPECTED = "COCO's layout: an annotation file {files} and the pictures in {images}/"
@@ -69,7 +68,4 @@ def build(params: Params, *, path: Path, seed: int) -> Listed:  # noqa: ARG001 -
 
 
 def _groups(file: Path) -> dict[str, dict[str, str]]:
-    rows = list(csv.DictReader(_layout.text(file).splitlines()))
-    if not rows or "file_name" not in rows[0]:
-        raise DataError(f"{file}: expected a column file_name; found {', '.join(rows[0]) if rows else 'no row'}")
-    return {r["file_name"]: {_layout.group_column(k): v for k, v in r.items() if k and k != "file_name" and v} for r in rows}
+    return {row["file_name"]: _table.groups(row, {"file_name"}) for row in _table.read(file, ["file_name"])}

@@ -70,5 +70,5 @@ def _item(file: Path, number: int, row: dict[str, str], params: Params) -> Item:
     return Item(
         name=Path(name).as_posix(), suffix=Path(name).suffix.lower(), load=_layout.loader(file.parent / name), split=split,
         label=label or None, load_mask=(lambda: images.read_mask(mask_file)) if mask_file else None,
-        groups=_table.groups(row, used), fault="the label is empty" if label == "" else None,
+        groups=_table.groups(row, used),
     )  # fmt: skip

@@ -169,6 +169,29 @@ def test_classes_without_pictures_are_named(tmp_path: Path) -> None:
     assert "class cat has no picture in test" in " ".join(sources.notes(source, tmp_path, part))
 
 
+def test_pictures_without_a_label_are_listed(tmp_path: Path) -> None:
+    """In a set with labels an empty cell is a fault of that picture."""
+    source, part = sources.csv(tmp_path)
+    file = tmp_path / "pictures.csv"
+    sources.put(file, file.read_text().replace("p/4.png,cat", "p/4.png,"))
+    data, found = sources.run(source, tmp_path, part)
+    assert found["no_label"] == ["p/4.png"]
+    assert len(data.manifest) == 11
+
+
+def test_a_picture_turned_by_exif_is_measured_upright(tmp_path: Path) -> None:
+    """Boxes are judged against the upright picture, as every reader of the data set will see it."""
+    source, part = sources.voc(tmp_path)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.open(tmp_path / "JPEGImages/p0.jpg").save(tmp_path / "JPEGImages/p0.jpg", exif=exif)
+    sources.put(tmp_path / "Annotations/p0.xml", sources.xml([("cat", 2, 30, 12, 39)], size=(30, 40)))
+    data, found = sources.run(source, tmp_path, part)
+    assert not set(found) - {"class_absent_from_split"}
+    row = data.manifest.set_index("source").loc["p0.jpg"]
+    assert (row["width"], row["height"]) == (30, 40)
+
+
 def test_refusal_stops_in_one_line_and_keeps_the_list(tmp_path: Path) -> None:
     """``refuse`` leaves the older data set alone, names the fault and says where all of them are listed."""
     source, part = sources.imagefolder(tmp_path)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.core import splits
@@ -21,6 +21,7 @@ def _units(num: int, strata: str = "ab", split: str | None = None) -> list[split
     return [splits.Unit(f"{split}{n}", 1, strata[n % len(strata)], split) for n in range(num)]
 
 
+@settings(deadline=None, max_examples=50)
 @given(UNITS, st.randoms(use_true_random=False))
 def test_order_does_not_matter(units: list[splits.Unit], random: object) -> None:
     """Shuffled files get the same splits, every one gets one, and given ones are kept where all splits are there."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -12,6 +12,7 @@ MASKS = arrays.arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12)))
 BOXES = st.tuples(st.integers(-20, 40), st.integers(-20, 40), st.integers(1, 30), st.integers(1, 30))
 
 
+@settings(deadline=None, max_examples=50)
 @given(MASKS)
 def test_run_lengths_lose_nothing(mask: np.ndarray) -> None:
     """Decoding gives the mask back; the area is the number of its pixels; the size is height, width."""
@@ -21,6 +22,7 @@ def test_run_lengths_lose_nothing(mask: np.ndarray) -> None:
     assert rle.size(coded) == mask.shape
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(arrays.arrays(bool, (6, 7)), min_size=1, max_size=5))
 def test_shared_area_counts_every_pixel_once_too_often(masks: list[np.ndarray]) -> None:
     """It is the sum of all areas less the area of the union."""
@@ -52,6 +54,7 @@ def test_broken_outlines_are_refused(broken: object) -> None:
         rle.area(broken, 4, 4)  # type: ignore[arg-type]
 
 
+@settings(deadline=None, max_examples=50)
 @given(BOXES, BOXES)
 def test_iou_is_that_of_the_painted_pixels(one: tuple[int, ...], other: tuple[int, ...]) -> None:
     """On whole pixels the formula equals counting."""
@@ -63,6 +66,7 @@ def test_iou_is_that_of_the_painted_pixels(one: tuple[int, ...], other: tuple[in
     assert found[0, 1] == found[1, 0] == pytest.approx(expected)
 
 
+@settings(deadline=None, max_examples=50)
 @given(BOXES)
 def test_a_clipped_box_lies_inside(box: tuple[int, int, int, int]) -> None:
     """Its area is that of the part inside; a box inside stays as it is."""
@@ -75,6 +79,7 @@ def test_a_clipped_box_lies_inside(box: tuple[int, int, int, int]) -> None:
     assert w * h == inside
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(arrays.arrays(bool, (5, 5)), min_size=1, max_size=4))
 def test_visible_areas_divide_the_union(layers: list[np.ndarray]) -> None:
     """Each pixel belongs to the last layer that covers it."""

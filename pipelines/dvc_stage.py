@@ -173,7 +173,7 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "dvc", "--wait-for-lock", *arguments]
 
 
-def reproduce(
+def reproduce(  # noqa: PLR0913 - options by keyword, as the command line has them
     node: Node, root: Path, groups: Groups, *, force: bool = False, timeout_s: float | None = None,
     env: Mapping[str, str] | None = None, say: Callable[[str], None] = print,
 ) -> Outcome:  # fmt: skip

@@ -24,11 +24,15 @@ def publish(root: Path, graph: Graph, execution_id: str | None) -> None:
     for node in graph.nodes.values():
         content = metrics(root, node)
         if node.verb == "evaluate" and (rows := list(figures(content))):
-            create_table_artifact(table=rows, key=_key("metrics", node), description=f"Figures of {node.task} on the test split")
+            create_table_artifact(
+                table=rows, key=_key("metrics", node), description=f"Figures of {node.task} on the test split"
+            )
         if node.verb == "audit" and content:
             create_markdown_artifact(verdict(node, content), key=_key("audit", node), description=f"Audit of {node.task}")
         for report in reports(root, node):
-            create_link_artifact(report.as_uri(), link_text=report.name, key=_key("report", node), description=str(node.name))
+            create_link_artifact(
+                report.as_uri(), link_text=report.name, key=_key("report", node), description=str(node.name)
+            )
     if execution_id:
         _link_record(execution_id)
 
@@ -63,9 +67,14 @@ def figures(content: Mapping[str, Any], at: str = "") -> Iterator[dict[str, Any]
 def verdict(node: Node, content: Mapping[str, Any]) -> str:
     """Return the audit's verdict and its figures as markdown."""
     head = f"# {node.task}: {content.get('verdict', 'no verdict')}"
-    plain = [f"* {key}: {value}" for key, value in content.items() if isinstance(value, str | int | float) and key != "verdict"]
+    plain = [
+        f"* {key}: {value}" for key, value in content.items() if isinstance(value, str | int | float) and key != "verdict"
+    ]
     table = ["| figure | value | low | high | n |", "|---|---|---|---|---|"]
-    rows = [f"| {r['figure']} | {_number(r['value'])} | {_number(r['low'])} | {_number(r['high'])} | {r['n']} |" for r in figures(content)]
+    rows = [
+        f"| {r['figure']} | {_number(r['value'])} | {_number(r['low'])} | {_number(r['high'])} | {r['n']} |"
+        for r in figures(content)
+    ]
     return "\n".join([head, "", *plain, "", *(table + rows if rows else [])])
 
 

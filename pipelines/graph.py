@@ -115,11 +115,9 @@ def address(stage: Any) -> str:
 
 def _from_dvc(graph: Any) -> Graph:
     """Order DVC's stages; in its graph an edge runs from a stage to what it depends on."""
-    import networkx as nx  # noqa: PLC0415 - comes with dvc, loads with it
+    import networkx as nx  # type: ignore[import-untyped]  # noqa: PLC0415 - comes with dvc, loads with it
 
-    steps = [
-        stage for stage in nx.lexicographical_topological_sort(graph.reverse(), key=address) if stage.cmd
-    ]
+    steps = [stage for stage in nx.lexicographical_topological_sort(graph.reverse(), key=address) if stage.cmd]
     return Graph({address(stage): _node(stage, graph) for stage in steps})
 
 

@@ -25,5 +25,10 @@ def make_project(root: Path, graph: str, params: str = "seed: 1\n") -> Path:
 def dvc(root: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
     """Run DVC's command line in a project; its output has errors among it."""
     return subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments], cwd=root, check=check, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        [sys.executable, "-m", "dvc", *arguments],
+        cwd=root,
+        check=check,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )

@@ -126,17 +126,13 @@ class Source:
                     found.families.update(self._chosen(node))
                 case ast.Attribute(value=value, attr="seed") if ast.unparse(value).endswith("job"):
                     found.facts.add("seed")
-                case ast.Attribute(value=ast.Name(id=owner), attr=attribute):
-                    if imports.get(owner) == (ARTEFACTS, None):
-                        found.artefacts.add(attribute)
-                    elif owner in imports and imports[owner][1] is None:
-                        more.append((imports[owner][0], attribute))
+                case ast.Attribute(value=ast.Name(id=owner), attr=attribute) if imports.get(owner, ("", ""))[1] is None:
+                    more.append((imports[owner][0], attribute))
                 case ast.Name(id=used) if used in imports and imports[used][1]:
-                    target, what = imports[used]
-                    found.artefacts.update({str(what)} if target == ARTEFACTS else ())
                     more.append(imports[used])
                 case ast.Name(id=used) if used in module.bindings and symbol:
                     more.append((name, used))
+        found.artefacts.update(what for target, what in more if target == ARTEFACTS and what)
         return more
 
     def _chosen(self, call: ast.Call) -> Iterator[tuple[str, str | None]]:

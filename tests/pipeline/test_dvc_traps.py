@@ -8,11 +8,11 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
-from tests.projects import dvc, make_project
 
 from pipelines import dvc_hashes, graph
 from pipelines.dvc_stage import Groups, How, Outcome, reproduce
 from pipelines.flow_task import Run, attempt
+from tests.projects import dvc, make_project
 
 HOLD = "import sys, time, zc.lockfile; lock = zc.lockfile.LockFile(sys.argv[1]); time.sleep(float(sys.argv[2]))"
 
@@ -159,8 +159,14 @@ def test_what_is_edited_during_a_run_makes_it_stale(tmp_path: Path, changed: str
     [
         ("ERROR: Unable to acquire lock. Most likely another DVC process", "DVC's lock is busy"),
         ("ERROR: '/x/data' is busy, it is being blocked by:", "DVC's lock is busy"),
-        ("ERROR: failed to reproduce 'a': failed to run: train, exited with 137", "the system ended it, most likely for memory"),
-        ("ERROR: failed to reproduce 'a': failed to run: train, exited with -9", "the system ended it, most likely for memory"),
+        (
+            "ERROR: failed to reproduce 'a': failed to run: train, exited with 137",
+            "the system ended it, most likely for memory",
+        ),
+        (
+            "ERROR: failed to reproduce 'a': failed to run: train, exited with -9",
+            "the system ended it, most likely for memory",
+        ),
         ("OSError: [Errno 12] Cannot allocate memory", "the system ended it, most likely for memory"),
         ("ConnectionError: Connection refused", "the network failed"),
         ("rawline: no space left on the disk while writing data/x", None),

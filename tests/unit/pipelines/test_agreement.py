@@ -43,7 +43,8 @@ FILES = {
 }
 NEEDED = {
     "stages/core/artefacts.py", "stages/core/errors.py", "stages/core/files.py", "stages/core/loader.py",
-    "stages/core/parts.py", "stages/train.py", "stages/maths/lazy.py", "stages/parts/heads/__init__.py", "stages/parts/heads/_base.py",
+    "stages/core/parts.py", "stages/train.py", "stages/maths/lazy.py", "stages/parts/heads/__init__.py",
+    "stages/parts/heads/_base.py",
 }  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Holds ``dvc.yaml`` and ``params.yaml`` against the code: DVC follows no imports, and a missing dependency goes unseen."""
 
 from pathlib import Path
+from typing import Any
 
 from pipelines import graph
 from pipelines.agreement import stages, values
@@ -25,16 +26,16 @@ def check(root: Path) -> list[Finding]:
     found += values.files(root, entries)
     raw = params.read(root / "params.yaml")
     found += [finding for entry in entries for finding in values.compare(entry, raw, source)]
-    return [*dict.fromkeys([*found, *_resolved(root)])]
+    return [*dict.fromkeys([*found, *_resolved(root, entries, raw)])]
 
 
-def _resolved(root: Path) -> list[Finding]:
-    """Return code files that DVC resolved from its templates and that do not exist."""
+def _resolved(root: Path, entries: list[stages.Entry], raw: dict[str, Any]) -> list[Finding]:
+    """Return code files that DVC resolved from its templates and that do not exist, or are not the chosen parts'."""
     try:
-        nodes = graph.read(root).nodes.values()
+        nodes = graph.read(root).nodes
     except RawlineError as error:
         return [Finding("dvc.yaml", "graph", str(error))]
-    gone = {
-        n.name: [d for d in n.deps if d.startswith(("stages/", "pipelines/")) and not (root / d).exists()] for n in nodes
-    }
-    return [Finding(name, "deps", "no such file", remove=tuple(paths)) for name, paths in gone.items() if paths]
+    code = ("stages/", "pipelines/")
+    gone = {n: [d for d in node.deps if d.startswith(code) and not (root / d).exists()] for n, node in nodes.items()}
+    found = [Finding(name, "deps", "no such file", remove=tuple(paths)) for name, paths in gone.items() if paths]
+    return [*found, *(finding for entry in entries for finding in values.chosen(entry, raw, nodes))]

@@ -66,6 +66,7 @@ class Source:
     root: Path
     prefixes: tuple[str, ...] = ("stages",)
     _read: dict[str, Module | None] = field(default_factory=dict)
+    _known: dict[str, dict[str, tuple[str, str | None]]] = field(default_factory=dict)
 
     def module(self, name: str) -> Module | None:
         """Return a module of ours by its dotted name, or None."""
@@ -146,6 +147,11 @@ class Source:
 
     def _imports(self, module: Module) -> dict[str, tuple[str, str | None]]:
         """Return what each imported name stands for: (module, None), or (module, name in it)."""
+        if module.name not in self._known:
+            self._known[module.name] = self._read_imports(module)
+        return self._known[module.name]
+
+    def _read_imports(self, module: Module) -> dict[str, tuple[str, str | None]]:
         found: dict[str, tuple[str, str | None]] = {}
         for node in _running(module.tree):
             match node:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.agreement.source import Source
-from pipelines.agreement.stages import Entry, Finding, module_of
+from pipelines.agreement.stages import FOLDER, Entry, Finding, module_of
+from pipelines.graph import Node
 from pipelines.run_stage import load_job
 from stages.core import params as parameters
 from stages.core import parts
@@ -41,6 +42,19 @@ def compare(entry: Entry, raw: Mapping[str, Any], source: Source) -> Iterator[Fi
             yield Finding(entry.name, "params", why, add=exact)
         if missing or extra or broad:
             return
+
+
+def chosen(entry: Entry, raw: dict[str, Any], nodes: Mapping[str, Node]) -> Iterator[Finding]:
+    """Yield chosen parts whose file DVC did not find by the entry's templates: the template asks another parameter."""
+    for task in tuple(raw["tasks"]) if entry.key else (None,):
+        name = f"{entry.name}@{task}" if task else entry.name
+        try:
+            job = load_job(entry.verb, task, raw, Path())[1]
+        except (RawlineError, ImportError):
+            return  # said where the files are checked
+        files_of = {f"{FOLDER}/{choice.family}/{choice.name}.py" for choice in job.choices.values()}
+        if name in nodes and (missing := sorted(files_of - set(nodes[name].deps))):
+            yield Finding(name, "deps", "the templates do not lead to the chosen parts", add=tuple(missing))
 
 
 def _reads(verb: str, task: str | None, raw: dict[str, Any], facts: set[str]) -> tuple[set[str], set[str]]:

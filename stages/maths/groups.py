@@ -80,18 +80,18 @@ class Comparison:
 
 
 def groupings(columns: Mapping[str, Sequence[str | None]]) -> list[Grouping]:
-    """Return a grouping for each column and for each pair of columns.
+    """Return a grouping for each column, and for each pair of columns that have two groups or more.
 
     Args:
         columns: name to the group of each picture; None where unknown.
 
     Example:
-        >>> [g.names for g in groupings({"a": ["x", "y", None], "b": ["u", "u", "u"]})]
-        [('x', 'y'), ('u',), ('x, u', 'y, u')]
+        >>> [g.names for g in groupings({"a": ["x", "y", None], "b": ["u", "v", "v"], "c": ["w", "w", "w"]})]
+        [('x', 'y'), ('u', 'v'), ('w',), ('x, u', 'y, v')]
     """
     singles = [_grouping((name,), [None if v is None else str(v) for v in values]) for name, values in columns.items()]
     pairs = []
-    for first, second in combinations(columns, 2):
+    for first, second in combinations([g.columns[0] for g in singles if len(g.names) > 1], 2):
         both = zip(columns[first], columns[second], strict=True)
         pairs.append(_grouping((first, second), [None if a is None or b is None else f"{a}, {b}" for a, b in both]))
     return singles + pairs

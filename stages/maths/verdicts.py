@@ -58,9 +58,11 @@ class Finding:
     def decisive(self) -> bool:
         """Tell whether the finding counts towards the overall verdict.
 
-        An intersection of two columns that is too small to tell is listed, but holds nothing up: it can only fail.
+        An intersection of two columns that is too small to tell is listed, but holds nothing up: it can only fail. Nor does
+        a column of one group, where there is nothing to compare.
         """
-        return self.verdict == FAIL or len(self.comparison.grouping.columns) == 1
+        grouping = self.comparison.grouping
+        return self.verdict == FAIL or (len(grouping.columns) == 1 and len(grouping.names) > 1)
 
 
 def judge(comparisons: Sequence[Comparison], limits: Limits) -> list[Finding]:

@@ -140,3 +140,14 @@ def test_without_group_columns_nothing_passes(task: str, tmp_path: Path, monkeyp
     assert "no group columns" in content["reasons"][0]
     assert "no group columns" in (artefacts.audited(task) / "report.html").read_text(encoding="utf-8")
     assert dataset.read(artefacts.PREPROCESSED).groups() == []
+
+
+def test_a_single_group_is_nothing_to_compare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where every column has one group alone, the verdict is UNDECIDED and says so."""
+    data = project(tmp_path, monkeypatch, num_images=60)
+    manifest = data.manifest.assign(group_ink="dark", group_setting=None)
+    manifest.to_parquet(artefacts.PREPROCESSED / "manifest.parquet", index=False)
+    judged("classify", data, monkeypatch, answer("classify", data))
+    content = files.read_json(artefacts.audit_metrics("classify"))
+    assert content["verdict"] == "UNDECIDED"
+    assert "nothing could be compared" in content["reasons"][0]

@@ -119,7 +119,7 @@ details { margin-top: 1rem; } summary { cursor: pointer; font-weight: 600; }
 {% set gap = f.comparison.gap() %}
 <td class="number" data-label="gap">{{ gap[0] | points }}</td><td class="number" data-label="interval">{{ gap[1] | points }} to {{ gap[2] | points }}</td><td class="keep" data-label="chance">{{ chance(f.p) }}</td><td data-label="worst group">{{ f.comparison.grouping.names[f.comparison.worst] }}</td>
 {% else %}
-<td class="number">–</td><td class="number">–</td><td>–</td><td>too few to compare</td>
+<td class="number">-</td><td class="number">-</td><td>-</td><td>too few to compare</td>
 {% endif %}
 <td class="tag" style="--tone: var(--{{ f.verdict }})">{{ f.verdict }}</td></tr>
 {% endfor %}

@@ -48,6 +48,8 @@ def reasons(findings: Sequence[Finding], limits: Limits) -> list[str]:
         return [
             "The data set has no group columns, so nothing could be audited. Add columns named group_... to the manifest."
         ]
+    if not any(f.decisive for f in findings):
+        return ["No group column has two groups among the test pictures, so nothing could be compared."]
     worst = next(v for v in (FAIL, UNDECIDED, PASS) if any(f.decisive and f.verdict == v for f in findings))
     chosen = [f for f in findings if f.decisive and f.verdict == worst and not _explained(f, findings)]
     titles = list(dict.fromkeys(f.comparison.measure.name for f in findings))

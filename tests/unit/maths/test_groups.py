@@ -35,13 +35,14 @@ def test_the_chance_of_equal_groups_is_uniform() -> None:
 def test_every_group_has_its_own_figure() -> None:
     """A group's figure and count are those of its pictures alone, for a lone group too; unknown groups belong to none."""
     right = np.array([1, 1, 0, 1, 0, 0], bool)
-    single, other, both = groups.groupings({"a": ["x", "x", "x", "y", "y", None], "b": ["u"] * 6})
+    columns = {"a": ["x", "x", "x", "y", "y", None], "b": ["u", "u", "u", "v", "v", "v"], "c": ["w"] * 6}
+    single, _, other, both = groups.groupings(columns)
     weights = statistics.resamples(6, 50, np.random.default_rng(1))
     found = groups.compare(
         accuracy(right), single, weights, min_group=2, num_permutations=100, random=np.random.default_rng(2)
     )
     assert [(e.value, e.n) for e in found.estimates] == [(pytest.approx(2 / 3), 3), (pytest.approx(1 / 2), 2)]
-    assert (both.names, both.codes.tolist()) == (("x, u", "y, u"), [0, 0, 0, 1, 1, -1])
+    assert (both.names, both.codes.tolist()) == (("x, u", "y, v"), [0, 0, 0, 1, 1, -1])
     lone = groups.compare(
         accuracy(right), other, weights, min_group=2, num_permutations=100, random=np.random.default_rng(3)
     )

@@ -92,6 +92,8 @@ def test_nothing_to_audit_is_no_pass() -> None:
     random = np.random.default_rng(5)
     assert verdicts.overall([]) == UNDECIDED
     assert verdicts.overall(audit(np.ones(50, bool), {"g": np.repeat("a", 50)}, random)) == UNDECIDED
+    both = {"g": np.tile(["a", "b"], 300), "lone": np.repeat("a", 600)}
+    assert verdicts.overall(audit(np.ones(600, bool), both, random)) == PASS  # a lone group holds nothing up
     assert verdicts.overall(audit(np.ones(12, bool), {"g": np.tile(["a", "b"], 6)}, random)) == UNDECIDED
 
 

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import pandas as pd
 from pydantic import Field
 
-from stages.core import artefacts, dataset, files, gate, images, params, verdicts
+from stages.core import artefacts, dataset, files, images, params, verdicts
 from stages.core.errors import DataError
 from stages.core.findings import Findings, Gate
 from stages.core.items import Item, Mark, Source
@@ -24,6 +24,7 @@ from stages.core.params import Part
 from stages.core.stage import Job, Keep, Metrics, Note, Progress, Record
 from stages.core.verdicts import Entry
 from stages.maths import rle
+from stages.parts import gate
 
 _EVERY = 100
 _REPORTS = ("gate.json", "gate.csv", "gate.md")

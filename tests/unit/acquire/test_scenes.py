@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import rawpy
 
-from stages.core import images
+from stages.core import images, raw
 from stages.core.items import Item
 from stages.maths import rle
+from stages.parts import gate
 from stages.parts.sources import scenes
 
 NUM = 1152
@@ -121,3 +122,11 @@ def test_ink_sets_itself_off_by_day_and_night(items: list[Item]) -> None:
         assert abs(grey[mask].mean() - grey[~mask].mean()) > 20
         seen.add((item.groups["group_light"], item.groups["group_ink"]))
     assert len(seen) == 4
+
+
+def test_the_simulated_cameras_raise_no_alarm() -> None:
+    """No file of ours looks as if its black level lied, the flattest scene (light ink on brick by day) included."""
+    source = _source()
+    for index in range(0, NUM, 4):
+        if (plan := source.plan(index)).environment == "brick" and plan.ink == "light":
+            assert gate.black_level_lie(raw.read(source.item(index).load()), 0.03) is None

@@ -64,8 +64,7 @@ def _snapshot_experiment(execution: str, place: Path) -> None:
 def settle(execution: str) -> None:
     """Mark runs as killed whose process is gone without a word."""
     for journal in journals(executions.folder(execution)):
-        owner = journal.owner()
-        if owner and not owner.is_alive() and journal.ending() is None:
+        if journal.ending() is None and (owner := journal.owner()) and not owner.is_alive():
             journal.write("tags", values={"rawline.state": "Killed"})
             journal.write("end", status="KILLED", message="its process was killed")
 

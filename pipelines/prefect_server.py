@@ -25,7 +25,8 @@ def configured() -> str | None:
     """Return the API address that the user set (PREFECT_API_URL or a Prefect profile), or None."""
     from prefect.settings import PREFECT_API_URL  # noqa: PLC0415 - prefect takes a second
 
-    return PREFECT_API_URL.value()
+    url = PREFECT_API_URL.value()
+    return str(url) if url else None
 
 
 def found() -> str | None:

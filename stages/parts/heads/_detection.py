@@ -35,6 +35,7 @@ class DetectionParams(Base):
         box_width: channels of the box head.
         num_proposals: regions that the first stage hands on for a picture.
         num_samples: regions of a picture that the second stage learns from in a step.
+        roi_sampling: points a side that are read in each of a region's 7 x 7 cells; 2 is customary, 1 is faster.
         score_threshold: detections below it are dropped.
         nms_iou: of two detections of a class that overlap more, the weaker is dropped.
         max_detections: for one picture.
@@ -45,6 +46,7 @@ class DetectionParams(Base):
     box_width: Annotated[int, Field(ge=16)]
     num_proposals: Annotated[int, Field(ge=1)]
     num_samples: Annotated[int, Field(ge=1)]
+    roi_sampling: Annotated[int, Field(ge=1, le=4)]
     score_threshold: Annotated[float, Field(ge=0, lt=1)]
     nms_iou: Annotated[float, Field(gt=0, le=1)]
     max_detections: Annotated[int, Field(ge=1)]
@@ -138,7 +140,7 @@ def _torchvision(params: DetectionParams, pyramid: _Pyramid, num_classes: int, s
         rpn_pre_nms_top_n_test=2 * params.num_proposals,
         rpn_post_nms_top_n_train=params.num_proposals,
         rpn_post_nms_top_n_test=params.num_proposals,
-        box_roi_pool=MultiScaleRoIAlign(list(LEVELS), output_size=7, sampling_ratio=2),
+        box_roi_pool=MultiScaleRoIAlign(list(LEVELS), output_size=7, sampling_ratio=params.roi_sampling),
         box_head=TwoMLPHead(width * 49, params.box_width),
         box_predictor=_BoxPredictor(params.box_width, num_classes),
         box_score_thresh=params.score_threshold,

@@ -75,6 +75,25 @@ def _ending_runs() -> Iterator[None]:
             run.kill()
 
 
+def _forget_missed(deployment: str) -> None:
+    """Delete runs that were due while nobody served: one run brings everything up to date, a backlog only repeats it."""
+    from prefect.client.orchestration import get_client  # noqa: PLC0415 - prefect takes a second
+    from prefect.client.schemas import filters  # noqa: PLC0415
+    from prefect.client.schemas.objects import StateType  # noqa: PLC0415
+    from prefect.client.schemas.sorting import FlowRunSort  # noqa: PLC0415
+
+    kind = filters.FlowRunFilterStateType(any_=[StateType.SCHEDULED])
+    with get_client(sync_client=True) as client:
+        missed = client.read_flow_runs(
+            flow_run_filter=filters.FlowRunFilter(state=filters.FlowRunFilterState(type=kind)),
+            deployment_filter=filters.DeploymentFilter(name=filters.DeploymentFilterName(any_=[deployment])),
+            sort=FlowRunSort.START_TIME_ASC,
+            limit=200,
+        )
+        for run in missed:
+            client.delete_flow_run(run.id)
+
+
 def serve(
     cron: str, name: str, zone: str | None = None, max_parallel: int = 2, stage_timeout_s: float | None = None
 ) -> None:
@@ -87,19 +106,21 @@ def serve(
     zone = zone or local_zone()
     begin = next_run(cron, zone, datetime.now(UTC))
     root = str(Path.cwd())
+    deployment = f"{name}-{Path.cwd().name}"  # projects share a Prefect server; one must not run another's schedule
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs deaf to it
     with services.interruptible(signal.SIGTERM), prefect_server.connected() as api:
-        from prefect.types.entrypoint import EntrypointType  # noqa: PLC0415 - after the address is known
         from prefect.schedules import Cron  # noqa: PLC0415
+        from prefect.types.entrypoint import EntrypointType  # noqa: PLC0415 - after the address is known
 
         from pipelines.flow import rawline  # noqa: PLC0415
 
         click.echo(f"Prefect   {prefect_server.page(api)}")
-        click.echo(f"Serving   rawline/{name} in {root}")
+        click.echo(f"Serving   rawline/{deployment} in {root}")
         click.echo(f"Next run  {begin:%Y-%m-%d %H:%M %Z} (cron '{cron}', {zone}); Ctrl-C stops")
+        _forget_missed(deployment)
         with _ending_runs():
             rawline.serve(
-                name=name,
+                name=deployment,
                 schedule=Cron(cron, timezone=zone),
                 parameters={"root": root, "max_parallel": max_parallel, "stage_timeout_s": stage_timeout_s},
                 limit=1,

@@ -87,3 +87,13 @@ def test_a_looser_limit_changes_the_verdict(tmp_path: Path, monkeypatch: pytest.
     assert files.read_json(artefacts.audit_metrics("classify"))["verdict"] == "FAIL"
     run(audit, "classify", max_gap=1.0, min_worst_group=0.0)
     assert files.read_json(artefacts.audit_metrics("classify"))["verdict"] == "PASS"
+
+
+def test_a_poor_model_is_told_in_one_sentence_for_each_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that is below the floor everywhere gets one sentence per figure, not one per column."""
+    data = project(tmp_path, monkeypatch)
+    judged("classify", data, monkeypatch, answer("classify", data))
+    run(audit, "classify", max_gap=1.0, min_worst_group=1.0)
+    reasons = files.read_json(artefacts.audit_metrics("classify"))["reasons"]
+    assert len(reasons) <= 2
+    assert all("below the floor of 100 beyond doubt in a group of" in reason for reason in reasons)

@@ -54,7 +54,21 @@ def reasons(findings: Sequence[Finding], limits: Limits) -> list[str]:
     chosen = [f for f in findings if f.decisive and f.verdict == worst and not _explained(f, findings)]
     titles = list(dict.fromkeys(f.comparison.measure.name for f in findings))
     chosen.sort(key=lambda f: (len(f.comparison.grouping.columns), titles.index(f.comparison.measure.name), -_size(f)))
-    return [sentence(f, limits) for f in chosen]
+    floors = [f for f in chosen if f.floor_fails and not f.gap_fails]
+    return [sentence(f, limits) for f in chosen if f not in floors] + _below(floors, limits)
+
+
+def _below(findings: Sequence[Finding], limits: Limits) -> list[str]:
+    """Say for each measure in one sentence which columns have a group below the floor."""
+    sentences = []
+    for name in dict.fromkeys(f.comparison.measure.name for f in findings):
+        own = [f.comparison for f in findings if f.comparison.measure.name == name]
+        least = min(own, key=lambda c: c.estimates[c.worst].value)
+        columns = ", ".join(" x ".join(c.grouping.columns) for c in own)
+        worst = f"{100 * least.estimates[least.worst].value:.1f} for {least.grouping.names[least.worst]}"
+        floor = f"below the floor of {100 * limits.min_worst_group:g} beyond doubt in a group of {columns}"
+        sentences.append(f"{own[0].measure.title} is {floor}; lowest: {worst}.")
+    return sentences
 
 
 def _explained(finding: Finding, findings: Sequence[Finding]) -> bool:

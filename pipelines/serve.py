@@ -67,12 +67,19 @@ def _ending_runs() -> Iterator[None]:
     try:
         yield
     finally:
-        runs = [child for child in psutil.Process().children() if child not in before]
+        runs = [child for child in psutil.Process().children() if child not in before and _is_run(child)]
         for run in runs:
             with contextlib.suppress(psutil.NoSuchProcess):
                 run.terminate()
         for run in psutil.wait_procs(runs, timeout=GRACE_S)[1]:
             run.kill()
+
+
+def _is_run(process: psutil.Process) -> bool:
+    """Tell a flow run from Python's own helper, which is deaf to SIGTERM and ends with us."""
+    with contextlib.suppress(psutil.Error):
+        return "multiprocessing" not in " ".join(process.cmdline())
+    return False
 
 
 def _forget_missed(deployment: str) -> None:

@@ -3,6 +3,8 @@
 .PHONY: help repro test check format ui bench clean
 .DEFAULT_GOAL := help
 
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
@@ -22,7 +24,8 @@ $(READY): pyproject.toml constraints.txt
 		echo "rawline needs Python 3.11 or newer; found $$($(PYTHON) --version). Name another: make repro PYTHON=python3.11"; exit 1; }
 	@echo "Installing the pinned packages into .venv (about 5 GB, some minutes) ..."
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --constraint constraints.txt --editable '.[dev]' | awk \
+		'/^Collecting/ {printf "\r  %d packages found", ++n; fflush()} /^Installing coll/ {print "\n  unpacking ..."; fflush()}'
 	@touch $(READY)
 
 repro: $(READY)

@@ -39,7 +39,7 @@ class View:
     def show(self, record: Record) -> None:
         """Show one record; a kept file is not worth a line."""
         match record:
-            case Metrics(values, step):
+            case Metrics(values, step) if values:
                 head = "  " if step is None else f"  [{step}] "
                 self._line(head + "  ".join(f"{name} {value:.4g}" for name, value in values.items()))
             case Note(text):

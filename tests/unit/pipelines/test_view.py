@@ -7,7 +7,7 @@ from stages.core.stage import Metrics, Note, Progress
 
 
 def test_plain_output_is_sparse(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thousand steps in a moment print nothing; after ten seconds a line says how far it is."""
+    """A thousand steps in a moment print nothing; after ten seconds a line says how far it is; no figures, no line."""
     now = iter([0.0, *[1.0] * 3000])
     monkeypatch.setattr(view.time, "monotonic", lambda: next(now, 11.0))
     with view.View("finetune@classify", interactive=False) as shown:
@@ -17,6 +17,7 @@ def test_plain_output_is_sparse(capsys: pytest.CaptureFixture[str], monkeypatch:
             view.time.monotonic()
         shown.show(Progress(2000, 5000, "steps"))
         shown.show(Metrics({"val/accuracy": 0.91234}, step=3))
+        shown.show(Metrics({}))
         shown.show(Note("done"))
     lines = capsys.readouterr().out.splitlines()
     assert lines == ["  2000/5000 steps (11 s)", "  [3] val/accuracy 0.9123", "  done"]

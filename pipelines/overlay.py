@@ -32,7 +32,7 @@ def use(overlay: Path, target: Path = parameters.FILE) -> list[str]:
     over = parameters.read(overlay)
     editor = _editor()
     document = editor.load(target.read_text(encoding="utf-8"))
-    _merge(document, editor.load(overlay.read_text(encoding="utf-8")), top=True)
+    merge(document, editor.load(overlay.read_text(encoding="utf-8")))
     text = io.StringIO()
     editor.dump(document, text)
     after: dict[str, Any] = yaml.safe_load(text.getvalue())  # as the stages will read it
@@ -54,13 +54,28 @@ def _editor() -> YAML:
     return editor
 
 
-def _merge(base: Any, over: Any, *, top: bool = False) -> None:
+def merge(base: Any, over: Any, *, top: bool = True) -> Any:
+    """Lay one parameter file over another, in place: mappings merge, all else is replaced, ``tasks`` as a whole.
+
+    Args:
+        base: mapping to change; ruamel's keeps its comments.
+        over: mapping with what differs.
+        top: whether these are whole files, so that ``tasks`` means the tasks.
+
+    Returns:
+        ``base``.
+
+    Example:
+        >>> merge({"a": {"x": 1, "y": 2}, "tasks": {"detect": {}}}, {"a": {"y": 3}, "tasks": {"classify": {}}})
+        {'a': {'x': 1, 'y': 3}, 'tasks': {'classify': {}}}
+    """
     for key, value in over.items():
         both = isinstance(base.get(key), Mapping) and isinstance(value, Mapping)
         if both and not (top and key in REPLACED):
-            _merge(base[key], value)
+            merge(base[key], value, top=False)
         else:
             base[key] = value
+    return base
 
 
 def _changes(before: Any, after: Any, where: str = "") -> Iterator[str]:

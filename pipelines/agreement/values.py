@@ -2,18 +2,18 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 from pipelines.agreement.source import Source
 from pipelines.agreement.stages import FOLDER, Entry, Finding, module_of
 from pipelines.graph import Node
+from pipelines.overlay import merge
 from pipelines.run_stage import load_job
 from stages.core import params as parameters
 from stages.core import parts
 from stages.core.errors import ParamsError, RawlineError
-
-REPLACED = ("tasks",)
 
 
 def compare(entry: Entry, raw: Mapping[str, Any], source: Source) -> Iterator[Finding]:
@@ -96,23 +96,9 @@ def files(root: Path, entries: list[Entry]) -> Iterator[Finding]:
     yield from _validate("params.yaml", base, entries)
     for overlay in sorted((root / "params").glob("*.yaml")):
         try:
-            yield from _validate(f"params/{overlay.name}", merge(base, parameters.read(overlay)), entries)
+            yield from _validate(f"params/{overlay.name}", merge(deepcopy(base), parameters.read(overlay)), entries)
         except RawlineError as error:
             yield Finding(f"params/{overlay.name}", "values", str(error))
-
-
-def merge(base: Mapping[str, Any], over: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:
-    """Lay one parameter file over another: mappings merge, everything else is replaced, and so is ``tasks`` as a whole.
-
-    Example:
-        >>> merge({"a": {"x": 1, "y": 2}, "tasks": {"detect": {}}}, {"a": {"y": 3}, "tasks": {"classify": {}}})
-        {'a': {'x': 1, 'y': 3}, 'tasks': {'classify': {}}}
-    """
-    merged = dict(base)
-    for key, value in over.items():
-        both = isinstance(value, dict) and isinstance(base.get(key), dict)
-        merged[key] = merge(base[key], value, depth + 1) if both and (depth or key not in REPLACED) else value
-    return merged
 
 
 def _validate(file: str, raw: dict[str, Any], entries: list[Entry]) -> Iterator[Finding]:

@@ -40,7 +40,7 @@ check: $(READY)
 
 test: $(READY)
 	@$(MAKE) --no-print-directory check
-	@OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadgroup
+	@OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
 
 ui: $(READY)
 	@$(BIN)/rawline ui

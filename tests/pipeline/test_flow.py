@@ -16,7 +16,6 @@ import pytest
 from pipelines import prefect_server, services
 from tests.projects import make_project
 
-pytestmark = pytest.mark.xdist_group("prefect")  # one server for all of them
 RAWLINE = [sys.executable, "-c", "from pipelines.cli import main; main()"]
 GRAPH = """
     stages:

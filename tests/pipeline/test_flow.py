@@ -175,11 +175,11 @@ def test_a_scheduled_run_happens(server: str, tmp_path: Path) -> None:
         process = subprocess.Popen([*RAWLINE, "serve", "--cron", "* * * * *"], cwd=tmp_path, stdout=output, stderr=output)
     try:
         _until(
-            lambda: "Finished in state Completed" in log.read_text().partition("Flow run")[2].rpartition("Flow run")[2], 100
+            lambda: "Finished in state Completed" in log.read_text().partition("Flow run")[2].rpartition("Flow run")[2], 240
         )
     finally:
         process.send_signal(signal.SIGINT)
-        status = process.wait(timeout=100)
+        status = process.wait(timeout=150)
     assert status == 0, log.read_text()
     assert "Next run" in log.read_text()
     assert (tmp_path / "a").read_text().strip() == str(tmp_path)

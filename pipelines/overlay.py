@@ -12,6 +12,7 @@ from pipelines.checking import check_all
 from stages.core import files
 from stages.core import params as parameters
 
+_ABSENT = "(absent)"  # told apart from a null, which is a value
 REPLACED = ("tasks",)  # an overlay names the tasks it wants, not further ones
 
 
@@ -85,8 +86,8 @@ def _changes(before: Any, after: Any, where: str = "") -> Iterator[str]:
         return
     for key in [*before, *(k for k in after if k not in before)]:
         path = f"{where}.{key}" if where else str(key)
-        yield from _changes(before.get(key), after.get(key), path)
+        yield from _changes(before.get(key, _ABSENT), after.get(key, _ABSENT), path)
 
 
 def _show(value: Any) -> str:
-    return "(absent)" if value is None else str(value)
+    return "null" if value is None else str(value)

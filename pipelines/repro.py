@@ -19,6 +19,7 @@ from stages.core import params as parameters
 from stages.core.errors import InfrastructureError, RawlineError
 
 GRACE_S = 15.0
+WORDS = {"NotReached": "not reached"}
 
 
 def repro(targets: Sequence[str], *, force: bool = False) -> int:
@@ -86,7 +87,7 @@ def _all_stop(process: "subprocess.Popen[bytes]") -> Iterator[None]:
 
 def _tell(outcome: executions.Outcome, seconds: float) -> None:
     count = {state: sum(s.state == state for s in outcome.states.values()) for state in executions.KINDS}
-    told = ", ".join(f"{number} {state.lower()}" for state, number in count.items() if number)
+    told = ", ".join(f"{number} {WORDS.get(state, state.lower())}" for state, number in count.items() if number)
     click.echo(f"\n{sum(count.values())} stages in {seconds / 60:.1f} min: {told}")
     for name, state in outcome.states.items():
         if state.state in ("Failed", "Killed"):

@@ -24,8 +24,8 @@ PRETRAIN = {
     "denoising_autoencoder": {"view_px": 32, "min_scale": 0.5, "noise": 0.1, "hole_share": 0.3, "width": 16},
 }  # fmt: skip
 DETECTION = {
-    "anchor_px": [8.0, 16.0, 32.0, 64.0], "width": 16, "box_width": 32, "num_proposals": 30, "num_samples": 16, "roi_sampling": 1,
-    "score_threshold": 0.05, "nms_iou": 0.5, "max_detections": 10,
+    "anchor_px": [8.0, 16.0, 32.0, 64.0], "width": 16, "box_width": 32, "num_proposals": 30, "num_samples": 16,
+    "roi_sampling": 1, "score_threshold": 0.05, "nms_iou": 0.5, "max_detections": 10,
 }  # fmt: skip
 HEADS = {
     "linear": {"dropout": 0.1, "label_smoothing": 0.1, "shrink": 1},

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import re
 import shutil
 import signal
 import sys
@@ -10,7 +11,7 @@ from typing import Any
 
 import click
 
-from pipelines import settings
+from pipelines import guard, settings
 from pipelines.record import execution as executions
 from pipelines.record import lockfile, processes, runs
 from pipelines.view import View
@@ -20,6 +21,7 @@ from stages.core.stage import Job
 
 STAGES = ("acquire", "preprocess", "augment", "pretrain", "finetune", "evaluate", "audit", "register")
 PER_TASK = ("finetune", "evaluate", "audit", "register")
+OF_TASK = ("head", "tuning")
 OUTSIDE = {"register": "pipelines.register"}  # it has a stage's form, but talks to MLflow
 
 
@@ -36,14 +38,41 @@ def load_job(name: str, task: str | None, raw: dict[str, Any], work: Path) -> tu
     where = f"{name}.{task}" if task else name
     content = parameters.lookup(raw, where)
     if task:
-        chosen = parameters.lookup(raw, f"tasks.{task}")
+        chosen = _chosen(raw, task)
         wanted = {k: v for k, v in chosen.items() if k in module.Params.model_fields}
         content = {**(content or {}), **wanted}
     if "name" in module.Params.model_fields and isinstance(content, dict):
         content = {"name": parameters.lookup(raw, "name"), **content}
-    section = parameters.section(module.Params, content, where)
+    section = _section(module, content, where, task)
+    return module, Job(section.values, section.choices, _seed(raw), work, task)
+
+
+def _chosen(raw: dict[str, Any], task: str) -> dict[str, Any]:
+    """Return what ``tasks`` says of a task: its head and its tuning, and nothing else."""
+    chosen = parameters.lookup(raw, f"tasks.{task}")
+    if not isinstance(chosen, dict):
+        raise ParamsError(f"tasks.{task} is {chosen!r}; expected {{head: ..., tuning: ...}} (params.yaml: tasks.{task})")
+    if unknown := sorted(set(chosen) - set(OF_TASK), key=str):
+        where = f"tasks.{task}.{unknown[0]}"
+        raise ParamsError(f"{where} is unknown; {nearest(str(unknown[0]), OF_TASK)} (params.yaml: {where})")
+    return chosen
+
+
+def _section(module: Any, content: Any, where: str, task: str | None) -> parameters.Section[Any]:
+    """Check a section; a fault in a value that stands elsewhere in the file is told there."""
+    try:
+        return parameters.section(module.Params, content, where)
+    except ParamsError as error:
+        text = re.sub(rf"\b{re.escape(where)}\.name\b", "name", str(error))
+        text = re.sub(rf"\b{re.escape(where)}\.({'|'.join(OF_TASK)})\b", rf"tasks.{task}.\1", text)
+        raise ParamsError(text) from error
+
+
+def _seed(raw: dict[str, Any]) -> int:
     seed = parameters.lookup(raw, "seed")
-    return module, Job(section.values, section.choices, seed, work, task)
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise ParamsError(f"seed is {seed!r}; expected a whole number from 0 on (params.yaml: seed)")
+    return seed
 
 
 def run_stage(name: str, task: str | None) -> None:
@@ -57,7 +86,7 @@ def run_stage(name: str, task: str | None) -> None:
         _note_refusal(address, error)
         raise
     node = lockfile.load_graph(Path.cwd()).nodes.get(address)
-    with _terminable(), runs.opened(address, node) as run, View(address) as view:
+    with _terminable(), guard.bound(), guard.alone(address), runs.opened(address, node) as run, View(address) as view:
         run.params(logged(job))
         job = Job(job.params, job.choices, job.seed, work_folder(address, job, run.seen), task)
         for record in module.run(job):

@@ -15,10 +15,10 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture(autouse=True)
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Make a folder with the project's graph, of which two stages are enough."""
+    """Make a folder with the project's graph, of which three stages are enough."""
     monkeypatch.setenv("RAWLINE_ROOT", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "dvc.yaml").write_text("stages: {acquire: {}, preprocess: {}}\n")
+    (tmp_path / "dvc.yaml").write_text("stages: {acquire: {}, preprocess: {}, finetune: {}}\n")
     return tmp_path
 
 
@@ -40,10 +40,17 @@ def test_the_project_s_own_parameters_are_right() -> None:
         ("preprocess.size_px", "128", "preprocess.size_px is '128'"),
         ("preprocess.sizepx", 128, "did you mean 'size_px'?"),
         ("tasks", ["classify"], "expected a mapping"),
+        ("tasks.classify", "linear", "tasks.classify is 'linear'; expected {head: ..., tuning: ...}"),
+        ("tasks.classify.haed", "linear", "tasks.classify.haed is unknown; did you mean 'head'?"),
+        ("tasks.classify.head", "linaer", "tasks.classify.head is 'linaer', no part of stages/parts/heads"),
+        ("name", None, "name is None; input should be a valid string (params.yaml: name)"),
+        ("seed", "a", "seed is 'a'; expected a whole number from 0 on"),
+        ("seed", True, "seed is True"),
+        ("seed", -1, "seed is -1"),
     ],
 )
 def test_a_slip_is_named_with_what_is_right(path: str, value: Any, words: str) -> None:
-    """Unknown section, unknown part, wrong type, unknown key."""
+    """Unknown section, unknown part, wrong type, unknown key; told where the value stands in the file."""
     raw = _raw()
     *way, last = path.split(".")
     node = raw

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from pipelines import settings
+from pipelines.reasons import reason
 from stages.core.errors import DataError, InfrastructureError
 
 CARD = "model.json"
@@ -148,7 +149,7 @@ def _problem(name: str, kind: str, code: str, text: str) -> Exception:
     if kind == "refused" and code in MISSING:
         return DataError(f"there is no model '{name}' in {settings.tracking_uri()}; {_known(name)}")
     if kind == "refused" or code in ("ConnectionError", "OperationalError"):
-        return InfrastructureError(f"MLflow at {settings.tracking_uri()} failed: {line}; see rawline doctor")
+        return InfrastructureError(f"MLflow at {settings.tracking_uri()} failed: {reason(text)}; see rawline doctor")
     return DataError(f"the model '{name}' does not load: {code}: {line}")
 
 

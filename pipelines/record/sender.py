@@ -14,6 +14,7 @@ from requests.exceptions import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipelines import settings
+from pipelines.reasons import reason
 from pipelines.record import database, locks
 from pipelines.record.journal import PARENT, Event, Journal, Sent
 from stages.core.errors import InfrastructureError
@@ -24,8 +25,6 @@ METRICS_AT_ONCE = 1000
 OTHERS_AT_ONCE = 100
 MAX_PARAM = 6000
 MAX_TAG = 5000
-LINE = 300
-LINE = 300
 DIGEST = 36  # MLflow's limit, and the length of a DVC directory hash
 NEVER = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "INVALID_STATE", "BAD_REQUEST")
 
@@ -64,7 +63,7 @@ class Sender:
                 with self._reaching():
                     return self._send(journal, sent)
             except MlflowException as error:
-                refused = Sent(journal.sent().offset, journal.sent().run_id, _short(error))
+                refused = Sent(journal.sent().offset, journal.sent().run_id, reason(error))
                 journal.note_sent(refused)
                 return refused
 
@@ -76,9 +75,9 @@ class Sender:
         except MlflowException as error:
             if error.error_code in NEVER:
                 raise
-            raise InfrastructureError(f"MLflow at {self.uri} is out of reach: {_short(error)}") from error
+            raise InfrastructureError(f"MLflow at {self.uri} is out of reach: {reason(error)}") from error
         except (SQLAlchemyError, RequestException, ConnectionError, TimeoutError) as error:
-            raise InfrastructureError(f"MLflow at {self.uri} is out of reach: {_short(error)}") from error
+            raise InfrastructureError(f"MLflow at {self.uri} is out of reach: {reason(error)}") from error
 
     def find(self, tags: dict[str, str], experiment: str) -> Any | None:
         """Return the newest run of an experiment that carries all the tags, None when there is none."""
@@ -247,8 +246,3 @@ def _name(key: str) -> str:
 def _slices(items: list[Any], size: int) -> Iterator[list[Any]]:
     for start in range(0, len(items), size):
         yield items[start : start + size]
-
-
-def _short(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return text if len(text) <= LINE else text[: LINE - 3] + "..."

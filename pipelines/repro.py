@@ -20,6 +20,7 @@ from stages.core.errors import InfrastructureError, RawlineError
 
 GRACE_S = 15.0
 WORDS = {"NotReached": "not reached"}
+WORDS = {"NotReached": "not reached"}
 
 
 def repro(targets: Sequence[str], *, force: bool = False) -> int:

@@ -44,7 +44,7 @@ def alone(address: str, patience_s: float = PATIENCE_S) -> Iterator[None]:
 
 @contextmanager
 def bound() -> Iterator[None]:
-    """End this process by SIGTERM when the dvc above it dies: nobody would book what it makes, and the next starts it anew."""
+    """End this process by SIGTERM when the dvc above it dies: nobody would book what it makes, and the next starts anew."""
     over = threading.Event()
     if found := processes.dvc_ancestor():
         threading.Thread(target=_watch, args=(found[0], over), daemon=True).start()

@@ -11,6 +11,7 @@ EXPERIMENTS = ("/.dvc/tmp/exps/", "/.dvc/tmp/exps")
 QUIET = {
     "NO_ALBUMENTATIONS_UPDATE": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # two lines a run when the record is sent
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
     "GIT_PYTHON_REFRESH": "quiet",

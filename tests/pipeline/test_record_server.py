@@ -79,7 +79,7 @@ def test_a_record_that_mlflow_missed_is_sent_later_whole_and_once(server: Server
     assert (project.root / "data/acquire/numbers.txt").exists()
     warnings = [line for line in done.stderr.splitlines() if line.strip()]
     assert len(warnings) == 1, done.stderr
-    assert "is out of reach" in warnings[0]
+    assert "is out of reach: nothing answers there (connection refused)" in warnings[0]
     assert "rawline sync" in warnings[0]
     assert time.monotonic() - begin < 45
     down = project.rawline("sync")
@@ -89,6 +89,7 @@ def test_a_record_that_mlflow_missed_is_sent_later_whole_and_once(server: Server
     for _ in range(2):
         sent = project.rawline("sync")
         assert sent.returncode == 0, sent.stderr
+        assert len((sent.stdout + sent.stderr).splitlines()) == 1, sent.stdout
         (parent,) = project.parents()
         (run,) = project.children(parent).values()
         assert (parent.info.status, run.info.status) == ("FINISHED", "FINISHED")

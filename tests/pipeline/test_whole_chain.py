@@ -10,7 +10,6 @@ from tests.pipeline.chain_project import Project
 TASKS = ("classify", "detect")  # a stage takes seconds to start; the others differ in maths that has tests of its own
 SHARED = ("acquire", "preprocess", "augment", "pretrain")
 PER_TASK = ("finetune", "evaluate", "audit", "register")
-pytestmark = pytest.mark.xdist_group("whole_chain")  # they share one project
 NOISE = re.compile(r"Traceback|Warning:|^\d{4}[/-]\d\d[/-]\d\d \d\d:\d\d|^INFO|^WARNING", re.MULTILINE)
 
 

@@ -13,6 +13,7 @@ from requests.exceptions import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipelines import settings
+from pipelines.reasons import reason
 from pipelines.record import database, locks
 from stages.core.errors import InfrastructureError
 
@@ -39,10 +40,8 @@ def reachable() -> Iterator[MlflowClient]:
         database.prepare()
         yield MlflowClient(tracking_uri=uri, registry_uri=uri)
     except (MlflowException, RequestException, SQLAlchemyError) as error:
-        detail = " ".join(str(error).split())[:300]
-        raise InfrastructureError(
-            f"MLflow at {uri} failed: {detail}; see rawline doctor, then run the stage again"
-        ) from error
+        text = f"MLflow at {uri} failed: {reason(error)}; see rawline doctor, then run the stage again"
+        raise InfrastructureError(text) from error
 
 
 @contextmanager

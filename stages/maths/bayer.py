@@ -97,16 +97,31 @@ def mosaic(colors: NDArray[np.float32], pattern: str) -> NDArray[np.float32]:
 def is_doubtful(frame: NDArray[np.float32], pattern: str) -> bool:
     """Tell whether the stated greens differ while the other two positions agree: the pattern is then probably wrong.
 
-    Both greens see nearly the same light; red and blue seldom do. Doubtful is a gap of over 15 % between the stated greens
-    that is at least ten times the other pair's.
-
     Args:
         frame: (H, W) mosaic, black 0.
         pattern: as stated.
     """
     if min(frame.shape) < 2:  # noqa: PLR2004 - not one whole cell
         return False
-    means = [float(frame[y::2, x::2].mean(dtype=np.float64)) for y in (0, 1) for x in (0, 1)]
+    return greens_differ([float(frame[y::2, x::2].mean(dtype=np.float64)) for y in (0, 1) for x in (0, 1)], pattern)
+
+
+def greens_differ(means: Sequence[float], pattern: str) -> bool:
+    """Tell whether the stated greens differ while the other two positions agree.
+
+    Both greens see nearly the same light; red and blue seldom do. Doubtful is a gap of over 15 % between the stated greens
+    that is at least ten times the other pair's.
+
+    Args:
+        means: of the cell's four positions in reading order, black 0; NaN where there is none.
+        pattern: as stated.
+
+    Example:
+        >>> greens_differ([0.2, 0.5, 0.4, 0.2], "RGGB"), greens_differ([0.2, 0.5, 0.5, 0.4], "RGGB")
+        (True, False)
+    """
+    if not np.isfinite(means).all():
+        return False
     pairs = {True: [m for m, c in zip(means, check(pattern), strict=True) if c == "G"]}
     pairs[False] = [m for m, c in zip(means, pattern, strict=True) if c != "G"]
     gap = {stated: abs(a - b) / max(abs(a + b) / 2, 1e-9) for stated, (a, b) in pairs.items()}

@@ -11,10 +11,7 @@ from stages.core import images, raw
 from stages.core.errors import DataError
 from stages.core.findings import Findings
 from stages.core.items import Item, Mark
-from stages.maths import boxes, rle
-
-_FLOOR_TO_MEDIAN = 1 / 3
-_ALIKE = 1.4  # an offset is the same in every colour; a scene's darkest colours differ by the white balance, about twofold
+from stages.maths import boxes, mosaic_statistics, rle
 
 
 @dataclass(frozen=True)
@@ -82,26 +79,9 @@ def _camera_file(item: Item, content: bytes, findings: Findings) -> Decoded | No
 
 
 def black_level_lie(frame: raw.Frame, floor_share: float) -> str | None:
-    """Say how a file's black level contradicts its pixels.
-
-    Too low: in every colour the darkest thousandth lies further above it than ``floor_share`` of the white level and above a
-    third of the median, and about equally far; a scene hardly has so little contrast and the camera's own grey at once, an
-    offset has. Too high: in some colour half of the pixels lie below it by that share.
-    """
-    phases = [(frame.mosaic[y::2, x::2], frame.black_level[2 * y + x]) for y in (0, 1) for x in (0, 1)]
-    floors = [float(np.quantile(p, 0.001)) for p, _ in phases]
-    medians = [float(np.median(p)) for p, _ in phases]
-    blacks = [black for _, black in phases]
-    stated = f"stated black level {'/'.join(f'{b:g}' for b in blacks)}"
-    if any(m < b - floor_share * frame.white_level for m, b in zip(medians, blacks, strict=True)):
-        return f"{stated}, but half of the pixels lie below it"
-    high = [
-        f - b > floor_share * frame.white_level and (f - b) > _FLOOR_TO_MEDIAN * (m - b)
-        for f, m, b in zip(floors, medians, blacks, strict=True)
-    ]
-    above = [f - b for f, b in zip(floors, blacks, strict=True)]
-    alike = max(above) <= _ALIKE * min(above)
-    return f"{stated}, but the darkest pixels lie near {min(floors):.0f}" if all(high) and alike else None
+    """Say how a file's black level contradicts its pixels (``maths.mosaic_statistics.wrong_black``)."""
+    statistics = mosaic_statistics.measure(frame.mosaic)
+    return mosaic_statistics.wrong_black(statistics, frame.black_level, frame.white_level, floor_share)
 
 
 def check_marks(item: Item, width: int, height: int, findings: Findings) -> tuple[Mark, ...] | None:

@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from stages.core import parts
 from stages.maths.bayer import PATTERNS, mosaic
+from stages.maths.colour import neutral_gains
 from stages.parts.white_balances import camera, grey_world
 
 VALUES = {
@@ -61,3 +64,47 @@ def test_saturated_cells_do_not_tint_the_estimate() -> None:
     scene[:6] = 1.0
     gains = grey_world.build(grey_world.Params())(mosaic(scene, "RGGB"), "RGGB", None)
     np.testing.assert_allclose(gains, (2.0, 1.0, 1.5), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", parts.known("white_balances"))
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_digital_numbers_give_what_the_normalised_mosaic_gives(name: str, pattern: str) -> None:
+    """The estimate from uint16 with its black level per position and white level is the one from black 0 and white 1."""
+    black, white = (250.0, 256.5, 270.0, 262.0), 4095.0
+    numbers = np.random.default_rng(5).integers(200, 4200, (41, 53)).astype(np.uint16)
+    levels = np.tile(np.reshape(black, (2, 2)), (21, 27))[:41, :53]
+    normalised = np.minimum((numbers - levels) / (white - levels), 1).astype(np.float32)
+    expected = _build(name)(normalised, pattern, None)
+    np.testing.assert_allclose(_build(name)(numbers, pattern, None, black, white), expected, rtol=1e-5)
+
+
+def _plain(mosaic_: np.ndarray, pattern: str, norm: float) -> tuple[float, float, float]:
+    """Estimate as the paper writes it, in float64: Minkowski means of the cells without a saturated pixel."""
+    height, width = (n - n % 2 for n in mosaic_.shape)
+    cells = (
+        mosaic_[:height, :width]
+        .astype(np.float64)
+        .reshape(height // 2, 2, width // 2, 2)
+        .transpose(0, 2, 1, 3)
+        .reshape(-1, 4)
+    )
+    cells = cells[cells.max(axis=1) < 0.98].clip(0)
+    colours = [cells[:, [p for p, c in enumerate(pattern) if c == color]].mean(axis=1) for color in "RGB"]
+    if min(c.max() for c in colours) <= 0:
+        return 1.0, 1.0, 1.0
+    red, green, blue = (c.max() if np.isinf(norm) else (c**norm).mean() ** (1 / norm) for c in colours)
+    return green / red, 1.0, green / blue
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.sampled_from(PATTERNS),
+    st.sampled_from((1.0, 1.5, 6.0, 30.0, np.inf)),
+    st.integers(2, 9),
+    st.integers(2, 9),
+    st.integers(0, 99),
+)
+def test_the_estimates_are_minkowski_means(pattern: str, norm: float, height: int, width: int, seed: int) -> None:
+    """Grey world, shades of grey and white patch equal their formula in float64, odd sizes and negative values included."""
+    frame = np.random.default_rng(seed).uniform(-0.05, 0.97, (height, width)).astype(np.float32)
+    np.testing.assert_allclose(neutral_gains(frame, pattern, norm), _plain(frame, pattern, norm), rtol=1e-4)

@@ -21,14 +21,14 @@ class Params(core.Params):
     fallback: Literal["grey_world", "shades_of_grey", "white_patch", "none"]
 
 
-def build(params: Params) -> Callable[[Any, str, Gains | None], Gains]:
+def build(params: Params) -> Callable[..., Gains]:
     """Return the white balance; see the family's head."""
 
-    def balance(mosaic: Any, pattern: str, camera_gains: Gains | None) -> Gains:
+    def balance(mosaic: Any, pattern: str, camera_gains: Gains | None, *levels: Any) -> Gains:
         if camera_gains is not None:
             return camera_gains
         if params.fallback == "none":
             return 1.0, 1.0, 1.0
-        return neutral_gains(mosaic, pattern, _NORMS[params.fallback])
+        return neutral_gains(mosaic, pattern, _NORMS[params.fallback], *levels)
 
     return balance

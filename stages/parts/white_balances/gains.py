@@ -1,7 +1,7 @@
 """White balance by gains that the user states, the same for every picture."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
@@ -25,6 +25,6 @@ class Params(core.Params):
     blue: _Gain
 
 
-def build(params: Params) -> Callable[[Any, str, Gains | None], Gains]:
+def build(params: Params) -> Callable[..., Gains]:
     """Return the white balance; see the family's head."""
-    return lambda mosaic, pattern, camera_gains: (params.red, params.green, params.blue)  # noqa: ARG005 - the family's form
+    return lambda mosaic, pattern, camera_gains, *levels: (params.red, params.green, params.blue)  # noqa: ARG005 - the family's form

@@ -21,6 +21,10 @@ class Params(core.Params):
     norm: Annotated[float, Field(ge=1, le=100)]
 
 
-def build(params: Params) -> Callable[[Any, str, Gains | None], Gains]:
+def build(params: Params) -> Callable[..., Gains]:
     """Return the white balance; see the family's head."""
-    return lambda mosaic, pattern, camera_gains: neutral_gains(mosaic, pattern, params.norm)  # noqa: ARG005 - the family's form
+
+    def balance(mosaic: Any, pattern: str, camera_gains: Gains | None, *levels: Any) -> Gains:  # noqa: ARG001 - the family's form
+        return neutral_gains(mosaic, pattern, params.norm, *levels)
+
+    return balance

@@ -14,6 +14,10 @@ class Params(core.Params):
     """The assumption has no choices."""
 
 
-def build(params: Params) -> Callable[[Any, str, Gains | None], Gains]:  # noqa: ARG001 - the family's form
+def build(params: Params) -> Callable[..., Gains]:  # noqa: ARG001 - the family's form
     """Return the white balance; see the family's head."""
-    return lambda mosaic, pattern, camera_gains: neutral_gains(mosaic, pattern, math.inf)  # noqa: ARG005 - the family's form
+
+    def balance(mosaic: Any, pattern: str, camera_gains: Gains | None, *levels: Any) -> Gains:  # noqa: ARG001 - the family's form
+        return neutral_gains(mosaic, pattern, math.inf, *levels)
+
+    return balance

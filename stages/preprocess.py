@@ -28,7 +28,7 @@ from stages.core import params as core
 from stages.core.errors import DataError, ParamsError
 from stages.core.stage import Job, Keep, Metrics, Note, Progress, Record
 from stages.maths import camera, geometry
-from stages.parts.cameras import simulated
+from stages.parts.cameras import _tone, simulated
 from stages.parts.cameras._development import Development, develop
 from stages.parts.cameras._prepared import Prepared
 
@@ -49,6 +49,7 @@ class Params(core.Params):
         black_level: instead of the file's, in digital numbers; null trusts the file.
         white_level: instead of the file's, in digital numbers; null trusts the file.
         color_matrix: instead of the file's: camera colours from CIE XYZ, nine numbers; null trusts the file.
+        tone: what is done to tones and details of camera files, after their colours are right.
         simulate_raw: render ordinary pictures back to a mosaic and develop that.
         simulation: the camera for it.
         fit: ``stretch`` to the square, ``letterbox`` into it, or ``none``.
@@ -63,6 +64,7 @@ class Params(core.Params):
     black_level: Annotated[float, Field(ge=0)] | None
     white_level: _Positive | None
     color_matrix: _Matrix | None
+    tone: _tone.Params
     simulate_raw: bool
     simulation: simulated.Params
     fit: geometry.Fit
@@ -130,7 +132,9 @@ def _develop(frame: raw.Frame, section: core.Section[Params]) -> Development:
         frame = replace(frame, white_level=params.white_level)
     if params.color_matrix is not None:
         frame = replace(frame, srgb_from_camera=camera.srgb_from_camera(params.color_matrix))
-    return develop(frame, choices["white_balances"].build(), choices["demosaicers"].build())
+    return develop(
+        frame, balance=choices["white_balances"].build(), demosaicer=choices["demosaicers"].build(), tone=params.tone
+    )
 
 
 @dataclass(frozen=True)
@@ -256,7 +260,11 @@ def _report(good: list["Converted"], bad: list["Failure"]) -> dict[str, Any]:
         "annotations_vanished": {item.row["source"]: item.num_vanished for item in good if item.num_vanished},
         "without_white_balance": _sources(good, lambda done: done.without_gains),
         "without_color_matrix": _sources(good, lambda done: not done.matrix_known),
-        "pattern_doubtful": _sources(good, lambda done: done.pattern_doubtful),
+        "suspicions": {
+            str(item.row["source"]): list(item.development.suspicions)
+            for item in good
+            if item.development and item.development.suspicions
+        },
     }
 
 
@@ -285,10 +293,9 @@ def _told(good: list["Converted"], bad: list["Failure"]) -> Iterator[Note]:
     without = [item for item in good if item.development and item.development.without_gains]
     if without:
         yield Note(f"{len(without)} camera files state no white balance of their own (report.json)")
-    for name in _sources(good, lambda done: done.pattern_doubtful):
-        yield Note(
-            f"{name}: its two greens differ, its pattern is probably wrong; state it (params.yaml: preprocess.pattern)"
-        )
+    for made in good:
+        for line in made.development.suspicions if made.development else ():
+            yield Note(f"{made.row['source']}: {line}; state what is right (params.yaml: preprocess)")
     if lost := sum(item.num_vanished for item in good):
         yield Note(f"{lost} annotations became smaller than a pixel and were left out (report.json)")
 

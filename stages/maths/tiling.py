@@ -144,6 +144,31 @@ def run(  # noqa: PLR0913, PLR0917 - one pass over a frame
     _share(corners, work, lambda: _Room(rows, columns, method.margin, method.num_scratch), min(num_threads, len(corners)))
 
 
+def pack(mosaic: NDArray[Any], pattern: str, at: Levels) -> NDArray[np.float32]:
+    """Gather each cell's four values as the channels of one pixel: red, green beside red, green beside blue, blue.
+
+    A last odd row or column is completed by its mirror image.
+
+    Args:
+        mosaic: (H, W) uint16 or float32.
+        pattern: its pattern.
+        at: its levels.
+
+    Returns:
+        (ceil(H / 2), ceil(W / 2), 4) float32.
+    """
+    red = bayer.check(pattern).index("R")
+    height, width = mosaic.shape
+    rows, columns = np.arange(_even(height)), np.arange(_even(width))
+    rows, columns = (np.where(i < n, i, max(n - 2, 0)) for i, n in ((rows, height), (columns, width)))
+    whole = mosaic[np.ix_(rows, columns)] if height % 2 or width % 2 else mosaic
+    out = np.empty((len(rows) // 2, len(columns) // 2, 4), np.float32)
+    for channel, place in enumerate((red, red ^ 1, red ^ 2, red ^ 3)):
+        values = (whole[place // 2 :: 2, place % 2 :: 2].astype(np.float32) - at.black[place]) * at.scale[place]
+        np.minimum(values, at.ceiling[place], out=out[..., channel])
+    return out
+
+
 def _share(
     corners: list[tuple[int, int]],
     work: Callable[[tuple[int, int], "_Room"], None],

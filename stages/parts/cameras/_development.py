@@ -1,17 +1,24 @@
-"""A camera file developed: the chain of ``maths.camera`` with the white balance and the demosaicer that were chosen."""
+"""A camera file developed: the chain of ``maths.camera`` in one pass over tiles, with the parts that were chosen.
+
+Levels and white balance enter while a tile is loaded, clipping, colour matrix, exposure and the sRGB curve while it is
+finished; between them stands the demosaicer. Only the mosaic and the result are as large as the frame.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stages.core import raw
-from stages.maths import bayer, camera
-from stages.maths.colour import srgb_from_linear
+from stages.maths import mosaic_statistics, tile_kernels, tiling
+from stages.maths.mosaic_statistics import MosaicStatistics
+from stages.parts.cameras import _tone
 
 Gains = tuple[float, float, float]
+Output = Literal["srgb", "linear_rgb", "packed_raw"]
+_CODES = tile_kernels.srgb_codes()
 
 
 @dataclass(frozen=True)
@@ -19,11 +26,13 @@ class Development:
     """A developed picture and what was done to it.
 
     Attributes:
-        image: (H, W, 3) uint8 srgb, upright.
+        image: upright: (H, W, 3) uint8 for ``srgb``, float32 for ``linear_rgb``, or (ceil(H/2), ceil(W/2), 4) float32 for
+            ``packed_raw``: red, green beside red, green beside blue, blue of each cell, balanced, black 0, white at least 1.
         gains: white balance used, the smallest 1.
         without_gains: the file states no white balance that is usable.
         matrix_known: the file (or the user) states the camera's colours; else they were taken for sRGB.
-        pattern_doubtful: the stated greens differ and the others agree (``maths.bayer.is_doubtful``).
+        suspicions: what the file states and its pixels contradict, one line each.
+        statistics: of the mosaic's digital numbers.
         clipped_share: share of saturated pixels in the mosaic.
         pattern: of the mosaic.
         black_level: used, of each position of the cell.
@@ -32,11 +41,12 @@ class Development:
         iso: sensitivity, or None.
     """
 
-    image: NDArray[np.uint8]
+    image: NDArray[Any]
     gains: Gains
     without_gains: bool
     matrix_known: bool
-    pattern_doubtful: bool
+    suspicions: tuple[str, ...]
+    statistics: MosaicStatistics
     clipped_share: float
     pattern: str
     black_level: tuple[float, ...]
@@ -45,31 +55,80 @@ class Development:
     iso: int | None
 
 
-def develop(
+def develop(  # noqa: PLR0913 - the chain's choices, each by name
     frame: raw.Frame,
-    balance: Callable[[NDArray[np.float32], str, Gains | None], Gains],
-    demosaic: Callable[[NDArray[np.float32], str], NDArray[np.float32]],
+    *,
+    balance: Callable[..., Gains],
+    demosaicer: tiling.Demosaicer,
+    tone: _tone.Params,
+    output: Output = "srgb",
+    num_threads: int = 1,
 ) -> Development:
     """Develop a camera file's frame.
+
+    Args:
+        frame: the camera file.
+        balance: a part of ``white_balances``.
+        demosaicer: a part of ``demosaicers``.
+        tone: what is done to tones and details.
+        output: what is made of it.
+        num_threads: threads that share the tiles; the result is the same for any.
 
     Raises:
         ValueError: the levels contradict each other or a gain is not positive.
     """
-    mosaic = camera.normalise(frame.mosaic, frame.black_level, frame.white_level)
-    red, green, blue = (float(gain) for gain in balance(mosaic, frame.pattern, frame.camera_gains))
-    matrix: NDArray[Any] = np.eye(3) if frame.srgb_from_camera is None else frame.srgb_from_camera
-    linear = camera.develop(mosaic, frame.pattern, (red, green, blue), matrix, demosaic)
-    least = min(red, green, blue)
+    statistics = mosaic_statistics.measure(frame.mosaic)
+    gains = _scaled(balance(frame.mosaic, frame.pattern, frame.camera_gains, frame.black_level, frame.white_level))
+    by_place = [gains["RGB".index(color)] for color in frame.pattern]
+    at = tiling.levels(frame.black_level, frame.white_level, by_place)
+    if output == "packed_raw":
+        image: NDArray[Any] = tiling.pack(frame.mosaic, frame.pattern, at)
+    else:
+        image = _colors(frame, at, demosaicer, _finish(frame, tone, statistics, output), output, num_threads)
+        image = _tone.retouch(tone, image)
     return Development(
-        image=np.ascontiguousarray(np.rot90(srgb_from_linear(linear), frame.quarter_turns)),
-        gains=(red / least, green / least, blue / least),
+        image=np.ascontiguousarray(np.rot90(image, frame.quarter_turns)),
+        gains=gains,
         without_gains=frame.camera_gains is None,
         matrix_known=frame.srgb_from_camera is not None,
-        pattern_doubtful=bayer.is_doubtful(mosaic, frame.pattern),
-        clipped_share=float((mosaic >= 1).mean()),
+        suspicions=tuple(mosaic_statistics.suspicions(statistics, frame.pattern, frame.black_level, frame.white_level)),
+        statistics=statistics,
+        clipped_share=statistics.share_from(frame.white_level),
         pattern=frame.pattern,
         black_level=frame.black_level,
         white_level=frame.white_level,
         camera=frame.camera,
         iso=frame.iso,
     )
+
+
+def _scaled(gains: Gains) -> Gains:
+    """Return the gains with the smallest 1: a saturated pixel then reaches at least 1 in each colour, and stays white."""
+    red, green, blue = (float(gain) for gain in gains)
+    least = min(red, green, blue)
+    if not least > 0:
+        raise ValueError(f"white balance gains are {red:g}, {green:g}, {blue:g}; expected positive numbers")
+    return red / least, green / least, blue / least
+
+
+def _colors(  # noqa: PLR0913, PLR0917 - one pass
+    frame: raw.Frame,
+    at: tiling.Levels,
+    demosaicer: tiling.Demosaicer,
+    finish: tiling.Finish,
+    output: Output,
+    num_threads: int,
+) -> NDArray[Any]:
+    out = np.empty((*frame.mosaic.shape, 3), np.uint8 if output == "srgb" else np.float32)
+    tiling.run(demosaicer, frame.mosaic, frame.pattern, at, finish, out, num_threads=num_threads)
+    return out
+
+
+def _finish(frame: raw.Frame, tone: _tone.Params, statistics: MosaicStatistics, output: Output) -> tiling.Finish:
+    """Return what turns a tile's camera colours into the output."""
+    factor, offset = _tone.linear_gain(tone, statistics, frame.pattern, frame.black_level, frame.white_level)
+    known = np.eye(3) if frame.srgb_from_camera is None else frame.srgb_from_camera
+    matrix, added = (known * factor).astype(np.float32), np.float32(offset)
+    if output == "srgb":
+        return lambda planes, out: tile_kernels.to_srgb(planes, matrix, added, _CODES, out)
+    return lambda planes, out: tile_kernels.to_linear(planes, matrix, added, out)

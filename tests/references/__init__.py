@@ -1,0 +1,1 @@
+"""Plain references: slow, obvious, in float64."""

@@ -8,7 +8,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from stages.core import raw
+from stages.core import dng_tags, raw, tiff
 from stages.core.errors import DataError
 from stages.maths import bayer
 from tests.raws import MATRIX, make_dng
@@ -36,12 +36,13 @@ def test_what_was_written_is_read(pattern: str, tmp_path: Path) -> None:
 
 
 def test_the_matrix_takes_camera_white_to_white() -> None:
-    """The matrix is the inverse of ColorMatrix x XYZ-from-sRGB with rows normalised; white stays white."""
-    frame = raw.read(make_dng(_mosaic()))
+    """Without a white balance of its own the matrix is LibRaw's: the inverse of ColorMatrix x XYZ-from-sRGB."""
+    frame = raw.read(make_dng(_mosaic(), neutral=(0, 1, 0)))
+    assert frame.camera_gains is None
     xyz = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]])
     camera = MATRIX @ xyz
     np.testing.assert_allclose(frame.srgb_from_camera, np.linalg.inv(camera / camera.sum(1, keepdims=True)), atol=2e-3)
-    np.testing.assert_allclose(frame.srgb_from_camera.sum(axis=1), 1.0, atol=1e-9)
+    np.testing.assert_allclose(raw.read(make_dng(_mosaic())).srgb_from_camera.sum(axis=1), 1.0, atol=1e-9)
 
 
 def _with_tags(mosaic: np.ndarray, tags: list, **fields) -> bytes:
@@ -82,7 +83,7 @@ def test_orientation_is_read(orientation: int, turns: int) -> None:
 @pytest.mark.parametrize("gains", [(1, 1, 1, 1), (0, 1, 0, 0), (2, 1, float("nan"), 0), (-1, 1, 2, 0), (0, 0, 0, 0)])
 def test_gains_that_say_nothing_are_none(gains) -> None:
     """Ones, zeros, NaN and negative gains are no white balance."""
-    assert raw.usable_gains(gains) is None
+    assert dng_tags.usable_gains(gains) is None
 
 
 def test_bad_files_end_in_one_line(tmp_path: Path) -> None:
@@ -103,19 +104,44 @@ def test_bad_files_end_in_one_line(tmp_path: Path) -> None:
         raw.read(tmp_path / "none.dng")
 
 
-def test_sensors_that_are_not_bayer_are_named() -> None:
-    """A monochrome sensor and an X-Trans pattern are refused by what they are."""
-    with pytest.raises(DataError, match=r"no mosaic|no Bayer|camera file"):
-        raw.read(_with_tags(_mosaic(), [(33422, 1, 4, bytes((0, 0, 0, 0)), True)]))
-    cell = bytes(
-        (1, 0, 1, 1, 2, 1, 2, 1, 2, 0, 1, 0, 1, 2, 1, 1, 0, 1, 1, 2, 1, 1, 0, 1, 0, 1, 0, 2, 1, 2, 1, 0, 1, 1, 2, 1)
-    )
+def _foreign(mosaic: np.ndarray, photometric: int, tags: list) -> bytes:
+    """Write a DNG of another kind of sensor."""
     out = io.BytesIO()
     with tifffile.TiffWriter(out, byteorder="<") as writer:
-        tags = [(50706, 1, 4, bytes((1, 4, 0, 0)), True), (33421, 3, 2, (6, 6), True), (33422, 1, 36, cell, True)]
-        writer.write(_mosaic(60, 60), photometric=32803, planarconfig=1, software=False, metadata=None, extratags=tags)
-    with pytest.raises(DataError):
-        raw.read(out.getvalue())
+        head = [(50706, 1, 4, bytes((1, 4, 0, 0)), True)]
+        writer.write(
+            mosaic, photometric=photometric, planarconfig=1, software=False, metadata=None, extratags=[*head, *tags]
+        )
+    return out.getvalue()
+
+
+X_TRANS = bytes((1, 0, 1, 1, 2, 1, 2, 1, 2, 0, 1, 0, 1, 2, 1, 1, 0, 1, 1, 2, 1, 1, 0, 1, 0, 1, 0, 2, 1, 2, 1, 0, 1, 1, 2, 1))
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (
+            _foreign(_mosaic(60, 60), 32803, [(33421, 3, 2, (6, 6), True), (33422, 1, 36, X_TRANS, True)]),
+            r"6 x 6 of .*X-Trans",
+        ),
+        (
+            _foreign(_mosaic(), 32803, [(33421, 3, 2, (2, 2), True), (33422, 1, 4, bytes(4), True)]),
+            "2 x 2 of 'RRRR'.*monochrome",
+        ),
+        (_foreign(_mosaic(), 32803, [(33421, 3, 2, (2, 2), True), (33422, 1, 4, bytes((0, 1, 3, 2)), True)]), "RG[?]B"),
+        (_foreign(_mosaic(), 1, []), "is monochrome"),
+        (_foreign(np.repeat(_mosaic()[..., None], 3, 2), 34892, []), "demosaiced already .LinearRaw."),
+    ],
+)
+def test_sensors_that_are_not_bayer_are_named(content: bytes, line: str, tmp_path: Path) -> None:
+    """X-Trans, monochrome, other colours and developed DNG files are refused by name, with what to do."""
+    (tmp_path / "other.dng").write_bytes(content)
+    with pytest.raises(DataError, match=line) as caught:
+        raw.read(tmp_path / "other.dng")
+    assert "other.dng" in str(caught.value)
+    assert "give the picture as PNG, JPEG or TIFF" in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_any_picture_is_read_by_content() -> None:
@@ -135,11 +161,12 @@ def test_any_picture_is_read_by_content() -> None:
 
 def test_broken_tags_do_not_stop_a_readable_file() -> None:
     """Name and ISO are a courtesy: a directory that leads out of the file leaves them out."""
-    assert raw._tags(b"II*\x00\xff\xff\xff\xff") == {}
-    assert raw._tags(b"II*\x00\x08\x00\x00\x00\xff\xff") == {}
-    assert raw._tags(b"") == {}
-    whole = make_dng(_mosaic())
-    assert raw._tags(whole[:120])[272] == ""
+    for content in (b"II*\x00\xff\xff\xff\xff", b"II*\x00\x08\x00\x00\x00\xff\xff", b"II*\x00\x00\x00\x00\x00"):
+        found = tiff.read(content)
+        assert found is not None
+        assert (found.first, found.exif, found.text(272), found.number(34855)) == ({}, {}, None, None)
+    assert tiff.read(b"") is None
+    assert tiff.read(make_dng(_mosaic())[:120]).first[256] == (50,)
 
 
 @pytest.mark.skipif(not REAL.exists(), reason="the real camera files are not here")

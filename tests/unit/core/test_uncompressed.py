@@ -1,0 +1,185 @@
+"""An uncompressed mosaic taken straight from the file is the frame that LibRaw gives, whatever the layout."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stages.core import raw, uncompressed
+from stages.core.errors import DataError
+from stages.core.frame import Frame
+from stages.maths import bayer
+
+COLORS = {"R": 0, "G": 1, "B": 2}
+
+
+def _write(mosaic: np.ndarray, tags: list | None = None, *, pattern: str = "RGGB", order: str = "<", **layout: Any) -> bytes:
+    """Write a DNG by tifffile in any layout."""
+    out = io.BytesIO()
+    base = [
+        (50706, 1, 4, bytes((1, 4, 0, 0)), True), (50708, 2, 0, "T", True), (33421, 3, 2, (2, 2), True),
+        (33422, 1, 4, bytes(COLORS[c] for c in pattern), True),
+        (50728, 5, 3, (1, 2, 1, 1, 7, 10), True),
+        (50721, 10, 9, tuple(v for n in (6722, -635, -963, -4287, 12460, 2028, -908, 2162, 5668) for v in (n, 10000)), True),
+    ]  # fmt: skip
+    with tifffile.TiffWriter(out, byteorder=order) as writer:
+        writer.write(
+            mosaic,
+            photometric=32803,
+            planarconfig=1,
+            software=False,
+            metadata=None,
+            extratags=[*base, *(tags or [])],
+            **layout,
+        )
+    return out.getvalue()
+
+
+def _mosaic(height: int = 40, width: int = 52) -> np.ndarray:
+    return np.random.default_rng(3).integers(0, 65536, (height, width)).astype(np.uint16)
+
+
+def _both(content: bytes, monkeypatch: pytest.MonkeyPatch) -> tuple[Frame, Frame]:
+    """Read straight and by LibRaw."""
+    with monkeypatch.context() as patch:
+        patch.setattr(raw.libraw, "decode", lambda content: pytest.fail("the straight way was not taken"))
+        straight = raw.read(content)
+    with monkeypatch.context() as patch:
+        patch.setattr(uncompressed, "is_plain", lambda directory: False)
+        return straight, raw.read(content)
+
+
+def _equal(one: Frame, other: Frame) -> None:
+    np.testing.assert_array_equal(one.mosaic, other.mosaic)
+    assert one.srgb_from_camera == pytest.approx(other.srgb_from_camera, abs=1e-12)
+    for name in ("pattern", "black_level", "white_level", "camera_gains", "quarter_turns", "camera", "iso"):
+        assert getattr(one, name) == getattr(other, name), name
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("layout", [{}, {"rowsperstrip": 7}, {"rowsperstrip": 100}, {"tile": (16, 32)}])
+def test_each_layout_gives_libraws_frame(order: str, layout: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """One strip, many strips and tiles, in both byte orders."""
+    mosaic = _mosaic()
+    straight, by_libraw = _both(_write(mosaic, order=order, **layout), monkeypatch)
+    _equal(straight, by_libraw)
+    np.testing.assert_array_equal(straight.mosaic, mosaic)
+    assert straight.mosaic.flags.writeable
+    assert straight.mosaic.flags.c_contiguous
+    assert straight.mosaic.dtype == np.dtype("=u2")
+
+
+def test_a_tile_larger_than_the_picture_is_read_right() -> None:
+    """Here LibRaw 0.22 takes the tile's rows for the picture's; the straight way does not."""
+    np.testing.assert_array_equal(raw.read(_write(_mosaic(), tile=(64, 64))).mosaic, _mosaic())
+
+
+@pytest.mark.parametrize("pattern", bayer.PATTERNS)
+@pytest.mark.parametrize(
+    "area", [(0, 0, 40, 52), (1, 0, 38, 50), (0, 1, 39, 51), (1, 1, 38, 50), (3, 2, 39, 51), (2, 2, 37, 49)]
+)
+@pytest.mark.parametrize("layout", [{}, {"tile": (16, 16)}])
+def test_each_active_area_gives_libraws_frame(
+    pattern: str, area: tuple, layout: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Odd margins cut the same lines, move pattern and black level alike, and each pixel keeps its colour and its level."""
+    black = [(50713, 3, 2, (2, 2), True), (50714, 3, 4, (100, 110, 120, 130), True), (50829, 4, 4, area, True)]
+    straight, by_libraw = _both(_write(_mosaic(), black, pattern=pattern, **layout), monkeypatch)
+    _equal(straight, by_libraw)
+    for phase, color in enumerate(straight.pattern):
+        y, x = area[0] % 2 + phase // 2, area[1] % 2 + phase % 2
+        stated = 2 * (y % 2) + x % 2
+        assert pattern[stated] == color
+        assert straight.black_level[phase] == 100 + 10 * stated
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        ([(50714, 3, 1, 77, True)], (77,) * 4),
+        ([(50713, 3, 2, (1, 2), True), (50714, 3, 2, (100, 120), True)], (100, 120, 100, 120)),
+        ([(50713, 3, 2, (2, 1), True), (50714, 3, 2, (100, 120), True)], (100, 100, 120, 120)),
+        ([(50713, 3, 2, (2, 2), True), (50714, 5, 4, (1, 2, 3, 2, 5, 2, 7, 2), True)], (0.5, 1.5, 2.5, 3.5)),
+        ([], (0,) * 4),
+    ],
+)
+def test_black_levels_of_each_shape(tags: list, expected: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One level, one of each column, of each row or of each position, whole or fractional."""
+    straight, by_libraw = _both(_write(_mosaic(), tags), monkeypatch)
+    _equal(straight, by_libraw)
+    assert straight.black_level == expected
+
+
+@pytest.mark.parametrize(("white", "turned", "turns"), [(1023, 1, 0), (4095, 3, 2), (16383, 6, 3), (65535, 8, 1)])
+def test_white_level_and_orientation(white: int, turned: int, turns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """10 to 16 bit and all quarter turns; without a white level it is 65,535."""
+    tags = [(50717, 4, 1, white, True), (274, 3, 1, turned, True), (34855, 3, 1, 800, True)]
+    straight, by_libraw = _both(_write(_mosaic(), tags), monkeypatch)
+    _equal(straight, by_libraw)
+    assert (straight.white_level, straight.quarter_turns, straight.iso) == (white, turns, 800)
+    assert raw.read(_write(_mosaic())).white_level == 65535
+
+
+def test_black_deltas_are_worked_into_the_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A black level of each row and column leaves one level; saturated pixels stay saturated."""
+    down, across = np.arange(40) % 5, np.arange(52) % 3
+    light = np.random.default_rng(0).integers(0, 3000, (40, 52))
+    mosaic = (100 + light + down[:, None] + across).astype(np.uint16)
+    mosaic[0, 0] = 4095
+    tags = [
+        (50714, 3, 1, 100, True), (50717, 4, 1, 4095, True),
+        (50715, 10, 52, tuple(v for n in across.tolist() for v in (n, 1)), True),
+        (50716, 10, 40, tuple(v for n in down.tolist() for v in (n, 1)), True),
+    ]  # fmt: skip
+    straight, by_libraw = _both(_write(mosaic, tags), monkeypatch)
+    _equal(straight, by_libraw)
+    assert straight.mosaic[0, 0] == 4095
+    found = straight.mosaic.astype(np.float64) - straight.black_level[0]
+    assert np.abs(found - light).ravel()[1:].max() <= 0.51
+
+
+def test_a_black_pattern_of_four_by_four_is_refused() -> None:
+    """LibRaw would take its first value for all; here it is one clear line."""
+    tags = [(50713, 3, 2, (4, 4), True), (50714, 3, 16, tuple(range(100, 116)), True)]
+    with pytest.raises(DataError, match=r"stated for 4 x 4 positions with 16 values; expected 1 x 1"):
+        raw.read(_write(_mosaic(), tags))
+
+
+@pytest.mark.parametrize("layout", [{}, {"rowsperstrip": 7}, {"tile": (16, 32)}])
+def test_a_file_cut_short_is_named(layout: dict[str, Any], tmp_path: Path) -> None:
+    """A file that ends anywhere before its pixels do is refused in one line, never read as noise or zeros."""
+    whole = _write(_mosaic(), **layout)
+    for end in (8, 100, len(whole) // 2, len(whole) - 600):
+        (tmp_path / "cut.dng").write_bytes(whole[:end])
+        with pytest.raises(DataError, match=r"cut\.dng: .*(copy it again|LibRaw knows)") as caught:
+            raw.read(tmp_path / "cut.dng")
+        assert "\n" not in str(caught.value)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 700), st.integers(0, 255), st.integers(0, 700), st.integers(0, 255))
+def test_damaged_tags_end_in_one_line(at: int, value: int, other: int, second: int) -> None:
+    """Any two bytes of the head may be wrong: the file is read, or refused in one line."""
+    whole = bytearray(_write(_mosaic(), rowsperstrip=9))
+    whole[at], whole[other] = value, second
+    message = ""
+    try:
+        raw.read(bytes(whole))
+    except DataError as error:
+        message = str(error)
+    assert "\n" not in message
+
+
+def test_a_mosaic_in_a_plain_tiff_is_read() -> None:
+    """A TIFF with a mosaic needs no DNG version."""
+    out = io.BytesIO()
+    tags = [(33421, 3, 2, (2, 2), True), (33422, 1, 4, bytes((2, 1, 1, 0)), True)]
+    tifffile.imwrite(out, _mosaic(), photometric=32803, planarconfig=1, metadata=None, extratags=tags)
+    frame = raw.read(out.getvalue())
+    np.testing.assert_array_equal(frame.mosaic, _mosaic())
+    assert (frame.pattern, frame.camera_gains, frame.srgb_from_camera) == ("BGGR", None, None)

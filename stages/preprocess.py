@@ -81,12 +81,15 @@ class Params(core.Params):
         return self
 
 
-def prepare(recipe: Mapping[str, Any], picture: Path | bytes | NDArray[Any]) -> Prepared:
+def prepare(
+    recipe: Mapping[str, Any], picture: Path | bytes | NDArray[Any] | raw.Frame, *, num_threads: int = 1
+) -> Prepared:
     """Convert one picture as the recipe says.
 
     Args:
         recipe: the content of ``recipe.json``.
-        picture: a file, its content, or (H, W, 3) or (H, W) uint8 srgb.
+        picture: a file, its content, (H, W, 3) or (H, W) uint8 srgb, or a camera file that was read already.
+        num_threads: threads that share a camera file's tiles.
 
     Raises:
         DataError: the picture cannot be read; a path is named.
@@ -94,17 +97,17 @@ def prepare(recipe: Mapping[str, Any], picture: Path | bytes | NDArray[Any]) -> 
     """
     seed, section = _section(json.dumps(recipe, sort_keys=True))
     params = section.values  # noqa: PD011 - no pandas here
-    source = raw.read_any(picture)
+    source = truth = picture if isinstance(picture, raw.Frame) else raw.read_any(picture)
     if not isinstance(source, raw.Frame) and params.simulate_raw:
         source = simulated.build(params.simulation, seed=seed)(source)
     if not isinstance(source, raw.Frame):
         return _placed(source, params, None)
     try:
-        done = _develop(source, section)
+        done = _develop(source, section, num_threads)
     except ValueError as error:
         name = f"{picture}: " if isinstance(picture, Path) else ""
         raise DataError(f"{name}{error}; state what is right (params.yaml: preprocess)") from error
-    return _placed(done.image, params, done)
+    return replace(_placed(done.image, params, done), truth=None if isinstance(truth, raw.Frame) else truth)
 
 
 def _placed(image: NDArray[np.uint8], values: Params, development: Development | None) -> Prepared:
@@ -121,7 +124,7 @@ def _section(recipe: str) -> tuple[int, core.Section[Params]]:
         raise ParamsError(f"the recipe lacks {error}; expected seed and preprocess (recipe.json)") from error
 
 
-def _develop(frame: raw.Frame, section: core.Section[Params]) -> Development:
+def _develop(frame: raw.Frame, section: core.Section[Params], num_threads: int) -> Development:
     """Run the camera chain with the parts chosen and the file's levels, or those stated instead."""
     params, choices = section.values, section.choices  # noqa: PD011 - no pandas here
     if params.pattern is not None:
@@ -133,7 +136,11 @@ def _develop(frame: raw.Frame, section: core.Section[Params]) -> Development:
     if params.color_matrix is not None:
         frame = replace(frame, srgb_from_camera=camera.srgb_from_camera(params.color_matrix))
     return develop(
-        frame, balance=choices["white_balances"].build(), demosaicer=choices["demosaicers"].build(), tone=params.tone
+        frame,
+        balance=choices["white_balances"].build(),
+        demosaicer=choices["demosaicers"].build(),
+        tone=params.tone,
+        num_threads=num_threads,
     )
 
 

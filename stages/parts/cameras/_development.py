@@ -39,6 +39,7 @@ class Development:
         white_level: used.
         camera: name, or None.
         iso: sensitivity, or None.
+        mosaic: what was developed, (H, W) uint16, not turned.
     """
 
     image: NDArray[Any]
@@ -53,6 +54,7 @@ class Development:
     white_level: float
     camera: str | None
     iso: int | None
+    mosaic: NDArray[np.uint16]
 
 
 def develop(  # noqa: PLR0913 - the chain's choices, each by name
@@ -99,6 +101,7 @@ def develop(  # noqa: PLR0913 - the chain's choices, each by name
         white_level=frame.white_level,
         camera=frame.camera,
         iso=frame.iso,
+        mosaic=frame.mosaic,
     )
 
 

@@ -18,11 +18,13 @@ class Prepared:
         image: (H, W, 3) uint8, srgb.
         placement: where the original lies in it.
         development: what the camera chain did; None for an ordinary picture.
+        truth: (H, W, 3) uint8 srgb that a simulated camera took, before sizing; None where nobody knows it.
     """
 
     image: NDArray[np.uint8]
     placement: geometry.Placement
     development: Development | None
+    truth: NDArray[np.uint8] | None = None
 
     @property
     def scale_x(self) -> float:

@@ -21,6 +21,8 @@ from stages.core.frame import Frame
 from stages.core.libraw import UnknownCameraError
 from stages.maths import bayer, calibration
 
+__all__ = ["Frame", "UnknownCameraError", "read", "read_any"]
+
 _TIFF_HEADS = (b"II*\x00", b"MM\x00*", b"II\x55\x00", b"IIRO", b"IIRS", b"MMOR", b"FUJIFILMCCD-RAW")
 _MODEL, _ISO, _DNG_MODEL, _ORIENTATION = 272, 34855, 50708, 274
 _TURNED = {1: 0, 3: 2, 6: 3, 8: 1}  # EXIF's orientation: counter-clockwise quarter turns that make the picture upright

@@ -154,7 +154,7 @@ class Scenes:
         for (c, layer), area in zip(objects, areas, strict=True):
             scene = painting.paint(scene, layer, np.array(INKS[plan.ink]) * rng.uniform(0.85, 1.0, 3))
             mask[area] = c + 1
-        content = _expose(scene, plan, seeds.generator(self.seed, "scenes", "noise", index))
+        content = _expose(scene, plan, seeds.derive(self.seed, "scenes", "noise", index))
         marks = tuple(
             Mark(CLASSES[c], painting.bounding_box(area), rle.encode(area))
             for (c, _), area in zip(objects, areas, strict=True)
@@ -230,9 +230,9 @@ def _groups(plan: Plan) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _expose(scene: NDArray[np.float64], plan: Plan, rng: np.random.Generator) -> bytes:
+def _expose(scene: NDArray[np.float64], plan: Plan, seed: int) -> bytes:
     camera, light = CAMERAS[plan.camera], LIGHTS[plan.light]
-    mosaic = sensor.expose(scene, camera, light.color, light.exposure, light.iso, rng)
+    mosaic = sensor.expose(scene, camera, light.color, light.exposure, light.iso, seed)
     return dng.encode(
         mosaic, pattern=camera.pattern, black_level=camera.black_level, white_level=camera.white_level,
         neutral=sensor.neutral(camera, light.color).tolist(), color_matrix=np.array(camera.color_matrix),

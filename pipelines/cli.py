@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -85,6 +86,31 @@ def predict(model: str, pictures: tuple[Path, ...], folder: Path | None, as_json
     from pipelines.show import show  # noqa: PLC0415 - only what a command needs is imported
 
     if show(model, list(pictures), min_score=min_score, folder=folder, as_json=as_json):
+        sys.exit(1)
+
+
+class _Develop(click.Command):
+    """A command whose options are the stage's parameters: they are loaded when it is called, not with every command."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Load the options."""
+        if not self.params:
+            from pipelines.develop.command import parameters  # noqa: PLC0415 - only what a command needs is imported
+
+            self.params = parameters()
+        return super().get_params(ctx)
+
+
+@app.command(cls=_Develop)
+def develop(**values: Any) -> None:
+    """Develop camera files to pictures: files, folders or patterns.
+
+    Options that are not given come from params.yaml; pictures keep their size without --size-px. A file that cannot be
+    developed gets one line; the others are developed, and the exit status is 1.
+    """
+    from pipelines.develop.command import run  # noqa: PLC0415 - only what a command needs is imported
+
+    if run(values):
         sys.exit(1)
 
 

@@ -1,0 +1,144 @@
+"""Develops many files: what one cannot do is told in one line, the others go on."""
+
+import os
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipelines.develop import finding, writing
+from pipelines.develop.one import develop_file
+from pipelines.view import View
+from stages.core.errors import RawlineError
+from stages.core.stage import Progress
+from stages.parts.cameras._prepared import Prepared
+
+_MAX_JOBS = 4  # files at a time; each holds its mosaic and its picture
+_NUMBERS, _SHORT = ("clipped", "suspicions"), ("size", "demosaicer", "clipped", "suspicions")
+_WIDE = 160  # columns of a table that goes to a file
+_CAUSES = {"black level": "--black-level", "white level": "--white-level", "pattern": "--pattern"}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one file: where it went and what the camera chain did, or a fault in one line."""
+
+    source: Path
+    target: Path
+    row: dict[str, Any] | None
+    warnings: tuple[str, ...] = ()
+    fault: str = ""
+
+
+def develop(
+    given: tuple[str, ...],
+    out: Path,
+    recipe: Mapping[str, Any],
+    *,
+    kind: str,
+    num_threads: int,
+) -> int:
+    """Develop files and tell what was done; return how many could not be.
+
+    Args:
+        given: files, folders, patterns.
+        out: folder of the results.
+        recipe: what is done, as ``recipe.json`` holds it.
+        kind: how results are written, a name of ``writing.KINDS``.
+        num_threads: threads in all.
+    """
+    found, faults = finding.find(given, simulate=recipe["preprocess"]["simulate_raw"])
+    results = [*_developed(found, out, recipe, kind, num_threads)]
+    _tell(results, faults)
+    return len(faults) + sum(bool(result.fault) for result in results)
+
+
+def _developed(
+    found: list[finding.Found], out: Path, recipe: Mapping[str, Any], kind: str, num_threads: int
+) -> Iterator[Result]:
+    """Develop all files, some at a time; results come in the files' order."""
+    jobs = max(1, min(num_threads, len(found), _MAX_JOBS))
+    own = {os.path.realpath(one.source) for one in found}
+
+    def work(one: finding.Found) -> Result:
+        target = out / one.name.with_name(one.name.name + writing.KINDS[kind])
+        if os.path.realpath(target) in own:
+            return Result(one.source, target, None, fault=f"{target} is a source itself; choose another folder (--out)")
+        try:
+            done = develop_file(one.source, target, recipe, kind, num_threads=num_threads // jobs)
+        except RawlineError as error:
+            return Result(one.source, target, None, fault=_as_option(str(error)))
+        except MemoryError:
+            return Result(one.source, target, None, fault=f"{one.source}: not enough memory; use fewer --threads")
+        return Result(one.source, target, _row(one, done, recipe), tuple(_warnings(one.source, done)))
+
+    with View("develop") as view, ThreadPoolExecutor(jobs) as pool:
+        try:
+            for number, result in enumerate(pool.map(work, found), start=1):
+                view.show(Progress(number, len(found), "files developed"))
+                yield result
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _as_option(text: str) -> str:
+    return text.replace("(params.yaml: preprocess)", "(rawline develop --help)")
+
+
+def _row(one: finding.Found, done: Prepared, recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a file's line of the table."""
+    made = done.development
+    values = recipe["preprocess"]
+    height, width = done.image.shape[:2]
+    if made is None:
+        return {"file": str(one.source), "size": f"{width} x {height}"}
+    guessed = values["white_balance"] == "camera" and made.without_gains
+    return {
+        "file": str(one.source),
+        "camera": made.camera or "unknown",
+        "size": f"{width} x {height}",
+        "demosaicer": values["demosaicer"],
+        "gains": " ".join(f"{gain:.2f}" for gain in made.gains) + (" (from the picture)" if guessed else ""),
+        "clipped": f"{made.clipped_share:.2%}",
+        "suspicions": len(made.suspicions),
+    }
+
+
+def _warnings(source: Path, done: Prepared) -> Iterator[str]:
+    """Say what a file states and its pixels contradict, and the option that mends it."""
+    for line in done.development.suspicions if done.development else ():
+        cause = next((flag for words, flag in _CAUSES.items() if f"stated {words}" in line), None)
+        yield f"{source}: {line}" + (f"; state the right one with {cause}" if cause else "")
+
+
+def _tell(results: list[Result], faults: list[str]) -> None:
+    """Print the table, the warnings, the faults and the sum."""
+    good = [result for result in results if result.row is not None]
+    if good:
+        _table([result.row or {} for result in good])
+    for result in good:
+        for line in result.warnings:
+            click.echo(f"warning: {line}", err=True)
+    bad = [*faults, *(result.fault for result in results if result.fault)]
+    for line in bad:
+        click.echo(f"rawline: {line}", err=True)
+    num_warned = sum(bool(result.warnings) for result in good)
+    warned = f", {num_warned} with warnings" if num_warned else ""
+    click.echo(f"{len(good)} files developed{warned}, {len(bad)} not")
+
+
+def _table(rows: list[dict[str, Any]]) -> None:
+    from rich.console import Console  # noqa: PLC0415 - only where a table is shown
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table()
+    heads = list(dict.fromkeys(head for row in rows for head in row))
+    for head in heads:
+        table.add_column(head, overflow="fold", justify="right" if head in _NUMBERS else "left", no_wrap=head in _SHORT)
+    for row in rows:
+        table.add_row(*(str(row.get(head, "")) for head in heads))
+    console = Console()
+    Console(width=None if console.is_terminal else _WIDE).print(table)

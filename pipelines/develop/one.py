@@ -1,0 +1,51 @@
+"""Develops one file: reads it, sends it through the stage's own conversion, writes the result whole or not at all."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipelines.develop import writing
+from stages import preprocess
+from stages.core import images, raw
+from stages.core.errors import DataError
+from stages.parts.cameras._prepared import Prepared
+
+PICTURES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"})
+
+
+def develop_file(source: Path, target: Path, recipe: Mapping[str, Any], kind: str, *, num_threads: int = 1) -> Prepared:
+    """Develop a camera file, or a picture that the recipe sends through a simulated camera, and write the result.
+
+    Args:
+        source: the file.
+        target: what is written; an older file there is replaced when the new one is whole.
+        recipe: what is done, as ``recipe.json`` holds it.
+        kind: how it is written, a name of ``writing.KINDS``.
+        num_threads: threads that share the tiles.
+
+    Returns:
+        What was written and how it was made.
+
+    Raises:
+        DataError: the file cannot be read or developed; it is named.
+        InfrastructureError: the disk is full.
+    """
+    picture = read(source, simulate=bool(recipe["preprocess"]["simulate_raw"]))
+    try:
+        done = preprocess.prepare(recipe, picture, num_threads=num_threads)
+    except DataError as error:
+        raise DataError(f"{source}: {error}") from error
+    writing.write(target, done.image, kind)
+    return done
+
+
+def read(source: Path, *, simulate: bool) -> Any:
+    """Read a camera file's frame, or with ``simulate`` also an ordinary picture.
+
+    A file whose name is neither a camera file's nor a picture's is tried as a camera file.
+    """
+    if source.suffix.lower() not in PICTURES or images.is_raw(source):
+        return raw.read(source)
+    if simulate:
+        return images.read_image(source)
+    raise DataError(f"{source} is no camera file but a picture; render it to a mosaic first with --simulate")

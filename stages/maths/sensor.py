@@ -2,7 +2,7 @@
 
 Steps, after T. Brooks et al., "Unprocessing Images for Learned Raw Denoising" (CVPR 2019): undo the tone curve and the sRGB
 curve, light the scene, turn linear sRGB into the camera's own colours, keep one colour per pixel, add shot and read noise,
-quantise above a black level. One pass, from bytes to digital numbers; noise belongs to a pixel's place (``maths.sensor_kernels``).
+quantise above a black level: one pass (``maths.sensor_kernels``). Noise belongs to a pixel's place.
 
 The way back is exact where nothing is lost: without noise and tone curve, with a matrix that leaves sRGB as it is, white
 light and an exposure at which white just reaches the white level, 12 bit and more above black give each 8-bit code back,

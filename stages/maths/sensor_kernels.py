@@ -1,4 +1,4 @@
-"""The simulated camera's inner loops: one pass from a picture to digital numbers, with noise that belongs to a pixel's place.
+"""The simulated camera's inner loops: one pass from a picture to digital numbers, with noise that belongs to a place.
 
 Each pair of neighbours draws from Philox 2x32-10 (J. K. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC
 2011) at the counter (column / 2, row) with the seed as its key, and becomes two Gaussian numbers by Box and Muller (1958).

@@ -81,6 +81,7 @@ def compared(judge: Evaluator, params: Params, seed: int) -> Iterator[tuple[int,
         c.removeprefix("group_"): [v if isinstance(v, str) else None for v in manifest[c]] for c in judge.data.groups()
     }
     ways = groups.groupings(columns)
+    strata = np.unique(manifest["label"].astype("string").fillna("").to_numpy(str), return_inverse=True)[1]
     measures = judge.measures()
     weights = statistics.resamples(len(manifest), params.num_bootstraps, seeds.generator(seed, "audit", "bootstrap"))
     num_tests = max(1, len(ways) * sum(m.judged for m in measures))
@@ -88,7 +89,9 @@ def compared(judge: Evaluator, params: Params, seed: int) -> Iterator[tuple[int,
     pairs = [(m, w) for m in measures for w in ways]
     for index, (measure, way) in enumerate(pairs):
         random = seeds.generator(seed, "audit", measure.name, *way.columns)
-        found = groups.compare(measure, way, weights, min_group=params.min_group, num_permutations=deals, random=random)
+        found = groups.compare(
+            measure, way, weights, min_group=params.min_group, num_permutations=deals, random=random, strata=strata
+        )
         yield index + 1, len(pairs), found
 
 

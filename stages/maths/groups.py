@@ -2,7 +2,10 @@
 
 The largest minus the smallest of several groups is above zero even when all are truly equal (12 equal groups of 20
 pictures: 21 points on average), so a gap is held against a permutation null: groups are dealt out anew among the
-pictures, whole pictures at a time, as if they had nothing to do with the outcome.
+pictures, whole pictures at a time, as if they had nothing to do with the outcome. They are dealt out among pictures of
+the same class: a group of difficult classes is not a group that is treated worse (conditional independence given the
+truth, as in equalised odds: M. Hardt, E. Price, N. Srebro, "Equality of Opportunity in Supervised Learning", NeurIPS 2016).
+Where each class stands in one group alone, nothing tells the group from its classes, and nothing is compared.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +21,7 @@ from stages.maths.measures import Estimate, Measure, estimate
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 CHUNK = 250  # permutations at a time; bounds memory
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class Comparison:
         estimates: the figure of each group, in the order of ``grouping.names``.
         compared: which groups are large enough, and their figure defined, to be compared.
         p: chance of so large a gap if groups meant nothing; None with fewer than two groups to compare.
+        tails: for each group compared, the chance of so low a figure if groups meant nothing; empty where ``p`` is None.
     """
 
     measure: Measure
@@ -52,6 +57,7 @@ class Comparison:
     estimates: tuple[Estimate, ...]
     compared: tuple[int, ...]
     p: float | None
+    tails: tuple[float, ...] = ()
 
     @property
     def best(self) -> int:
@@ -111,6 +117,7 @@ def compare(  # noqa: PLR0913 - what to compare, and how hard to look
     min_group: int,
     num_permutations: int,
     random: np.random.Generator,
+    strata: Codes | None = None,
 ) -> Comparison:
     """Return a measure by group, and the chance of its gap.
 
@@ -121,22 +128,41 @@ def compare(  # noqa: PLR0913 - what to compare, and how hard to look
         min_group: groups with fewer pictures are shown but not compared.
         num_permutations: deals behind the chance; it cannot come out below 1 / (this + 1).
         random: where the deals come from.
+        strata: (N,) the class of each picture; None where they have none.
     """
     codes = grouping.codes
+    classes = np.zeros(codes.size, np.int64) if strata is None else strata
     found = tuple(estimate(measure, codes == g, weights) for g in range(len(grouping.names)))
     compared = tuple(g for g, e in enumerate(found) if np.isfinite(e.value) and e.num_pictures >= min_group)
-    p = None
-    if len(compared) > 1 and measure.judged:
-        value = max(found[g].value for g in compared) - min(found[g].value for g in compared)
-        null = gap_null(measure, codes, compared, num_permutations, random)
-        p = float((1 + np.count_nonzero(null >= value - 1e-12)) / (1 + null.size))
-    return Comparison(measure, grouping, found, compared, p)
+    if not (len(compared) > 1 and measure.judged and _is_separable(codes, compared, classes)):
+        return Comparison(measure, grouping, found, compared, None)
+    values = np.array([found[g].value for g in compared])
+    dealt = dealt_figures(measure, codes, compared, num_permutations, random, classes)
+    p = _chance(_gaps(dealt) >= np.ptp(values) - _ROUNDING)
+    tails = tuple(_chance(row <= value + _ROUNDING) for row, value in zip(dealt, values, strict=True))
+    return Comparison(measure, grouping, found, compared, p, tails)
 
 
-def gap_null(
-    measure: Measure, codes: Codes, compared: Sequence[int], num_permutations: int, random: np.random.Generator
+def _chance(happened: NDArray[np.bool_]) -> float:
+    """Return the share of deals in which it happened, the observed one among them."""
+    return float((1 + np.count_nonzero(happened)) / (1 + happened.size))
+
+
+def _is_separable(codes: Codes, compared: Sequence[int], strata: Codes) -> bool:
+    """Tell whether any class has pictures in two of the groups."""
+    inside = np.isin(codes, compared)
+    return any(np.unique(codes[inside & (strata == s)]).size > 1 for s in np.unique(strata[inside]))
+
+
+def dealt_figures(  # noqa: PLR0913, PLR0917 - what to deal, and how
+    measure: Measure,
+    codes: Codes,
+    compared: Sequence[int],
+    num_permutations: int,
+    random: np.random.Generator,
+    strata: Codes | None = None,
 ) -> Floats:
-    """Deal the groups out anew among the pictures and return the gaps that come of it.
+    """Deal the groups out anew among the pictures of each class and return the figures that come of it.
 
     Args:
         measure: the figure.
@@ -144,22 +170,35 @@ def gap_null(
         compared: at least two codes.
         num_permutations: how many deals.
         random: where they come from.
+        strata: (N,) the class of each picture; None deals among all.
 
     Returns:
-        (num_permutations,) gaps; one where a group's figure is undefined counts the groups that are defined.
+        (len(compared), num_permutations) figures, NaN where undefined.
     """
     members = np.flatnonzero(np.isin(codes, compared))
-    gaps = []
+    classes = np.zeros(members.size, np.int64) if strata is None else strata[members]
+    alike = [np.flatnonzero(classes == s) for s in np.unique(classes)]
+    figures = []
     for start in range(0, num_permutations, CHUNK):
         deals = np.tile(codes[members], (min(CHUNK, num_permutations - start), 1))
-        random.permuted(deals, axis=1, out=deals)
-        figures = np.stack([_dealt(measure, deals == g, members, codes.size) for g in compared])
-        top, bottom = (
-            np.where(np.isnan(figures), -np.inf, figures).max(0),
-            np.where(np.isnan(figures), np.inf, figures).min(0),
-        )
-        gaps.append(np.where(top >= bottom, top - bottom, 0.0))
-    return np.concatenate(gaps)
+        for places in alike:
+            deals[:, places] = random.permuted(deals[:, places], axis=1)
+        figures.append(np.stack([_dealt(measure, deals == g, members, codes.size) for g in compared]))
+    return np.concatenate(figures, axis=1)
+
+
+def gap_null(
+    measure: Measure, codes: Codes, compared: Sequence[int], num_permutations: int, random: np.random.Generator
+) -> Floats:
+    """Return (num_permutations,) gaps between groups that mean nothing; see ``dealt_figures``."""
+    return _gaps(dealt_figures(measure, codes, compared, num_permutations, random))
+
+
+def _gaps(figures: Floats) -> Floats:
+    """Return largest minus smallest of each deal; undefined figures do not count."""
+    top = np.where(np.isnan(figures), -np.inf, figures).max(0)
+    bottom = np.where(np.isnan(figures), np.inf, figures).min(0)
+    return np.where(top >= bottom, top - bottom, 0.0)
 
 
 def _dealt(measure: Measure, taken: NDArray[np.bool_], members: NDArray[np.intp], num: int) -> Floats:

@@ -132,17 +132,21 @@ def from_confusions(  # noqa: PLR0913, PLR0917 - three of them say what the figu
 ) -> Measure:
     """Build the mean over classes of a figure that is read from one confusion matrix over all pictures.
 
+    Classes that do not occur in the truth are left out: else, in a group of pictures that lacks a class, one pixel of it
+    said by mistake would count as a whole class missed.
+
     Args:
         name: see ``Measure``.
         title: see ``Measure``.
         unit: see ``Measure``.
         tables: (N, K * K) array or scipy sparse array: the confusion matrix of each picture, row by row.
         num_classes: K.
-        read: (M, K, K) to (M, K), NaN for a class that is absent; those are dropped from the mean.
+        read: (M, K, K), row = truth, to (M, K), NaN where undefined; those are dropped from the mean.
         judged: see ``Measure``.
     """
 
     def values(weights: Floats) -> Floats:
-        return confusions.mean_defined(read(np.asarray(weights @ tables).reshape(-1, num_classes, num_classes)))
+        found = np.asarray(weights @ tables).reshape(-1, num_classes, num_classes)
+        return confusions.mean_defined(np.where(found.sum(-1) > 0, read(found), np.nan))
 
     return Measure(name, title, unit, np.asarray(tables.sum(axis=1), np.float64).ravel(), values, judged=judged)

@@ -2,7 +2,8 @@
 
 FAIL needs proof: a gap above the limit that chance does not explain (permutation null, Holm's correction over all
 comparisons of the audit), or a group whose figure is below the floor beyond doubt (upper bound at a level corrected
-for the number of groups). PASS needs proof too: the interval of every gap below the limit and of every group above
+for the number of groups); an intersection of two columns, whose classes may all be difficult ones, must also fare worse than
+pictures of the same classes do. PASS needs proof too: the interval of every gap below the limit and of every group above
 the floor. What is neither is UNDECIDED, with the number of pictures that would settle it.
 """
 
@@ -94,7 +95,9 @@ def _finding(comparison: Comparison, p: float | None, limits: Limits, strict: fl
     value, _, high = comparison.gap(LEVEL)
     gap_fails = p < limits.alpha and value > limits.max_gap
     found = [comparison.estimates[g] for g in comparison.compared]
-    floor_fails = any(e.at(strict)[2] < limits.min_worst_group for e in found)
+    alone = len(comparison.grouping.columns) == 1
+    worse = [alone or tail < limits.alpha for tail in comparison.tails]
+    floor_fails = any(e.at(strict)[2] < limits.min_worst_group and w for e, w in zip(found, worse, strict=True))
     if gap_fails or floor_fails:
         return Finding(comparison, p, FAIL, gap_fails, floor_fails)
     if high <= limits.max_gap and all(e.at(LEVEL)[1] >= limits.min_worst_group for e in found):

@@ -91,6 +91,9 @@ def sentence(finding: Finding, limits: Limits) -> str:
     comparison = finding.comparison
     column = " x ".join(comparison.grouping.columns)
     if finding.p is None:
+        if len(comparison.compared) > 1:
+            title = comparison.measure.title
+            return f"{column}: no class has pictures in two groups, so {title} cannot tell group from class."
         return f"{column}: fewer than two groups are large enough to compare {comparison.measure.title}."
     gap = interval(*comparison.gap())
     worst, best = comparison.estimates[comparison.worst], comparison.estimates[comparison.best]

@@ -76,3 +76,58 @@ def test_the_gap_of_any_figure_can_be_judged() -> None:
     assert low < 0.2 < high
     assert high - low < 0.12
     assert value == pytest.approx(figures[:60].mean() - figures[60:].mean())
+
+
+def _harder_class(num: int = 200) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return outcomes, classes and groups where class 1 is difficult (60 % right) and group 1 holds nearly only class 1."""
+    random = np.random.default_rng(11)
+    classes = np.repeat([0, 1], num)
+    codes = np.where(random.random(2 * num) < 0.9, classes, 1 - classes)
+    right = random.random(2 * num) < np.where(classes == 1, 0.6, 0.98)
+    return right, classes, codes
+
+
+def test_a_group_of_difficult_classes_is_not_taken_for_one_treated_worse() -> None:
+    """A gap that the classes explain is chance when dealt within classes, and a finding when dealt across them."""
+    right, classes, codes = _harder_class()
+    grouping = groups.Grouping(("g",), ("a", "b"), codes)
+    how = {"min_group": 10, "num_permutations": 500}
+    ones = np.ones((1, right.size))
+    blind = groups.compare(accuracy(right), grouping, ones, random=np.random.default_rng(0), **how)
+    aware = groups.compare(accuracy(right), grouping, ones, random=np.random.default_rng(0), strata=classes, **how)
+    assert blind.p == pytest.approx(1 / 501)
+    assert aware.p > 0.1
+    assert min(aware.tails) > 0.05
+
+
+def test_a_group_treated_worse_is_found_within_its_classes() -> None:
+    """Where one group fails in every class, dealing within classes finds it, and which group it is."""
+    right, classes, codes = _harder_class()
+    right &= (codes == 0) | (np.random.default_rng(3).random(right.size) < 0.6)
+    grouping = groups.Grouping(("g",), ("a", "b"), codes)
+    found = groups.compare(
+        accuracy(right),
+        grouping,
+        np.ones((1, right.size)),
+        min_group=10,
+        num_permutations=500,
+        random=np.random.default_rng(0),
+        strata=classes,
+    )
+    assert found.p < 0.01
+    assert found.tails[1] < 0.01 < found.tails[0]
+
+
+def test_groups_without_a_class_in_common_are_not_compared() -> None:
+    """Where a group is a class, nothing tells one from the other, and no chance is given."""
+    right, classes, _ = _harder_class()
+    found = groups.compare(
+        accuracy(right),
+        groups.Grouping(("g",), ("a", "b"), classes),
+        np.ones((1, right.size)),
+        min_group=10,
+        num_permutations=100,
+        random=np.random.default_rng(0),
+        strata=classes,
+    )
+    assert (found.p, found.tails) == (None, ())

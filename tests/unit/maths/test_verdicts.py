@@ -104,3 +104,21 @@ def test_a_gap_at_the_limit_names_no_number() -> None:
     found = audit(right, {"g": np.repeat(["a", "b"], 100)}, random)[0]
     assert (found.verdict, found.more) == (UNDECIDED, None)
     assert found.comparison.gap()[0] == pytest.approx(0.1)
+
+
+def test_an_intersection_of_difficult_classes_does_not_fail_the_floor() -> None:
+    """A cell that lies below the floor because its class is difficult fails nothing; one that is treated worse does."""
+    random = np.random.default_rng(8)
+    columns = {"a": np.tile(np.repeat(["x", "y"], 100), 4), "b": np.repeat(["u", "v"], 400)}
+    cell = (columns["a"] == "x") & (columns["b"] == "u")
+    classes = np.where(cell & (np.arange(800) % 10 > 0), 1, 0)
+    hard = random.random(800) < np.where(classes == 1, 0.5, 0.99)
+    treated = random.random(800) < np.where(cell, 0.5, 0.99)
+    for right, fails in ((hard, False), (treated, True)):
+        both = groups.groupings({k: list(v) for k, v in columns.items()})[-1]
+        measure = measures.proportion("accuracy", "accuracy", "pictures", right.astype(float), np.ones(800))
+        strata = classes if right is hard else (np.arange(800) % 2)
+        found = groups.compare(
+            measure, both, np.ones((1, 800)), min_group=10, num_permutations=400, random=random, strata=strata
+        )
+        assert verdicts.judge([found], verdicts.Limits(0.99, 0.8, 0.05))[0].floor_fails == fails

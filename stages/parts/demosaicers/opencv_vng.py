@@ -1,0 +1,20 @@
+"""OpenCV's variable number of gradients (E. Chang, S. Cheung, D. Pan 1999).
+
+It knows 8 bit only, so that linear shadows lose their steps: meant for comparisons.
+"""
+
+import cv2
+import numpy as np
+
+from stages.core import params as core
+from stages.maths.tiling import Demosaicer
+from stages.parts.demosaicers._opencv import demosaicer
+
+
+class Params(core.Params):
+    """The library leaves no choices."""
+
+
+def build(params: Params) -> Demosaicer:  # noqa: ARG001 - the family's form
+    """Return the demosaicer; see the family's head."""
+    return demosaicer(cv2.COLOR_BAYER_RGGB2RGB_VNG, np.uint8)

@@ -1,7 +1,7 @@
 """OpenCV's demosaicers.
 
-They see the whole frame; its mirrored margin keeps OpenCV's own treatment of borders, which repeats the pixels further in, out
-of the picture and makes frames for which it returns zeros (2 x 2) large enough. Values outside 0..1 are clipped.
+They see the whole frame; its mirrored margin keeps OpenCV's own treatment of borders, which repeats the pixels further in,
+out of the picture and makes frames for which it returns zeros (2 x 2) large enough. Values outside 0..1 are clipped.
 """
 
 from typing import Any

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.maths.calibration import Calibration
+from stages.maths import calibration as maths
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,19 @@ class Frame:
     quarter_turns: int = 0
     camera: str | None = None
     iso: int | None = None
-    calibration: Calibration | None = None
+    calibration: maths.Calibration | None = None
+
+    def matrix_for(self, gains: tuple[float, float, float]) -> NDArray[np.float64] | None:
+        """Return linear sRGB from colours that these gains balanced; None where the colours are unknown.
+
+        A white balance found otherwise than by the camera means another light, and so another matrix.
+        """
+        if self.calibration is None:
+            return self.srgb_from_camera
+        try:
+            return maths.srgb_from_camera(self.calibration, gains)
+        except ValueError:  # no light there is: the gains are a matter of taste
+            return self.srgb_from_camera
 
     @property
     def size(self) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """Camera files are decoded with their true levels, or refused in one line."""
 
+import dataclasses
 import io
 from pathlib import Path
 
@@ -185,3 +186,15 @@ def test_real_files_say_what_is_known_of_them() -> None:
             has_gains,
             size,
         )
+
+
+def test_another_white_balance_has_another_matrix() -> None:
+    """The camera's own gains give the file's matrix, others the one for their light, impossible ones the file's again."""
+    frame = raw.read(make_dng(_mosaic()))
+    assert frame.camera_gains is not None
+    np.testing.assert_array_equal(frame.matrix_for(frame.camera_gains), frame.srgb_from_camera)
+    other = frame.matrix_for((1.2, 1.0, 2.5))
+    assert np.abs(other - frame.srgb_from_camera).max() > 0.02
+    np.testing.assert_allclose(other.sum(axis=1), 1, atol=1e-9)
+    np.testing.assert_array_equal(frame.matrix_for((1.0, 1.0, 1000.0)), frame.srgb_from_camera)
+    assert dataclasses.replace(frame, calibration=None, srgb_from_camera=None).matrix_for((1.0, 1.0, 1.0)) is None

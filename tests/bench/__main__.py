@@ -11,6 +11,7 @@ from rich.table import Table
 from tests.bench.harness import Entry
 
 OUT = Path("bench.json")
+WIDTH = 130  # columns the table needs
 
 
 def parts() -> list[str]:
@@ -45,7 +46,8 @@ def main() -> int:
     for part in [only] if only else parts():
         print(f"measuring {part} ...", flush=True)
         entries += import_module(f"tests.bench.bench_{part}").measure()
-    Console().print(table(entries))
+    console = Console()
+    Console(width=max(console.width, WIDTH)).print(table(entries))
     OUT.write_text(json.dumps(merge(entries, only), indent=1) + "\n", encoding="utf-8")
     print(f"written to {OUT}")
     return 0

@@ -1,23 +1,47 @@
-"""The camera: quality on Kodak and McMaster, speed beside the libraries.
+"""The camera: quality on Kodak and McMaster, speed beside the libraries, the whole chain, files in and out.
 
-Protocol: RGGB mosaics of the 8-bit references, a border of 10 px left out, the mean over pictures of the CPSNR.
+Protocol of quality: RGGB mosaics of the 8-bit references, a border of 10 px left out, the mean over pictures of the CPSNR.
+Speed is one thread's unless said; rivals are timed in turns with ours on the same frame, and where ours writes to memory that
+was there before, so does the rival if it can.
+``default`` is the demosaicer of ``params.yaml``, ``fast`` is malvar2004.
 """
 
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import colour_demosaicing
 import cv2
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 
-from stages.core import images
-from stages.parts.demosaicers import bilinear, malvar2004
+from pipelines.develop.one import develop_file
+from stages.core import dng, images, parts, raw
+from stages.maths import tile_kernels, tiling
+from stages.parts.cameras import _tone
+from stages.parts.cameras._development import develop
+from stages.parts.white_balances import camera as camera_balance
+from tests.bench import rivals
 from tests.bench.harness import SHARED, Entry, race
 
 BORDER = 10
+HEIGHT, WIDTH = 2048, 3072
+FAST = "malvar2004"
+SECTION = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))
+RECIPE = {"seed": SECTION["seed"], "preprocess": SECTION["preprocess"] | {"fit": "none", "size_px": None}}
+DEFAULT = str(RECIPE["preprocess"]["demosaicer"])
+MATRIX = np.array([[0.6722, -0.0635, -0.0963], [-0.4287, 1.2460, 0.2028], [-0.0908, 0.2162, 0.5668]])
 Demosaicer = Callable[[NDArray[np.float32], str], NDArray[np.float32]]
+
+
+def build(name: str) -> tiling.Demosaicer:
+    """Build a demosaicer by its name."""
+    module = parts.load("demosaicers", name, "bench")
+    found: tiling.Demosaicer = module.build(module.Params())
+    return found
 
 
 def mosaic(image: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -42,30 +66,96 @@ def quality(method: Demosaicer, files: list[Path]) -> float:
 
 
 def measure() -> list[Entry]:
-    """Measure both demosaicers beside their library twins."""
-    ours: dict[str, Demosaicer] = {
-        "bilinear": bilinear.build(bilinear.Params()),
-        "malvar2004": malvar2004.build(malvar2004.Params()),
-    }
-    twins: dict[str, Callable[[Any, str], Any]] = {
-        "bilinear": colour_demosaicing.demosaicing_CFA_Bayer_bilinear,
-        "malvar2004": colour_demosaicing.demosaicing_CFA_Bayer_Malvar2004,
-    }
+    """Measure quality, demosaicing, chain and files."""
     cv2.setNumThreads(1)
-    entries = _qualities(ours) if SHARED.exists() else []
-    frame = np.random.default_rng(0).random((1024, 1536), dtype=np.float32)
-    for name, method in ours.items():
-        mine, theirs = race(lambda m=method: m(frame, "RGGB"), lambda n=name: twins[n](frame, "RGGB"))  # type: ignore[misc]
-        entries.append(
-            Entry(f"camera.speed.{name}", frame.size / mine / 1e6, "MPix/s, 1 thread", "colour-demosaicing", theirs / mine)
-        )
-    return entries
+    scene = photograph()
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "frame.dng"
+        file.write_bytes(as_dng(scene))
+        return [*qualities(), *demosaicing(mosaic(scene), file), *chains(file), *files(file)]
 
 
-def _qualities(ours: dict[str, Demosaicer]) -> list[Entry]:
-    sets = {"kodak": sorted((SHARED / "kodak").glob("*.png")), "mcmaster": sorted((SHARED / "mcmaster").glob("*.tif"))}
-    return [
-        Entry(f"camera.cpsnr.{group}.{name}", quality(method, files), "dB")
-        for group, files in sets.items()
-        for name, method in ours.items()
+def photograph() -> NDArray[np.uint8]:
+    """Return a frame of 6 megapixels with the detail of photographs where there are some, else noise."""
+    pictures = sorted((SHARED / "kodak").glob("*.png"))
+    if not pictures:
+        return np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+    tiles = [
+        np.ascontiguousarray(p if p.shape[0] < p.shape[1] else p.swapaxes(0, 1)) for p in map(images.read_image, pictures)
     ]
+    return np.block([[[tiles[(4 * y + x) % len(tiles)]] for x in range(4)] for y in range(4)])[:HEIGHT, :WIDTH]
+
+
+def as_dng(scene: NDArray[np.uint8]) -> bytes:
+    """Encode a scene as an uncompressed 14-bit DNG with a camera's black, white balance and colours."""
+    numbers = (512 + mosaic(scene) ** 2.2 * (15871 - 512)).astype(np.uint16)
+    camera = {"black_level": [512.0] * 4, "white_level": 15871, "neutral": [0.5, 1.0, 0.7], "color_matrix": MATRIX}
+    return dng.encode(numbers, pattern="RGGB", model="Bench", iso=100, **camera)
+
+
+def qualities() -> Iterator[Entry]:
+    """Measure each demosaicer on both sets."""
+    for group, pattern in (("kodak", "*.png"), ("mcmaster", "*.tif")):
+        references = sorted((SHARED / group).glob(pattern))
+        if not references:
+            continue
+        found = {name: quality(build(name), references) for name in parts.known("demosaicers")}
+        aliases = {"default": found[DEFAULT], "fast": found[FAST]}
+        for name, value in {**aliases, **found}.items():
+            yield Entry(f"camera.cpsnr.{group}.{name}", value, "dB")
+
+
+def into(method: tiling.Demosaicer, frame: NDArray[np.float32], out: NDArray[np.float32]) -> Callable[[], None]:
+    """Return a call that demosaics a frame into memory that is there."""
+    return lambda: tiling.run(method, frame, "RGGB", tiling.AS_IT_IS, tile_kernels.interleave, out)
+
+
+def demosaicing(frame: NDArray[np.float32], file: Path) -> Iterator[Entry]:
+    """Time demosaicing alone."""
+    out, content = np.empty((*frame.shape, 3), np.float32), file.read_bytes()
+    small = np.ascontiguousarray(frame[:512, :768])
+    menon = colour_demosaicing.demosaicing_CFA_Bayer_Menon2007
+    default, fast = build(DEFAULT), build(FAST)
+    mine, theirs = race(into(default, frame, out), lambda: menon(small, "RGGB"), rounds=3)
+    yield speed("default_vs_colour_menon", frame.size / mine, "colour-demosaicing Menon 2007", small.size / theirs)
+    mine, theirs = race(into(default, frame, out), rivals.libraw(content, "AHD", developed=False))
+    yield speed("default_vs_libraw_ahd", frame.size / mine, "LibRaw AHD", frame.size / theirs)
+    mine, theirs = race(into(fast, frame, out), lambda: rivals.filter2d_malvar(frame, out))
+    yield speed("fast_vs_filter2d_malvar", frame.size / mine, "cv2.filter2D Malvar", frame.size / theirs)
+    for name in parts.known("demosaicers"):
+        mine, theirs = race(into(build(name), frame, out), lambda: rivals.filter2d_malvar(frame, out), rounds=2)
+        yield speed(name, frame.size / mine, "cv2.filter2D Malvar", frame.size / theirs)
+
+
+def speed(name: str, ours: float, rival: str, theirs: float, group: str = "speed") -> Entry:
+    """Return an entry of pixels a second beside a rival's."""
+    return Entry(f"camera.{group}.{name}", ours / 1e6, "MPix/s, 1 thread", f"{rival} {theirs / 1e6:.3g}", ours / theirs)
+
+
+def chain(frame: raw.Frame, name: str, num_threads: int = 1) -> Callable[[], Any]:
+    """Return a call that develops a decoded frame to sRGB uint8 as the stage does."""
+    balance = camera_balance.build(camera_balance.Params(**RECIPE["preprocess"]["camera"]))
+    tone, method = _tone.Params(**RECIPE["preprocess"]["tone"]), build(name)
+    return lambda: develop(frame, balance=balance, demosaicer=method, tone=tone, num_threads=num_threads)
+
+
+def chains(file: Path) -> Iterator[Entry]:
+    """Time the whole chain from the decoded mosaic to sRGB uint8."""
+    frame, content = raw.read(file), file.read_bytes()
+    pixels = frame.mosaic.size
+    for key, name, rival in (("default_vs_rawpy_ahd", DEFAULT, "AHD"), ("fast_vs_rawpy_linear", FAST, "LINEAR")):
+        mine, theirs = race(chain(frame, name), rivals.libraw(content, rival, developed=True))
+        yield speed(key, pixels / mine, f"rawpy {rival}", pixels / theirs, "chain")
+    two, one = race(chain(frame, DEFAULT, 2), chain(frame, DEFAULT, 1))
+    yield Entry("camera.chain.two_threads", one / two, "times one thread", "one thread", one / two)
+
+
+def files(file: Path) -> Iterator[Entry]:
+    """Time a file in, a file out, on one thread: uncompressed DNG to TIFF and to JPEG."""
+    pixels = raw.read(file).mosaic.size
+    for key, name in (("default", DEFAULT), ("fast", FAST)):
+        recipe = {**RECIPE, "preprocess": RECIPE["preprocess"] | {"demosaicer": name, name: {}}}
+        to = {kind: partial(develop_file, file, file.with_suffix(f".{kind}"), recipe, kind) for kind in ("tiff", "jpg")}
+        mine, other = race(to["tiff"], to["jpg"])
+        yield Entry(f"camera.end_to_end.{key}_mpix_s", pixels / mine / 1e6, "MPix/s, DNG to TIFF, 1 thread")
+        yield Entry(f"camera.end_to_end.{key}_jpeg_mpix_s", pixels / other / 1e6, "MPix/s, DNG to JPEG, 1 thread")

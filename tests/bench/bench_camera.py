@@ -1,7 +1,7 @@
 """The camera: quality on Kodak and McMaster, speed beside the libraries, the whole chain, files in and out.
 
 Protocol of quality: RGGB mosaics of the 8-bit references, a border of 10 px left out, the mean over pictures of the CPSNR.
-Speed is one thread's unless said; rivals are timed in turns with ours on the same frame, and where ours writes to memory that
+Speed is one thread's unless said; rivals are timed in turns with ours on the same frame; where ours writes to memory that
 was there before, so does the rival if it can.
 ``default`` is the demosaicer of ``params.yaml``, ``fast`` is malvar2004.
 """

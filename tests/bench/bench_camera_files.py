@@ -78,13 +78,13 @@ def _telling(mosaic: NDArray[np.uint16]) -> list[Entry]:
         """Do the same in numpy: cells without a saturated pixel, both greens as one, their means."""
         cells = (mosaic - np.float32(64)) / np.float32(4031)
         cells = cells.reshape(SIZE[0] // 2, 2, SIZE[1] // 2, 2).transpose(0, 2, 1, 3).reshape(-1, 4).clip(0)
-        cells = cells[cells.max(axis=1) < 0.98]  # noqa: PLR2004 - as ours
+        cells = cells[cells.max(axis=1) < 0.98]
         return np.asarray(cells.mean(axis=0, dtype=np.float64))
 
     levels = ((64.0,) * 4, 4095.0)
     return [
         _entry("statistics", race(lambda: mosaic_statistics.measure(mosaic), by_numpy, rounds=2), "numpy bincount"),
         _entry(
-            "grey_world", race(lambda: colour.neutral_gains(mosaic, "RGGB", 1.0, *levels), means, rounds=2), "numpy means"
+            "grey_world", race(lambda: colour.neutral_gains(mosaic, "RGGB", 1.0, *levels), grey_world, rounds=2), "numpy"
         ),
     ]

@@ -1,5 +1,6 @@
 """Makes MLflow's database ready once, before several processes write to it."""
 
+import logging
 import sqlite3
 from contextlib import closing
 from importlib.metadata import version
@@ -61,6 +62,8 @@ def _upgrade(file: Path) -> None:
     import mlflow.store.db.utils as db  # noqa: PLC0415 - takes over a second
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore  # noqa: PLC0415
 
+    for name in ("mlflow.store.db.utils", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # a hundred lines of migrations say nothing to the user
     uri = settings.tracking_uri()
     file.parent.mkdir(parents=True, exist_ok=True)
     if revision(file) is not None:

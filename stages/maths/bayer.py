@@ -1,39 +1,14 @@
-"""The Bayer pattern: which colour stands where, how crops and flips move it, and interpolation by fixed kernels.
+"""The Bayer pattern: which colour stands where, and how crops and flips move it.
 
 A pattern is the 2 x 2 cell at the origin in reading order: RGGB, BGGR, GRBG or GBRG.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 PATTERNS = ("RGGB", "BGGR", "GRBG", "GBRG")
-_NUM_PHASES = 4
-
-
-class Kernels(NamedTuple):
-    """Kernels that estimate a missing colour from the mosaic; odd and square, each one's sum 1.
-
-    Attributes:
-        green: green at red or blue.
-        in_row: red or blue at a green pixel that has this colour to its left and right.
-        in_column: red or blue at a green pixel that has this colour above and below.
-        across: red at blue, or blue at red.
-    """
-
-    green: NDArray[np.float32]
-    in_row: NDArray[np.float32]
-    in_column: NDArray[np.float32]
-    across: NDArray[np.float32]
-
-
-def kernel(rows: Sequence[Sequence[float]]) -> NDArray[np.float32]:
-    """Return a kernel scaled to the sum 1."""
-    weights = np.array(rows, dtype=np.float64)
-    return np.asarray(weights / weights.sum(), dtype=np.float32)
 
 
 def check(pattern: str) -> str:
@@ -126,39 +101,3 @@ def greens_differ(means: Sequence[float], pattern: str) -> bool:
     pairs[False] = [m for m, c in zip(means, pattern, strict=True) if c != "G"]
     gap = {stated: abs(a - b) / max(abs(a + b) / 2, 1e-9) for stated, (a, b) in pairs.items()}
     return gap[True] > 0.15 and gap[True] > 10 * gap[False]  # noqa: PLR2004 - see above
-
-
-def interpolate(frame: NDArray[np.float32], pattern: str, kernels: Kernels) -> NDArray[np.float32]:
-    """Fill in the missing colours by fixed kernels; measured values stay as they are.
-
-    The border is mirrored without repeating the edge (reflect 101), which keeps the parity of the mosaic: a red pixel's
-    mirror image is red. Where a side is one pixel long the mirror cannot, and the pixel's own value stands in.
-
-    Args:
-        frame: (H, W) mosaic, float32, any range.
-        pattern: its pattern.
-        kernels: sums are 1, so that a flat frame returns itself.
-
-    Returns:
-        (H, W, 3) float32.
-    """
-    check(pattern)
-    source = np.ascontiguousarray(frame, dtype=np.float32)
-    made = [np.asarray(cv2.filter2D(source, -1, k, borderType=cv2.BORDER_REFLECT_101), np.float32) for k in kernels]
-    green, in_row, in_column, across = made
-    out = np.empty((*source.shape, 3), dtype=np.float32)
-    for phase in range(_NUM_PHASES):
-        y, x = divmod(phase, 2)
-        here = (slice(y, None, 2), slice(x, None, 2))
-        own, beside = pattern[phase], pattern[phase ^ 1]
-        for channel, color in enumerate("RGB"):
-            if color == own:
-                value = source
-            elif color == "G":
-                value = green
-            elif own != "G":
-                value = across
-            else:
-                value = in_row if color == beside else in_column
-            out[(*here, channel)] = value[here]
-    return out

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from pipelines.develop.one import develop_file
 from pipelines.view import View
 from stages.core.errors import RawlineError
 from stages.core.stage import Progress
+from stages.parts.cameras import _report
+from stages.parts.cameras._measured import Measured, measure
 from stages.parts.cameras._prepared import Prepared
 
 _MAX_JOBS = 4  # files at a time; each holds its mosaic and its picture
@@ -31,57 +34,67 @@ class Result:
     row: dict[str, Any] | None
     warnings: tuple[str, ...] = ()
     fault: str = ""
+    measured: Measured | None = None
 
 
-def develop(
-    given: tuple[str, ...],
-    out: Path,
-    recipe: Mapping[str, Any],
-    *,
-    kind: str,
-    num_threads: int,
-) -> int:
-    """Develop files and tell what was done; return how many could not be.
+@dataclass(frozen=True)
+class Plan:
+    """What is done with all files.
 
-    Args:
-        given: files, folders, patterns.
+    Attributes:
         out: folder of the results.
-        recipe: what is done, as ``recipe.json`` holds it.
+        recipe: what is done to a picture, as ``recipe.json`` holds it.
         kind: how results are written, a name of ``writing.KINDS``.
         num_threads: threads in all.
+        report: write the camera report beside the results too.
     """
-    found, faults = finding.find(given, simulate=recipe["preprocess"]["simulate_raw"])
-    results = [*_developed(found, out, recipe, kind, num_threads)]
+
+    out: Path
+    recipe: Mapping[str, Any]
+    kind: str
+    num_threads: int
+    report: bool
+
+
+def develop(given: tuple[str, ...], plan: Plan) -> int:
+    """Develop files, folders and patterns and tell what was done; return how many could not be."""
+    found, faults = finding.find(given, simulate=plan.recipe["preprocess"]["simulate_raw"])
+    results = [*_developed(found, plan)]
     _tell(results, faults)
+    if measured := [result.measured for result in results if result.measured]:
+        _report.write(plan.out, measured, plan.out.resolve().name, plan.recipe["preprocess"]["demosaicer"])
+        click.echo(f"report: {plan.out / 'camera.html'}")
     return len(faults) + sum(bool(result.fault) for result in results)
 
 
-def _developed(
-    found: list[finding.Found], out: Path, recipe: Mapping[str, Any], kind: str, num_threads: int
-) -> Iterator[Result]:
+def _developed(found: list[finding.Found], plan: Plan) -> Iterator[Result]:
     """Develop all files, some at a time; results come in the files' order."""
-    jobs = max(1, min(num_threads, len(found), _MAX_JOBS))
-    own = {os.path.realpath(one.source) for one in found}
-
-    def work(one: finding.Found) -> Result:
-        target = out / one.name.with_name(one.name.name + writing.KINDS[kind])
-        if os.path.realpath(target) in own:
-            return Result(one.source, target, None, fault=f"{target} is a source itself; choose another folder (--out)")
-        try:
-            done = develop_file(one.source, target, recipe, kind, num_threads=num_threads // jobs)
-        except RawlineError as error:
-            return Result(one.source, target, None, fault=_as_option(str(error)))
-        except MemoryError:
-            return Result(one.source, target, None, fault=f"{one.source}: not enough memory; use fewer --threads")
-        return Result(one.source, target, _row(one, done, recipe), tuple(_warnings(one.source, done)))
-
+    jobs = max(1, min(plan.num_threads, len(found), _MAX_JOBS))
+    sources = frozenset(os.path.realpath(one.source) for one in found)
+    shown = _report.chosen(len(found)) if plan.report else frozenset()
     with View("develop") as view, ThreadPoolExecutor(jobs) as pool:
         try:
-            for number, result in enumerate(pool.map(work, found), start=1):
+            work = partial(_one, plan=plan, sources=sources, num_threads=max(1, plan.num_threads // jobs))
+            for number, result in enumerate(pool.map(work, found, [i in shown for i in range(len(found))]), start=1):
                 view.show(Progress(number, len(found), "files developed"))
                 yield result
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _one(one: finding.Found, shown: bool, *, plan: Plan, sources: frozenset[str], num_threads: int) -> Result:
+    """Develop one file; whatever is wrong with it becomes one line."""
+    target = plan.out / one.name.with_name(one.name.name + writing.KINDS[plan.kind])
+    if os.path.realpath(target) in sources:
+        return Result(one.source, target, None, fault=f"{target} is a source itself; choose another folder (--out)")
+    try:
+        done = develop_file(one.source, target, plan.recipe, plan.kind, num_threads=num_threads)
+    except RawlineError as error:
+        return Result(one.source, target, None, fault=_as_option(str(error)))
+    except MemoryError:
+        return Result(one.source, target, None, fault=f"{one.source}: not enough memory; use fewer --threads")
+    measured = measure(done, str(one.name), {}, thumbnail=shown) if plan.report else None
+    return Result(one.source, target, _row(one, done, plan.recipe), tuple(_warnings(one.source, done)), measured=measured)
 
 
 def _as_option(text: str) -> str:

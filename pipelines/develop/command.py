@@ -19,6 +19,7 @@ FIXED = [
         "packed_raw: tiff (four channels, float), npy. The first is the default.",
     ),
     click.Option(["--threads", "num_threads"], type=click.IntRange(min=1), help="Threads in all; a core each by default."),
+    click.Option(["--report"], is_flag=True, help="Write camera.html about the files beside the results (and json, csv)."),
     click.Option(["--params"], type=click.Path(path_type=Path), help="Parameter file instead of params.yaml."),
 ]
 
@@ -37,7 +38,8 @@ def run(values: dict[str, Any]) -> int:
     simulate, given = values["simulate"], {s.name: values[s.name] for s in options.settings()}
     recipe = options.recipe(given, simulate=simulate, file=values["params"])
     kind = writing.kind(recipe["preprocess"].get("output", "srgb"), values["kind"])
-    return batch.develop(values["files"], values["out"], recipe, kind=kind, num_threads=values["num_threads"] or _cores())
+    plan = batch.Plan(values["out"], recipe, kind, values["num_threads"] or _cores(), values["report"])
+    return batch.develop(values["files"], plan)
 
 
 def _cores() -> int:

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pipelines.develop import writing
 from stages import preprocess
 from stages.core import images, raw
@@ -35,8 +38,17 @@ def develop_file(source: Path, target: Path, recipe: Mapping[str, Any], kind: st
         done = preprocess.prepare(recipe, picture, num_threads=num_threads)
     except DataError as error:
         raise DataError(f"{source}: {error}") from error
-    writing.write(target, done.image, kind)
+    writing.write(target, _image(done, kind, whole=recipe["preprocess"]["fit"] == "none"), kind)
     return done
+
+
+def _image(done: Prepared, kind: str, *, whole: bool) -> NDArray[Any]:
+    """Return what is written: light as floats as they were developed, or brought to size, or as 16-bit codes."""
+    if done.image.dtype == np.uint8 or kind == "tiff16":
+        return done.image
+    if whole and done.development is not None:
+        return done.development.image
+    return done.image.astype(np.float32) / np.float32(np.iinfo(done.image.dtype).max)
 
 
 def read(source: Path, *, simulate: bool) -> Any:

@@ -16,7 +16,6 @@ from stages.core import files, images
 from stages.core.errors import DataError, InfrastructureError, ParamsError, nearest
 
 QUALITY = 95
-_SIXTEEN_BIT = 65535
 KINDS = {"jpg": ".jpg", "png": ".png", "tiff": ".tif", "tiff16": ".tif", "npy": ".npy"}
 BY_OUTPUT = {  # the first is the default
     "srgb": ("jpg", "png", "tiff", "npy"),
@@ -43,7 +42,7 @@ def write(target: Path, image: NDArray[Any], kind: str) -> None:
 
     Args:
         target: the file.
-        image: (H, W, 3) uint8 srgb, or (H, W, 3 or 4) float32.
+        image: (H, W, 3) uint8 srgb, or (H, W, 3 or 4) float32, uint16 for ``tiff16``.
         kind: one of ``KINDS``.
 
     Raises:
@@ -64,7 +63,7 @@ def _jpg(target: Path, image: NDArray[Any]) -> None:
 
     options = [cv2.IMWRITE_JPEG_QUALITY, QUALITY, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
     _, content = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
-    target.write_bytes(memoryview(content))
+    target.write_bytes(content.tobytes())
 
 
 def _tiff(target: Path, image: NDArray[Any]) -> None:
@@ -82,10 +81,6 @@ def _tiff(target: Path, image: NDArray[Any]) -> None:
     )
 
 
-def _tiff16(target: Path, image: NDArray[Any]) -> None:
-    _tiff(target, (image.clip(0.0, 1.0) * _SIXTEEN_BIT + np.float32(0.5)).astype(np.uint16))
-
-
 def _npy(target: Path, image: NDArray[Any]) -> None:
     np.save(target, image, allow_pickle=False)
 
@@ -94,6 +89,6 @@ _WRITERS: dict[str, Callable[[Path, NDArray[Any]], None]] = {
     "jpg": _jpg,
     "png": images.write_png,
     "tiff": _tiff,
-    "tiff16": _tiff16,
+    "tiff16": _tiff,
     "npy": _npy,
 }

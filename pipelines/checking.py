@@ -12,6 +12,7 @@ from pipelines.run_stage import OUTSIDE, PER_TASK, STAGES, load_job
 from stages.core import files
 from stages.core import params as parameters
 from stages.core.errors import ParamsError, nearest
+from stages.core.policy import refuse
 
 COMMON = ("seed", "name", "tasks")
 
@@ -37,6 +38,9 @@ def check_all(raw: dict[str, Any], workdir: Path | None = None) -> None:
     for verb in verbs:
         for task in tasks if verb in PER_TASK else (None,):
             load_job(verb, task, raw, Path())
+    if {"preprocess", "augment"} <= set(verbs):
+        for name in ("offline", "online"):
+            refuse(raw["augment"][name], raw["preprocess"]["output"], f"augment.{name}")
 
 
 def check_once(raw: dict[str, Any]) -> None:

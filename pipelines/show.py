@@ -110,7 +110,8 @@ def _draw(card: Mapping[str, Any], result: predict.Result, target: Path) -> None
     from stages import preprocess  # noqa: PLC0415 - develops camera files
 
     recipe = card["recipe"]
-    whole = {**recipe, "preprocess": {**recipe["preprocess"], "fit": "none", "size_px": None, "simulate_raw": False}}
+    plain = {"fit": "none", "size_px": None, "simulate_raw": False, "output": "srgb"}
+    whole = {**recipe, "preprocess": {**recipe["preprocess"], **plain}}
     try:
         image = preprocess.prepare(whole, result.path).image
         images.write_png(target, draw.draw(image, card["task"], list(card["classes"]), result.answer or {}))

@@ -25,6 +25,7 @@ from pydantic import Field, model_validator
 from stages.core import artefacts, dataset, files, images
 from stages.core import params as core
 from stages.core.errors import DataError, ParamsError, nearest
+from stages.core.pixels import Pixels
 from stages.core.policy import Policy, Sample, load_online, probe, serialise
 from stages.core.seeds import derive
 from stages.core.stage import Job, Keep, Metrics, Note, Progress, Record
@@ -126,7 +127,7 @@ def _policy(params: Params, data: dataset.Dataset) -> dict[str, Any]:
     policy: dict[str, Any] = {"copies": params.copies, "balance": params.balance}
     for name, entries in (("offline", params.offline), ("online", params.online)):
         policy[name] = serialise(entries, params.min_visibility, f"augment.{name}")
-        probe(entries, int(first["height"]), int(first["width"]), f"augment.{name}")
+        probe(entries, int(first["height"]), int(first["width"]), f"augment.{name}", data.info.pixels)
     return policy
 
 
@@ -159,14 +160,22 @@ def _all_made(data: dataset.Dataset, folder: Path, policy: Policy, numbers: list
     rows = data.manifest.to_dict("records")
     with ThreadPoolExecutor(_NUM_THREADS) as pool:
         try:
-            make = partial(_make, source=data.root, folder=folder, policy=policy, seed=seed)
+            make = partial(_make, source=data.root, pixels=data.info.pixels, folder=folder, policy=policy, seed=seed)
             yield from pool.map(make, rows, [marks[row["image_id"]] for row in rows], numbers)
         finally:
             pool.shutdown(cancel_futures=True)
 
 
 def _make(  # noqa: PLR0913 - one picture with all that its copies need
-    row: dict[str, Any], marks: list[dict[str, Any]], number: int, *, source: Path, folder: Path, policy: Policy, seed: int
+    row: dict[str, Any],
+    marks: list[dict[str, Any]],
+    number: int,
+    *,
+    source: Path,
+    pixels: Pixels,
+    folder: Path,
+    policy: Policy,
+    seed: int,
 ) -> Made:
     """Copy one picture as it is and ``number`` times changed."""
     name = row["image_id"]
@@ -178,7 +187,7 @@ def _make(  # noqa: PLR0913 - one picture with all that its copies need
     placed = [{**mark, "image_id": name} for mark in marks]
     seen: list[tuple[str, int]] = []
     dropped: list[tuple[str, int]] = []
-    sample = _sample(source, row, marks) if number else None
+    sample = _sample(source, pixels, row, marks) if number else None
     for copy in range(1, number + 1):
         assert sample is not None  # noqa: S101 - number is not 0 here
         changed = policy(sample, derive(seed, "augment", name, copy))
@@ -195,9 +204,9 @@ def _make(  # noqa: PLR0913 - one picture with all that its copies need
     return Made(tuple(rows), tuple(placed), tuple(seen), tuple(dropped))
 
 
-def _sample(source: Path, row: dict[str, Any], marks: list[dict[str, Any]]) -> Sample:
+def _sample(source: Path, pixels: Pixels, row: dict[str, Any], marks: list[dict[str, Any]]) -> Sample:
     """Read a picture with its truth; an object without a mask of its own stands in by its box where others have one."""
-    image = images.read_image(source / row["path"])
+    image = pixels.read(source / row["path"])
     boxes = np.array([mark["bbox"] for mark in marks], np.float32).reshape(-1, 4)
     boxes[:, 2:] += boxes[:, :2]
     masks = None

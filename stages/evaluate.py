@@ -15,6 +15,7 @@ from pydantic import Field
 from stages.core import artefacts, checkpoint, dataset, files, images, seeds
 from stages.core.errors import DataError
 from stages.core.params import Params as Base
+from stages.core.pixels import of
 from stages.core.stage import Job, Keep, Metrics, Note, Progress, Record
 from stages.maths import statistics
 from stages.parts import evaluators
@@ -68,23 +69,26 @@ def run(job: Job[Params]) -> Iterator[Record]:
 
 def _predict(judge: Evaluator, trained: Path) -> Iterator[Record]:
     """Run every model over every picture."""
-    rows = judge.data.manifest["path"]
+    rows, pixels = judge.data.manifest["path"], judge.data.info.pixels
     present = [m for m in judge.models[1:] if (trained / f"{m}.safetensors").is_file()]
     for which in [judge.models[0], *present]:
         model = checkpoint.load(trained, which)
-        _check_classes(judge, model.card, trained)
+        _check_card(judge, model.card, trained)
         for start in range(0, len(rows), BATCH):
-            pictures = [images.read_image(judge.data.root / path) for path in rows[start : start + BATCH]]
+            pictures = [pixels.read(judge.data.root / path) for path in rows[start : start + BATCH]]
             judge.add(which, model.predict(pictures))
             yield Progress(start + len(pictures), len(rows), f"test pictures predicted ({which})")
 
 
-def _check_classes(judge: Evaluator, card: dict[str, Any], trained: Path) -> None:
+def _check_card(judge: Evaluator, card: dict[str, Any], trained: Path) -> None:
     expected = list(getattr(judge.data.info, checkpoint.CLASSES[card["task"]]))
     if list(card["classes"]) != expected:
         raise DataError(
             f"{trained} knows the classes {card['classes']}; {artefacts.PREPROCESSED} has {expected}; train it again"
         )
+    takes, given = of(card.get("pixels")).output, judge.data.info.pixels.output
+    if takes != given:
+        raise DataError(f"{trained} takes {takes} pictures, {artefacts.PREPROCESSED} has {given}; train it again")
 
 
 def _gallery_page(judge: Evaluator, folder: Path, num_worst: int) -> int:

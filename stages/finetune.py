@@ -115,6 +115,7 @@ def _card(job: Job[Params], task: str, train: Dataset) -> dict[str, Any]:
         "task": task,
         "classes": list(getattr(train.info, checkpoint.CLASSES[task])),
         "size_px": [int(row["height"]), int(row["width"])],
+        "pixels": train.info.pixels.content(),
         "backbone": files.read_json(artefacts.PRETRAINED / "backbone.json"),
         "head": checkpoint.describe(job.part("heads")),
         "tuning": checkpoint.describe(job.part("tuning")),

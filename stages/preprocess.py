@@ -1,13 +1,14 @@
 """Develops camera files and brings every picture and its annotations to one size.
 
-In: ``data/acquired``. Out: ``data/preprocessed`` (sRGB PNG, annotations following exactly, ``recipe.json``, and
-``report.json``: what was left out and why) and ``data/metrics/preprocess.json``. Choices: the white balance, the demosaicer,
-the way to size.
+In: ``data/acquired``. Out: ``data/preprocessed`` (PNG of the kind that ``output`` says, annotations following exactly,
+``recipe.json``, and ``report.json``: what was left out and why) and ``data/metrics/preprocess.json``. Choices: the white
+balance, the demosaicer, the way to size, and what the models see: sRGB, linear light or the mosaic itself.
 
 A camera file goes through the chain of ``maths.camera`` (order and reasons there), is turned upright, and only then brought
 to size. An ordinary picture goes straight to size, or first through a simulated camera when ``simulate_raw`` is on, so that
 a model can be trained on, or tested with, what such a camera would have made of it. Sizing works on sRGB, as viewers and
-training libraries do. ``prepare`` converts one picture: this stage and a registered model call the same function.
+training libraries do, or on the linear light of the other outputs, which is clipped at white before and at black after, so
+that a dark mean stays true. ``prepare`` converts one picture: this stage and a registered model call the same function.
 """
 
 import json
@@ -23,14 +24,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from stages.core import artefacts, dataset, files, images, raw
+from stages.core import artefacts, dataset, files, images, pixels, raw
 from stages.core import params as core
 from stages.core.errors import DataError, ParamsError
 from stages.core.stage import Job, Keep, Metrics, Note, Progress, Record
-from stages.maths import camera, geometry
+from stages.maths import camera, geometry, packed, sensor
 from stages.parts.cameras import _tone, simulated
 from stages.parts.cameras._development import Development, develop
-from stages.parts.cameras._prepared import Prepared
+from stages.parts.cameras._prepared import CELLS, Prepared, sized
 
 _NUM_THREADS = 4  # each holds one picture, so memory stays bounded
 _PROGRESS_STEP = 100
@@ -43,6 +44,7 @@ class Params(core.Params):
     """How pictures are made.
 
     Attributes:
+        output: what the models see: ``srgb`` (8 bit), ``linear_rgb`` or ``packed_raw`` (16 bit); see ``core.pixels``.
         demosaicer: a part of ``demosaicers``.
         white_balance: a part of ``white_balances``.
         pattern: instead of the file's, for files that lie; null trusts the file.
@@ -58,6 +60,7 @@ class Params(core.Params):
         on_error: ``refuse`` stops at a picture that cannot be converted, ``skip`` leaves it out and lists it.
     """
 
+    output: pixels.Output
     demosaicer: Annotated[str, core.Part("demosaicers")]
     white_balance: Annotated[str, core.Part("white_balances")]
     pattern: Literal["RGGB", "BGGR", "GRBG", "GBRG"] | None
@@ -80,6 +83,13 @@ class Params(core.Params):
             )
         return self
 
+    @model_validator(mode="after")
+    def _tone_for_output(self) -> "Params":
+        chosen = [f"{name} {value:g}" for name, value in self.tone.model_dump().items() if value]
+        if self.output == "packed_raw" and chosen:
+            raise ValueError(f"tone.{chosen[0]} does not go with output packed_raw, the sensor's own numbers; set it to 0")
+        return self
+
 
 def prepare(
     recipe: Mapping[str, Any], picture: Path | bytes | NDArray[Any] | raw.Frame, *, num_threads: int = 1
@@ -100,19 +110,31 @@ def prepare(
     source = truth = picture if isinstance(picture, raw.Frame) else raw.read_any(picture)
     if not isinstance(source, raw.Frame) and params.simulate_raw:
         source = simulated.build(params.simulation, seed=seed)(source)
+    name = f"{picture}: " if isinstance(picture, Path) else ""
     if not isinstance(source, raw.Frame):
-        return _placed(source, params, None)
+        return _ordinary(source, params, name)
     try:
         done = _develop(source, section, num_threads)
     except ValueError as error:
-        name = f"{picture}: " if isinstance(picture, Path) else ""
         raise DataError(f"{name}{error}; state what is right (params.yaml: preprocess)") from error
-    return replace(_placed(done.image, params, done), truth=None if isinstance(truth, raw.Frame) else truth)
+    turns, shape = source.quarter_turns, source.mosaic.shape
+    image = packed.edge_to_edge(done.image, *shape, turns) if params.output == "packed_raw" else done.image
+    placed = _placed(image, shape[:: -1 if turns % 2 else 1], params, done)
+    return replace(placed, truth=None if isinstance(truth, raw.Frame) else truth)
 
 
-def _placed(image: NDArray[np.uint8], values: Params, development: Development | None) -> Prepared:
-    at = geometry.place(image.shape[1], image.shape[0], values.fit, values.size_px)
-    return Prepared(geometry.place_image(image, at, values.pad_value), at, development)
+def _ordinary(image: NDArray[np.uint8], values: Params, name: str) -> Prepared:
+    """Bring a picture that no camera file is to size."""
+    if values.output == "packed_raw":
+        text = f"{name}this is no camera file, and packed_raw needs a mosaic: set preprocess.simulate_raw: true to make one"
+        raise DataError(f"{text}, or preprocess.output: linear_rgb (params.yaml)")
+    light = image if values.output == "srgb" else sensor.linear_from_srgb(image).astype(np.float32)
+    return _placed(light, image.shape[:2], values, None)
+
+
+def _placed(image: NDArray[Any], shape: tuple[int, ...], values: Params, done: Development | None) -> Prepared:
+    at = geometry.place(shape[1], shape[0], values.fit, values.size_px, CELLS[values.output])
+    return Prepared(sized(image, at, values.output, values.pad_value), at, done)
 
 
 @lru_cache(maxsize=8)
@@ -140,18 +162,23 @@ def _develop(frame: raw.Frame, section: core.Section[Params], num_threads: int) 
         balance=choices["white_balances"].build(),
         demosaicer=choices["demosaicers"].build(),
         tone=params.tone,
+        output=params.output,
         num_threads=num_threads,
     )
 
 
 @dataclass(frozen=True)
 class Converted:
-    """A picture that was written: its manifest row, its annotations, and how many became smaller than a pixel."""
+    """A picture that was written: its manifest row, its annotations, and how many became smaller than a pixel.
+
+    ``moments`` are those of its pixels beside the padding, where means are to be measured on it.
+    """
 
     row: dict[str, Any]
     marks: tuple[dict[str, Any], ...]
     num_vanished: int
     development: Development | None
+    moments: pixels.Moments | None = None
 
 
 @dataclass(frozen=True)
@@ -182,7 +209,10 @@ def run(job: Job[Params]) -> Iterator[Record]:
             raise DataError(
                 f"no picture of {artefacts.ACQUIRED} could be prepared; the first: {bad[0].reason if bad else 'none there'}"
             )
-        dataset.write(folder, acquired.info, _manifest(good), [mark for item in good for mark in item.marks])
+        held = pixels.measured(job.params.output, (item.moments for item in good if item.moments))
+        dataset.write(
+            folder, replace(acquired.info, pixels=held), _manifest(good), [mark for item in good for mark in item.marks]
+        )
         files.write_json(folder / "recipe.json", recipe)
         files.write_json(folder / "report.json", _report(good, bad))
     values = _summary(good, bad)
@@ -223,7 +253,10 @@ def _convert(
         images.write_png(folder / new["mask"], geometry.place_mask(mask, at, images.IGNORE))
     placed = [{**geometry.place_annotation(mark, at), "image_id": row["image_id"]} for mark in marks]
     kept = tuple(mark for mark in placed if mark["area"] > 0)
-    return Converted(new | _camera_columns(prepared.development), kept, len(placed) - len(kept), prepared.development)
+    new |= _camera_columns(prepared.development)
+    learnt = row["split"] == "train" and prepared.image.dtype != np.uint8
+    moments = pixels.moments(geometry.inside(prepared.image, at)) if learnt else None
+    return Converted(new, kept, len(placed) - len(kept), prepared.development, moments)
 
 
 def _check_sizes(row: dict[str, Any], at: geometry.Placement, mask: NDArray[np.uint8] | None, *, has_marks: bool) -> None:

@@ -113,7 +113,7 @@ def _classes(data: Dataset) -> NDArray[np.int64]:
 def _model(job: Job[Params], machine: Machine, data: Dataset) -> Any:
     row = data.manifest.iloc[0]
     seed = derive(job.seed, "pretrain", "weights")
-    backbone = job.part("backbones").build(seed=seed, pretrained=True)
+    backbone = job.part("backbones").build(seed=seed, pretrained=True, pixels=data.info.pixels)
     with seeded(seed):
         return machine.put(job.part("ssl").build(backbone=backbone, size_px=(int(row["height"]), int(row["width"]))))
 
@@ -164,7 +164,8 @@ def _plan(job: Job[Params], machine: Machine, probe: Probe) -> Plan:
         watch=None,
         patience=0,
         work=job.work,
-        key=f"{seed} {params!r} {job.part('backbones').params!r} {job.part('ssl').params!r} {probe.train.ids}",
+        key=f"{seed} {params!r} {job.part('backbones').params!r} {job.part('ssl').params!r} "
+        f"{probe.train.ids} {probe.train.data.info.pixels}",
         what="pretraining",
     )
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from pipelines.register.gate import Decision, Evidence, Figure
 from pipelines.register.lineage import UNKNOWN, Lineage
+from stages.core.pixels import of
 
 WHAT = {
     "classify": "Names what a picture shows.",
@@ -80,7 +81,8 @@ def _head(facts: Facts) -> str:
 
 def _size(model: Mapping[str, Any]) -> str:
     sides = model.get("size_px")
-    return f"pictures of {sides[1]} x {sides[0]} px" if sides else "pictures of unknown size"
+    kind = of(model.get("pixels")).output
+    return f"{kind} pictures of {sides[1]} x {sides[0]} px" if sides else f"{kind} pictures of unknown size"
 
 
 def _figures(facts: Facts) -> str:
@@ -166,12 +168,20 @@ def policy(content: Any) -> str:
 def _use(facts: Facts) -> str:
     return (
         "## Intended use and limits\n\n"
-        f"- For pictures like those of `{facts.model.get('name')}`; the model prepares them itself, camera files too.\n"
+        f"- For pictures like those of `{facts.model.get('name')}`; {_takes(facts.model)}.\n"
         '- It knows no other classes and does not say "none of these"; scores are not calibrated probabilities.\n'
         "- The figures hold for the test split and its groups; other cameras, light and places need another evaluation.\n"
         "- Where the audit says FAIL, the groups above are served unequally; UNDECIDED means too few pictures to tell.\n"
         "- Not for decisions about people."
     )
+
+
+def _takes(model: Mapping[str, Any]) -> str:
+    """Say which files the model takes."""
+    simulates = ((model.get("recipe") or {}).get("preprocess") or {}).get("simulate_raw")
+    if of(model.get("pixels")).output == "packed_raw" and not simulates:
+        return "it takes camera files alone, which it prepares itself, and refuses others: it was trained on mosaics"
+    return "the model prepares them itself, camera files too"
 
 
 def _load(facts: Facts) -> str:

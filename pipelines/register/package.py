@@ -1,6 +1,5 @@
 """Packs a finetuned model as an MLflow pyfunc that needs nothing of the project's folder."""
 
-import base64
 import os
 import shutil
 import subprocess
@@ -21,7 +20,8 @@ from mlflow.types.schema import AnyType
 
 import stages
 from pipelines.register import served
-from stages.core import artefacts, dataset, files
+from pipelines.register.example import example
+from stages.core import files
 from stages.core.errors import DataError
 
 REQUIREMENTS = (
@@ -171,10 +171,3 @@ def signature() -> ModelSignature:
     found = ModelSignature(Schema([ColSpec(anything, "image")]), Schema([ColSpec(anything, "prediction")]), params)
     found._is_signature_from_type_hint = True  # noqa: SLF001 - see above; a test holds that bare arrays pass
     return found
-
-
-def example() -> list[dict[str, dict[str, str]]]:
-    """Return the first test picture as REST carries it under ``inputs``: base64 of its file."""
-    row = dataset.read(artefacts.PREPROCESSED).subset("test").manifest.iloc[0]
-    content = (artefacts.PREPROCESSED / row["path"]).read_bytes()
-    return [{"image": {"b64": base64.b64encode(content).decode("ascii")}}]

@@ -21,7 +21,8 @@ class Rawline(PythonModel):
 
     Accepted: a path (text or ``Path``), ``bytes``, (H, W, 3) or (H, W) uint8 srgb, (N, H, W, 3), a list of these, a
     mapping ``{"image": ...}``, a pandas Series, or a DataFrame with a column ``image`` (or one column). Camera files are
-    developed as the training pictures were. Over REST bytes come as ``{"b64": "..."}``.
+    developed as the training pictures were; a model of packed mosaics takes them alone. Over REST bytes come as
+    ``{"b64": "..."}``.
     """
 
     _skip_type_hint_validation = True  # mlflow turns type hints into checks that refuse a bare array, and asks for hints
@@ -106,7 +107,8 @@ def source(picture: Any) -> Any:
         return bytes(picture)
     if isinstance(picture, (Path, bytes)):
         return picture
-    return np.asarray(picture, dtype=np.uint8)
+    array = np.asarray(picture)
+    return array if array.dtype == np.uint16 else array.astype(np.uint8)  # 16 bit is refused where it is read, not cut off
 
 
 def _classify(found: Any, classes: list[str], prepared: Any, _min_score: float, _masks: str) -> dict[str, Any]:

@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.core import files, parts
+from stages.core.compute import floats
 from stages.core.errors import DataError
+from stages.core.pixels import Pixels, of
 
 if TYPE_CHECKING:
     import torch
@@ -29,8 +31,8 @@ class Trained:
     """A model as it was trained, ready to predict.
 
     Attributes:
-        card: the content of ``model.json``: ``task``, ``classes``, ``size_px``, ``backbone``, ``head``, ``recipe``,
-            ``policy`` ...
+        card: the content of ``model.json``: ``task``, ``classes``, ``size_px``, ``pixels``, ``backbone``, ``head``,
+            ``recipe``, ``policy`` ...
         model: the head on its backbone, in evaluation mode.
         device: where it lies.
     """
@@ -39,29 +41,38 @@ class Trained:
     model: Any
     device: str
 
-    def predict(self, images: Sequence[NDArray[np.uint8]]) -> list[Prediction]:
+    @property
+    def pixels(self) -> Pixels:
+        """What its pictures hold."""
+        return of(self.card.get("pixels"))
+
+    def predict(self, images: Sequence[NDArray[Any]]) -> list[Prediction]:
         """Predict for preprocessed pictures, in float32 so that every machine answers alike.
 
         Args:
-            images: (H, W, 3) uint8 srgb each; sizes may differ.
+            images: (H, W, C) each, of the kind that the model was trained on (``pixels``); sizes may differ.
 
         Returns:
             One dictionary per picture, in the order given; its form is in ``docs/data.md``.
+
+        Raises:
+            DataError: a picture is of another kind.
         """
         found: dict[int, Prediction] = {}
         sizes: dict[tuple[int, ...], list[int]] = {}
+        kind = self.pixels
         for index, image in enumerate(images):
-            sizes.setdefault(_checked(image, index).shape, []).append(index)
+            sizes.setdefault(kind.check(image, f"picture {index}").shape, []).append(index)
         for indices in sizes.values():
             for start in range(0, len(indices), BATCH):
                 some = indices[start : start + BATCH]
                 found.update(zip(some, self._predict([images[i] for i in some]), strict=True))
         return [found[index] for index in range(len(images))]
 
-    def _predict(self, images: list[NDArray[np.uint8]]) -> list[Prediction]:
+    def _predict(self, images: list[NDArray[Any]]) -> list[Prediction]:
         import torch  # noqa: PLC0415 - heavy; only those who compute need it
 
-        batch = torch.from_numpy(np.stack(images)).to(self.device).permute(0, 3, 1, 2).float().div(255)
+        batch = floats(torch.from_numpy(np.stack(images)).to(self.device))
         with torch.inference_mode():
             answers = self.model.predict(batch)
         return [to_numpy(answer) for answer in answers]
@@ -97,7 +108,7 @@ def build(card: Mapping[str, Any]) -> Any:
     """
     if card.get("format") != FORMAT:
         raise DataError(f"{CARD} has format {card.get('format')!r}; this version reads {FORMAT}; train the model again")
-    backbone = _part("backbones", card["backbone"]).build(seed=0, pretrained=False)
+    backbone = _part("backbones", card["backbone"]).build(seed=0, pretrained=False, pixels=of(card.get("pixels")))
     size = (int(card["size_px"][0]), int(card["size_px"][1]))
     num = len(card["classes"])
     return _part("heads", card["head"]).build(backbone=backbone, num_classes=num, size_px=size)
@@ -155,9 +166,3 @@ def fill(module: "torch.nn.Module", path: Path) -> None:
 def to_numpy(answer: Mapping[str, "torch.Tensor"]) -> Prediction:
     """Turn one prediction into numpy arrays."""
     return {name: value.detach().cpu().numpy() for name, value in answer.items()}
-
-
-def _checked(image: NDArray[np.uint8], index: int) -> NDArray[np.uint8]:
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:  # noqa: PLR2004 - (H, W, 3)
-        raise DataError(f"picture {index} is {image.shape} {image.dtype}; expected (H, W, 3) uint8 srgb")
-    return image

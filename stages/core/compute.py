@@ -62,8 +62,15 @@ class Machine:
         return module.to(self.device).to(memory_format=torch.channels_last)
 
     def images(self, batch: "torch.Tensor") -> "torch.Tensor":
-        """Turn (B, H, W, 3) uint8 srgb into (B, 3, H, W) float32 in [0, 1] here; channels-last by nature."""
-        return batch.to(self.device).permute(0, 3, 1, 2).float().div(255)
+        """Turn (B, H, W, C) uint8 or uint16 into (B, C, H, W) float32 in [0, 1] here; channels-last by nature."""
+        return floats(batch.to(self.device))
+
+
+def floats(batch: "torch.Tensor") -> "torch.Tensor":
+    """Turn (B, H, W, C) uint8 or uint16 into (B, C, H, W) float32 in [0, 1]."""
+    import torch  # noqa: PLC0415 - heavy; only those who compute need it
+
+    return batch.permute(0, 3, 1, 2).float().div(torch.iinfo(batch.dtype).max)
 
 
 def prepare(params: Compute) -> Machine:

@@ -2,7 +2,7 @@
 
 Layout of a data set's folder (see ``docs/data.md``)::
 
-    dataset.json        name, source, labels, categories, mask_classes
+    dataset.json        name, source, labels, categories, mask_classes; pixels unless they are plain sRGB
     manifest.parquet    one row per picture
     annotations.json    COCO: boxes, polygons or RLE
     images/             one file per picture
@@ -18,6 +18,7 @@ import pandas as pd
 
 from stages.core import files
 from stages.core.errors import DataError
+from stages.core.pixels import SRGB, Pixels, of
 
 COLUMNS = ("image_id", "path", "width", "height", "split", "label", "source", "mask")
 CAMERA_COLUMNS = ("camera", "cfa", "black_level", "white_level", "white_balance", "iso")
@@ -34,6 +35,7 @@ class Info:
         labels: classes of ``classify`` in index order; empty when pictures carry no label.
         categories: classes of boxes and instances; COCO ``category_id`` = index + 1.
         mask_classes: classes of the index masks in index order; index 0 is the background.
+        pixels: what the prepared pictures hold; files as they came (``data/acquired``) say nothing here.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Info:
     labels: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     mask_classes: tuple[str, ...] = ()
+    pixels: Pixels = SRGB
 
 
 @dataclass(frozen=True)
@@ -94,8 +97,9 @@ def read(root: Path) -> Dataset:
         manifest = pd.read_parquet(root / "manifest.parquet")
     except (OSError, ValueError) as error:
         raise DataError(f"{root / 'manifest.parquet'} cannot be read: {error}") from error
+    held = of(content.pop("pixels", None))
     lists: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in content.items()}
-    return Dataset(root, Info(**lists), manifest, files.read_json(root / "annotations.json"))
+    return Dataset(root, Info(**lists, pixels=held), manifest, files.read_json(root / "annotations.json"))
 
 
 def write(root: Path, info: Info, manifest: pd.DataFrame, marks: Iterable[dict[str, Any]]) -> None:
@@ -122,7 +126,10 @@ def write(root: Path, info: Info, manifest: pd.DataFrame, marks: Iterable[dict[s
     annotations = _numbered(marks, number)
     categories = [{"id": index + 1, "name": name} for index, name in enumerate(info.categories)]
     rows.to_parquet(root / "manifest.parquet", index=False)
-    files.write_json(root / "dataset.json", asdict(info))
+    told = asdict(info)
+    if info.pixels == SRGB:
+        del told["pixels"]
+    files.write_json(root / "dataset.json", told)
     files.write_json(root / "annotations.json", {"images": pictures, "annotations": annotations, "categories": categories})
 
 

@@ -3,6 +3,7 @@
 import hashlib
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,10 +68,56 @@ def decode(content: bytes) -> NDArray[np.uint8]:
         raise DataError(f"cannot be decoded ({error})") from error
 
 
-def write_png(path: Path, image: NDArray[np.uint8]) -> None:
-    """Write (H, W, 3) srgb or (H, W) index uint8 as PNG, the same bytes for the same array."""
+def write_png(path: Path, image: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
+    """Write a picture as PNG, the same bytes for the same array.
+
+    Args:
+        path: the file.
+        image: (H, W, 3) srgb or (H, W) index uint8; or (H, W, 3) or (H, W, 4) uint16, whose channels are stored as they are
+            (viewers take the fourth for opacity).
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(image).save(path, format="PNG", compress_level=1)
+    if image.dtype == np.uint8:
+        Image.fromarray(image).save(path, format="PNG", compress_level=1)
+        return
+    import cv2  # noqa: PLC0415 - Pillow knows no 16-bit colour
+
+    done, content = cv2.imencode(".png", image[..., _turned(image)], [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    if not done:
+        raise DataError(f"{path}: a picture {image.shape} {image.dtype} cannot be written as PNG")
+    path.write_bytes(content.tobytes())
+
+
+def read_deep(path: Path, num_channels: int) -> NDArray[np.uint16]:
+    """Read a 16-bit PNG that ``write_png`` wrote: (H, W, C) uint16.
+
+    Args:
+        path: the file.
+        num_channels: 3 or 4.
+
+    Raises:
+        DataError: missing, unreadable, not 16 bit, or another number of channels.
+    """
+    import cv2  # noqa: PLC0415 - Pillow knows no 16-bit colour
+
+    try:
+        content = np.frombuffer(path.read_bytes(), np.uint8)
+    except FileNotFoundError as error:
+        raise DataError(f"{path} is missing") from error
+    try:
+        image = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if content.size else None
+    except cv2.error as error:
+        raise DataError(f"{path} cannot be decoded ({' '.join(str(error).split())})") from error
+    if image is None:
+        raise DataError(f"{path} cannot be decoded; it is empty, torn or no picture")
+    if image.dtype != np.uint16 or image.shape[2:] != (num_channels,):
+        raise DataError(f"{path} is {image.dtype} {image.shape}; expected uint16 (H, W, {num_channels})")
+    return np.ascontiguousarray(image[..., _turned(image)])
+
+
+def _turned(image: NDArray[Any]) -> list[int]:
+    """Return the order of channels that cv2 wants for red, green, blue (and a fourth), and back."""
+    return [2, 1, 0, 3][: image.shape[2]]
 
 
 def read_mask(path: Path) -> NDArray[np.uint8]:

@@ -40,7 +40,7 @@ class Item:
     """One picture with the truth that its task needs.
 
     Attributes:
-        image: (H, W, 3) uint8 srgb.
+        image: (H, W, C) uint8 srgb, or uint16; see ``core.pixels``.
         label: index of its class; -1 where the task needs none.
         boxes: (N, 4) float32 xyxy in pixels.
         categories: (N,) int64 COCO category ids.
@@ -48,7 +48,7 @@ class Item:
         mask: (H, W) uint8 class index, 255 = ignore, for ``segment``.
     """
 
-    image: NDArray[np.uint8]
+    image: NDArray[Any]
     label: int
     boxes: NDArray[np.float32]
     categories: NDArray[np.int64]
@@ -75,19 +75,23 @@ class Examples:
         self.ids: list[str] = data.manifest["image_id"].tolist()
         self._rows = data.manifest.to_dict("records")
         self._marks = data.annotations() if task in WITH_BOXES else {}
-        size = int((data.manifest["width"].astype(int) * data.manifest["height"].astype(int)).sum()) * 3
-        self._cache: dict[int, NDArray[np.uint8]] | None = {} if size <= memory_mb * 2**20 else None
+        size = int((data.manifest["width"].astype(int) * data.manifest["height"].astype(int)).sum())
+        size *= data.info.pixels.num_bytes
+        self._cache: dict[int, NDArray[Any]] | None = {} if size <= memory_mb * 2**20 else None
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def image(self, index: int) -> NDArray[np.uint8]:
-        """Return one picture, (H, W, 3) uint8 srgb."""
+    def image(self, index: int) -> NDArray[Any]:
+        """Return one picture, (H, W, C); see ``core.pixels``."""
         if self._cache is None:
-            return images.read_image(self.data.root / self._rows[index]["path"])
+            return self._read(index)
         if index not in self._cache:
-            self._cache[index] = images.read_image(self.data.root / self._rows[index]["path"])
+            self._cache[index] = self._read(index)
         return self._cache[index]
+
+    def _read(self, index: int) -> NDArray[Any]:
+        return self.data.info.pixels.read(self.data.root / self._rows[index]["path"])
 
     def __getitem__(self, index: int) -> Item:
         """Return one picture with its truth."""
@@ -154,7 +158,7 @@ def batches(
         seed: of this epoch; an item's seed follows from it and the picture's ``image_id``, never from order or worker.
 
     Yields:
-        (B, H, W, 3) uint8 and one dictionary per picture; see ``stages/parts/heads``.
+        (B, H, W, C) uint8 or uint16 and one dictionary per picture; see ``stages/parts/heads``.
     """
 
     def make(index: int) -> Item:

@@ -6,6 +6,8 @@ What albumentations does, and what is done about it here:
 * Each DataLoader worker draws the same random numbers, in each epoch again: here every call brings the seed of its picture.
 * Labels and boxes come back as floats: here boxes are float32 and labels are those that went in, by index.
 * Masks are filled with 0, which is a class: here with 255, ignore, and 0 in the masks of single objects.
+* Most transforms know 8 bit and float alone: 16-bit pictures are changed as float32 in [0, 1] and rounded again.
+* Some are made for sRGB and would do something else, or nothing right, to linear light: there they are refused.
 * Boxes are loose after a rotation: where an object has a mask, the box is drawn around the mask again.
 """
 
@@ -23,9 +25,17 @@ from numpy.typing import NDArray
 
 from stages.core.errors import ParamsError, nearest
 from stages.core.images import IGNORE
+from stages.core.pixels import SRGB, Pixels, codes
 
 _GROUPS = ("OneOf", "SomeOf", "Sequential")
 _PROBE_SEED = 0
+_LEVELS = np.float32(65535)
+_SRGB_ALONE = frozenset((
+    "AutoContrast", "CLAHE", "ColorJitter", "Equalize", "HEStain", "HueSaturationValue", "ISONoise", "ImageCompression",
+    "InvertImg", "PlanckianJitter", "Posterize", "RGBShift", "RandomBrightnessContrast", "RandomFog", "RandomGamma",
+    "RandomGravel", "RandomRain", "RandomSnow", "RandomSunFlare", "RandomToneCurve", "Solarize", "Spatter", "TextImage",
+    "ToGray", "ToRGB", "ToSepia",
+))  # fmt: skip
 _LOCK = threading.Lock()  # filters of warnings are global
 
 
@@ -33,7 +43,7 @@ class Sample(NamedTuple):
     """A picture with its truth.
 
     Attributes:
-        image: (H, W, 3) uint8 srgb.
+        image: (H, W, C) uint8 srgb or uint16; see ``core.pixels``.
         boxes: (N, 4) float32 xyxy in pixels.
         labels: (N,) int64, whatever the caller means by them.
         masks: (N, H, W) uint8 0 or 1, one mask for each box, or None.
@@ -42,7 +52,7 @@ class Sample(NamedTuple):
         applied: names of the transforms that were drawn, in order.
     """
 
-    image: NDArray[np.uint8]
+    image: NDArray[Any]
     boxes: NDArray[np.float32] = np.zeros((0, 4), np.float32)
     labels: NDArray[np.int64] = np.zeros(0, np.int64)
     masks: NDArray[np.uint8] | None = None
@@ -186,15 +196,18 @@ class Policy:
         """
         compose = self._compose()
         compose.set_random_seed(seed)
-        inputs: dict[str, Any] = {"image": sample.image, "bboxes": sample.boxes, "index": np.arange(len(sample.boxes))}
+        image = sample.image if sample.image.dtype == np.uint8 else sample.image / _LEVELS
+        inputs: dict[str, Any] = {"image": image, "bboxes": sample.boxes, "index": np.arange(len(sample.boxes))}
         inputs |= {} if sample.mask is None else {"mask": sample.mask}
         inputs |= {"masks": sample.masks} if sample.masks is not None and len(sample.masks) else {}
         out = _applied(compose, inputs)
         image = out["image"]
-        if not isinstance(image, np.ndarray) or image.shape != sample.image.shape or image.dtype != np.uint8:
+        given = inputs["image"]
+        if not isinstance(image, np.ndarray) or image.shape != given.shape or image.dtype != given.dtype:
             names = ", ".join(name for name, _ in out["applied_transforms"])
             made = f"{getattr(image, 'dtype', type(image))} {tuple(image.shape)}"
-            raise ParamsError(f"{names} made {made} of uint8 {sample.image.shape}; size and type must stay")
+            raise ParamsError(f"{names} made {made} of {given.dtype} {given.shape}; size and type must stay")
+        image = image if sample.image.dtype == np.uint8 else codes(image)
         kept = np.asarray(out["index"]).astype(np.int64).reshape(-1)
         changed = np.asarray(out["bboxes"], dtype=np.float32).reshape(-1, 4)
         applied = tuple(name for name, _ in out["applied_transforms"])
@@ -254,14 +267,49 @@ def load_online(policy: Mapping[str, Any]) -> Policy:
     return Policy(policy["online"])
 
 
-def probe(entries: Sequence[Mapping[str, Any]], height: int, width: int, where: str) -> None:
-    """Try each transform of a list once, so that one which cannot work fails before the work and not in its middle.
+def refuse(entries: Sequence[Mapping[str, Any]], output: str, where: str) -> None:
+    """See to it that no transform is made for sRGB where pictures are linear light.
+
+    Args:
+        entries: as ``params.yaml`` has them.
+        output: what the pictures hold; see ``core.pixels``.
+        where: the list's key in ``params.yaml``.
 
     Raises:
-        ParamsError: it fails on a picture of this size, or changes size or type.
+        ParamsError: one is; says which.
     """
+    if output == "srgb":
+        return
+    for index, entry in enumerate(entries):
+        at = f"{where}[{index}]"
+        if entry.get("name") in _SRGB_ALONE:
+            text = f"{at}: {entry['name']} is made for srgb, and preprocess.output is {output}"
+            instead = (
+                "right are geometry, blur, GaussNoise and MultiplicativeNoise (exposure; per_channel: the light's colour)"
+            )
+            raise ParamsError(f"{text}; {instead} (params.yaml: {at})")
+        refuse(entry.get("transforms") or (), output, f"{at}.transforms")
+
+
+def probe(entries: Sequence[Mapping[str, Any]], height: int, width: int, where: str, pixels: Pixels = SRGB) -> None:
+    """Try each transform of a list once, so that one which cannot work fails before the work and not in its middle.
+
+    Args:
+        entries: as ``params.yaml`` has them.
+        height: of the pictures.
+        width: of the pictures.
+        where: the list's key in ``params.yaml``.
+        pixels: what the pictures hold.
+
+    Raises:
+        ParamsError: it fails on such a picture, is made for another kind, or changes size or type.
+    """
+    refuse(entries, pixels.output, where)
     rng = np.random.default_rng(_PROBE_SEED)
-    image = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    shape = height, width, pixels.num_channels
+    image = (
+        rng.integers(0, 65536, shape, dtype=np.uint16) if pixels.is_linear else rng.integers(0, 256, shape, dtype=np.uint8)
+    )
     box = np.array([[width / 4, height / 4, width * 3 / 4, height * 3 / 4]], np.float32)
     sample = Sample(image, box, np.zeros(1, np.int64), mask=np.zeros((height, width), np.uint8))
     for index, entry in enumerate(entries):

@@ -52,7 +52,7 @@ class Placement:
         return self.new_height / self.height
 
 
-def place(width: int, height: int, fit: Fit, size_px: int | None) -> Placement:
+def place(width: int, height: int, fit: Fit, size_px: int | None, cell: int = 1) -> Placement:
     """Say how a picture is brought to size.
 
     Args:
@@ -60,6 +60,8 @@ def place(width: int, height: int, fit: Fit, size_px: int | None) -> Placement:
         height: of the picture.
         fit: ``stretch`` fills the square, ``letterbox`` keeps the shape and pads, ``none`` changes nothing.
         size_px: side of the square; None changes nothing.
+        cell: side of the block of the picture's pixels that one pixel of its array stands for: where nothing is to be
+            changed, the result has as many pixels as there are whole or broken blocks.
 
     Example:
         >>> at = place(200, 100, "letterbox", 50)
@@ -67,7 +69,8 @@ def place(width: int, height: int, fit: Fit, size_px: int | None) -> Placement:
         (0.25, 50, 25, 0, 12)
     """
     if fit == "none" or size_px is None:
-        return Placement(width, height, width, height, width, height)
+        new = -(-width // cell), -(-height // cell)
+        return Placement(width, height, *new, *new)
     if fit == "stretch":
         return Placement(width, height, size_px, size_px, size_px, size_px)
     longest = max(width, height)
@@ -77,11 +80,18 @@ def place(width: int, height: int, fit: Fit, size_px: int | None) -> Placement:
     )
 
 
-def place_image(image: NDArray[np.uint8], at: Placement, pad_value: int) -> NDArray[np.uint8]:
-    """Bring (H, W, 3) srgb to size: area average when it shrinks, bicubic when it grows; padding has one grey value."""
+def place_image(image: NDArray[Any], at: Placement, pad_value: float) -> NDArray[Any]:
+    """Bring (H, W, C) to size: area average when it shrinks, bicubic when it grows; padding has one grey value.
+
+    Args:
+        image: uint8 or float32, the picture of ``at`` from edge to edge, whatever the size of its array: of a packed mosaic
+            each pixel covers a cell of the picture.
+        at: where it comes to lie.
+        pad_value: of each channel in the padding.
+    """
     if image.shape[:2] == (at.canvas_height, at.canvas_width) == (at.new_height, at.new_width):
         return image
-    shrinks = at.new_width * at.new_height <= at.width * at.height
+    shrinks = at.new_width * at.new_height <= image.shape[1] * image.shape[0]
     resized = cv2.resize(image, (at.new_width, at.new_height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
     return _on_canvas(resized, at, pad_value)
 
@@ -92,16 +102,22 @@ def place_mask(mask: NDArray[np.uint8], at: Placement, pad_value: int) -> NDArra
     return _on_canvas(resized, at, pad_value)
 
 
-def _on_canvas(image: NDArray[Any], at: Placement, value: int) -> NDArray[np.uint8]:
-    canvas = np.full((at.canvas_height, at.canvas_width, *image.shape[2:]), value, dtype=np.uint8)
+def _on_canvas(image: NDArray[Any], at: Placement, value: float) -> NDArray[Any]:
+    canvas = np.full((at.canvas_height, at.canvas_width, *image.shape[2:]), value, dtype=image.dtype)
     canvas[at.offset_y : at.offset_y + at.new_height, at.offset_x : at.offset_x + at.new_width] = image
     return canvas
 
 
+def inside(canvas: NDArray[Any], at: Placement) -> NDArray[Any]:
+    """Return the part of a canvas that is picture, without the padding."""
+    return canvas[at.offset_y : at.offset_y + at.new_height, at.offset_x : at.offset_x + at.new_width]
+
+
 def mask_back(mask: NDArray[np.uint8], at: Placement) -> NDArray[np.uint8]:
     """Bring a mask (h, w) from the canvas back to the picture as it was (H, W); bool masks as uint8."""
-    inside = mask[at.offset_y : at.offset_y + at.new_height, at.offset_x : at.offset_x + at.new_width]
-    return np.asarray(cv2.resize(np.ascontiguousarray(inside), (at.width, at.height), interpolation=cv2.INTER_NEAREST_EXACT))
+    return np.asarray(
+        cv2.resize(np.ascontiguousarray(inside(mask, at)), (at.width, at.height), interpolation=cv2.INTER_NEAREST_EXACT)
+    )
 
 
 def boxes_to(boxes: NDArray[np.floating], at: Placement) -> NDArray[np.float64]:

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from stages.core.params import Params as Base
+from stages.core.pixels import SRGB, Pixels
 from stages.parts.backbones._resnet import ResNet
 
 
@@ -16,6 +17,6 @@ class Params(Base):
     weights: Literal["random", "IMAGENET1K_V1", "IMAGENET1K_V2"]
 
 
-def build(params: Params, *, seed: int, pretrained: bool) -> ResNet:
+def build(params: Params, *, seed: int, pretrained: bool, pixels: Pixels = SRGB) -> ResNet:
     """Return the network; see the family's head."""
-    return ResNet("resnet50", params.weights if pretrained else "random", seed)
+    return ResNet("resnet50", params.weights if pretrained else "random", seed, pixels)

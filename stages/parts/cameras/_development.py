@@ -6,18 +6,18 @@ finished; between them stands the demosaicer. Only the mosaic and the result are
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stages.core import raw
+from stages.core.pixels import Output
 from stages.maths import mosaic_statistics, tile_kernels, tiling
 from stages.maths.mosaic_statistics import MosaicStatistics
 from stages.parts.cameras import _tone
 
 Gains = tuple[float, float, float]
-Output = Literal["srgb", "linear_rgb", "packed_raw"]
 _CODES = tile_kernels.srgb_codes()
 
 

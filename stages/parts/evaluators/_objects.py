@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stages.core import files, images
+from stages.core import files
 from stages.core.dataset import Dataset
+from stages.core.display import view
 from stages.core.errors import DataError
 from stages.maths import average_precision as ap
 from stages.maths import detection_matching as matching
@@ -195,7 +196,9 @@ class Objects:
         right, seen = {d for d, _ in good}, {g for _, g in good}
         missed = ["" if g in seen else names[m["category_id"] - 1] for g, m in enumerate(truths)]
         false = ["" if d in right else f"{names[m['category_id'] - 1]} {m['score']:.2f}" for d, m in enumerate(said)]
-        image, factor = _gallery.enlarged(images.read_image(self.data.root / self.data.manifest["path"][mistake.row]))
+        image, factor = _gallery.enlarged(
+            view(self.data.info.pixels, self.data.root / self.data.manifest["path"][mistake.row])
+        )
         for marks, texts, colour in ((truths, missed, _gallery.TRUTH), (said, false, _gallery.FALSE)):
             image = self._marked(image, marks, texts, colour, factor)
         return image

@@ -11,8 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from stages.core import images
 from stages.core.dataset import Dataset
+from stages.core.display import view
 from stages.core.params import Params as Base
 from stages.maths import confusion, paired
 from stages.maths.measures import Measure, estimate, from_confusions, proportion
@@ -138,4 +138,4 @@ class Classify:
 
     def draw(self, mistake: Mistake) -> NDArray[np.uint8]:
         """Return the picture, enlarged."""
-        return _gallery.enlarged(images.read_image(self.data.root / self.data.manifest["path"][mistake.row]))[0]
+        return _gallery.enlarged(view(self.data.info.pixels, self.data.root / self.data.manifest["path"][mistake.row]))[0]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from stages.core import images
 from stages.core.dataset import Dataset
+from stages.core.display import view
 from stages.core.errors import DataError
 from stages.core.params import Params as Base
 from stages.maths import confusion
@@ -124,7 +125,7 @@ class Segment:
     def draw(self, mistake: Mistake) -> NDArray[np.uint8]:
         """Return picture, truth and prediction side by side."""
         row = self.data.manifest.iloc[mistake.row]
-        image = images.read_image(self.data.root / row["path"])
+        image = view(self.data.info.pixels, self.data.root / row["path"])
         said = images.read_mask(self.folder / MASKS / f"{row['image_id']}.png")
         return _gallery.side_by_side(
             [image, _gallery.painted(self._truth(mistake.row), image), _gallery.painted(said, image)]

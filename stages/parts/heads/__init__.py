@@ -12,7 +12,7 @@ The module has
 * ``loss(images, targets) -> dict[str, Tensor]``: named terms whose sum is trained, in training and evaluation mode alike;
 * ``predict(images) -> list[dict[str, Tensor]]``: one answer per picture in the form of ``docs/data.md``;
 
-``images`` is (B, 3, H, W) float srgb in [0, 1]; ``targets`` is one dictionary per picture with the keys that the task has:
-``label`` () int64; ``boxes`` (N, 4) float32 xyxy and ``categories`` (N,) int64 from 1; ``masks`` (N, H, W) uint8;
-``mask`` (H, W) int64 with 255 = ignore. ``TASKS`` names the tasks that the head answers.
+``images`` is (B, C, H, W) float in [0, 1], of the kind ``backbone.pixels`` says; ``targets`` is one dictionary per picture
+with the keys that the task has: ``label`` () int64; ``boxes`` (N, 4) float32 xyxy and ``categories`` (N,) int64 from 1;
+``masks`` (N, H, W) uint8; ``mask`` (H, W) int64 with 255 = ignore. ``TASKS`` names the tasks that the head answers.
 """

@@ -95,7 +95,7 @@ class Detector(nn.Module):
             raise ParamsError(f"anchor_px is {params.anchor_px}; expected sizes above 0, in pixels (params.yaml: finetune)")
         self.backbone = backbone
         self.pyramid = _Pyramid(backbone.channels, params.width, len(params.anchor_px))
-        net = _torchvision(params, self.pyramid, num_classes + 1, size_px)
+        net = _torchvision(params, self.pyramid, num_classes + 1, size_px, backbone.pixels.num_channels)
         self.transform, self.rpn, self.roi_heads = net.transform, net.rpn, net.roi_heads
 
     def loss(self, images: Tensor, targets: list[dict[str, Tensor]]) -> dict[str, Tensor]:
@@ -124,7 +124,9 @@ class Detector(nn.Module):
         return self.transform.postprocess(found, batch.image_sizes, sizes), {**first, **second}
 
 
-def _torchvision(params: DetectionParams, pyramid: _Pyramid, num_classes: int, size_px: tuple[int, int]) -> FasterRCNN:
+def _torchvision(
+    params: DetectionParams, pyramid: _Pyramid, num_classes: int, size_px: tuple[int, int], num_channels: int
+) -> FasterRCNN:
     """Return torchvision's model, from which transform, proposals and heads are taken."""
     width, num_levels = params.width, len(params.anchor_px)
     anchors = AnchorGenerator(tuple((size,) for size in params.anchor_px), (RATIOS,) * num_levels)
@@ -132,8 +134,8 @@ def _torchvision(params: DetectionParams, pyramid: _Pyramid, num_classes: int, s
         pyramid,
         min_size=min(size_px),
         max_size=max(size_px),
-        image_mean=[0.0, 0.0, 0.0],
-        image_std=[1.0, 1.0, 1.0],
+        image_mean=[0.0] * num_channels,
+        image_std=[1.0] * num_channels,
         rpn_anchor_generator=anchors,
         rpn_head=_RPNHead(width, anchors.num_anchors_per_location()[0]),
         rpn_pre_nms_top_n_train=2 * params.num_proposals,

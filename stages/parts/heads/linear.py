@@ -38,7 +38,7 @@ class Linear(nn.Module):
         self.class_weights: Tensor | None = None
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map (B, 3, H, W) to logits (B, K) float32."""
+        """Map (B, C, H, W) to logits (B, K) float32."""
         small = functional.avg_pool2d(images, self.shrink) if self.shrink > 1 else images
         pooled = self.backbone(small)[-1].float().mean(dim=(2, 3))
         logits: Tensor = self.classifier(self.dropout(pooled))

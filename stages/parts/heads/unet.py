@@ -33,12 +33,16 @@ class UNet(nn.Module):
     stride 1 and 2.
     """
 
+    middle: Tensor
+
     def __init__(self, params: Params, backbone: Any, num_classes: int) -> None:
         super().__init__()
         self.backbone = backbone
         self.num_classes, self.dice = num_classes, params.dice
         fine = (params.width // 8, params.width // 4)
-        self.detail1, self.detail2 = _block(3, fine[0]), _block(fine[0], fine[1], stride=2)
+        middle = torch.tensor(backbone.pixels.mean if backbone.pixels.is_linear else (0.5,)).view(1, -1, 1, 1)
+        self.register_buffer("middle", middle, persistent=False)
+        self.detail1, self.detail2 = _block(backbone.pixels.num_channels, fine[0]), _block(fine[0], fine[1], stride=2)
         skips = [*reversed(backbone.channels[:-1]), fine[1], fine[0]]
         widths = [params.width, params.width // 2, params.width // 2, params.width // 4, params.width // 8]
         below = [backbone.channels[-1], *widths[:-1]]
@@ -47,10 +51,10 @@ class UNet(nn.Module):
         self.out = nn.Conv2d(widths[-1], num_classes, 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map (B, 3, H, W) to logits (B, K, H, W) float32; any size, padded within to a multiple of 32."""
+        """Map (B, C, H, W) to logits (B, K, H, W) float32; any size, padded within to a multiple of 32."""
         height, width = images.shape[-2:]
         padded = functional.pad(images, (0, -width % STRIDE, 0, -height % STRIDE), mode="replicate")
-        fine = self.detail1(padded - 0.5)
+        fine = self.detail1(padded - self.middle)
         features = self.backbone(padded)
         skips = [*reversed(features[:-1]), self.detail2(fine), fine]
         x = features[-1]

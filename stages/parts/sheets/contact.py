@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.core import dataset, images
+from stages.core.display import viewable
+from stages.core.pixels import Pixels
 from stages.core.policy import Policy, Sample
 from stages.core.seeds import derive
 from stages.maths import drawing, rle
@@ -37,7 +39,7 @@ def write(folder: Path, online: Policy, seed: int, num_pictures: int) -> None:
         lines = []
         for name in chosen:
             copies = [c for c in (f"{name}-{n + 1}" for n in range(_NUM_COPIES)) if c in rows]
-            shown = {c: _sample(folder, rows[c], marks[c]) for c in (name, *copies)}
+            shown = {c: _sample(folder, data.info.pixels, rows[c], marks[c]) for c in (name, *copies)}
             views = [online(shown[name], derive(seed, "sheet", name, n)) for n in range(_NUM_ONLINE)] if online else []
             titles = [_title(rows[name]), *(f"copy {n + 1}" for n in range(len(copies))), *["online"] * len(views)]
             lines.append([_tile(s, t, draw, data.info) for s, t in zip([*shown.values(), *views], titles, strict=True)])
@@ -62,9 +64,9 @@ def _tasks(data: dataset.Dataset) -> dict[str, Draw]:
     return found
 
 
-def _sample(folder: Path, row: dict[Any, Any], marks: list[dict[str, Any]]) -> Sample:
+def _sample(folder: Path, pixels: Pixels, row: dict[Any, Any], marks: list[dict[str, Any]]) -> Sample:
     """Read a picture with all its truth."""
-    image = images.read_image(folder / row["path"])
+    image = pixels.read(folder / row["path"])
     boxes = np.array([mark["bbox"] for mark in marks], np.float32).reshape(-1, 4)
     boxes[:, 2:] += boxes[:, :2]
     masks = np.zeros((len(marks), *image.shape[:2]), np.uint8)
@@ -78,7 +80,7 @@ def _sample(folder: Path, row: dict[Any, Any], marks: list[dict[str, Any]]) -> S
 
 def _tile(sample: Sample, title: str, draw: Draw, info: dataset.Info) -> NDArray[np.uint8]:
     factor = max(1, _TILE_PX // max(sample.image.shape[:2]))
-    image = drawing.enlarge(sample.image, factor)
+    image = drawing.enlarge(viewable(sample.image), factor)
     draw(image, sample, factor, info)
     drawing.draw_text(image, title, 4, image.shape[0] - 6)
     return image

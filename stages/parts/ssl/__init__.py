@@ -5,5 +5,6 @@
 * ``backbone``: see ``stages/parts/backbones``; kept as attribute ``backbone``.
 * ``size_px``: height and width of the pictures.
 
-``forward(images, seed) -> loss ()``: ``images`` is (B, 3, H, W) float srgb in [0, 1]; every draw follows from ``seed``.
+``forward(images, seed) -> loss ()``: ``images`` is (B, C, H, W) float in [0, 1], of the kind ``backbone.pixels``
+says; every draw follows from ``seed``.
 """

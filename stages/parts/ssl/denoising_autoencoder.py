@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stages.core.params import Params as Base
+from stages.core.pixels import SRGB
 from stages.parts.ssl._views import random_resized_crop
 
 
@@ -18,7 +19,8 @@ class Params(Base):
     Attributes:
         view_px: height and width of the crops, a multiple of 32.
         min_scale: smallest share of the picture's area in a crop, (0, 1].
-        noise: standard deviation of the Gaussian noise, in the picture's range of 1.
+        noise: standard deviation of the Gaussian noise, in the picture's range of 1; linear light, whose contrast is
+            lower, gets as much less.
         hole_share: share of the 8 x 8 px blocks that are replaced by their picture's mean colour, [0, 1).
         width: channels of the decoder.
     """
@@ -39,7 +41,10 @@ class DenoisingAutoencoder(nn.Module):
         self.params = params
         widths = [backbone.channels[-1], *[params.width] * 3]
         self.decoder = nn.Sequential(*[_block(a, b) for a, b in pairwise(widths)])
-        self.out = nn.Conv2d(params.width, 3 * 16, 1)
+        pixels = backbone.pixels
+        self.out = nn.Conv2d(params.width, pixels.num_channels * 16, 1)
+        usual = sum(SRGB.std) / len(SRGB.std)
+        self.noise = tuple(params.noise * std / usual for std in pixels.std) if pixels.is_linear else (params.noise,)
 
     def forward(self, images: Tensor, seed: int) -> Tensor:
         """Return the mean squared error of the restored pictures, in units of their own variance."""
@@ -50,13 +55,14 @@ class DenoisingAutoencoder(nn.Module):
         return error / clean.var().clamp(min=1e-4)
 
     def restore(self, images: Tensor) -> Tensor:
-        """Map (B, 3, H, W) noisy pictures to clean ones."""
+        """Map (B, C, H, W) noisy pictures to clean ones."""
         coarse = self.out(self.decoder(self.backbone(images)[-1]))
         return functional.pixel_shuffle(coarse.float(), 4)
 
     def _spoil(self, images: Tensor, generator: torch.Generator) -> Tensor:
         num, _, height, width = images.shape
-        noise = torch.randn(images.shape, generator=generator).to(images.device) * self.params.noise
+        amount = torch.tensor(self.noise, device=images.device).view(1, -1, 1, 1)
+        noise = torch.randn(images.shape, generator=generator).to(images.device) * amount
         blocks = torch.rand((num, 1, height // 8, width // 8), generator=generator) < self.params.hole_share
         holes = functional.interpolate(blocks.float(), scale_factor=8, mode="nearest").to(images.device)
         mean = images.mean(dim=(2, 3), keepdim=True)

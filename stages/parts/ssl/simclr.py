@@ -49,7 +49,7 @@ class SimCLR(nn.Module):
 
     def _project(self, images: Tensor, seed: int) -> Tensor:
         params = self.params
-        seen = view(images, seed, params.view_px, (params.min_scale, 1.0), params.strength)
+        seen = view(images, seed, params.view_px, (params.min_scale, 1.0), params.strength, self.backbone.pixels.output)
         projected: Tensor = self.projection(self.backbone(seen)[-1].float().mean(dim=(2, 3)))
         return projected
 

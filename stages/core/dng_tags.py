@@ -19,7 +19,7 @@ _VERSION, _PATTERN_DIM, _PATTERN, _AREA = 50706, 33421, 33422, 50829
 _BLACK_DIM, _BLACK, _BLACK_ACROSS, _BLACK_DOWN, _WHITE = 50713, 50714, 50715, 50716, 50717
 _ANALOG_BALANCE, _NEUTRAL, _WHITE_XY = 50727, 50728, 50729
 _SETS = ((50721, 50723, 50778, 50964), (50722, 50724, 50779, 50965))  # ColorMatrix, CameraCalibration, its light, Forward
-_CELL, _MOST_BITS = 2, 16
+_CELL, _MOST_GAIN = 2, 1e6
 _INSTEAD = "develop it elsewhere and give the picture as PNG, JPEG or TIFF"
 Directory = dict[int, Value]
 
@@ -179,4 +179,4 @@ def usable_gains(gains: Sequence[float] | NDArray[np.float64]) -> tuple[float, f
     if values.shape != (3,) or not np.isfinite(values).all() or (values <= 0).any() or np.ptp(values) == 0:
         return None
     red, green, blue = (round(float(v), 6) for v in values / values[1])
-    return red, green, blue
+    return (red, green, blue) if min(red, blue) > 0 and max(red, blue) < _MOST_GAIN else None

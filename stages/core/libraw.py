@@ -35,6 +35,8 @@ def decode(content: Content) -> Frame:
         raise UnknownCameraError(
             "no camera file that LibRaw knows; expected DNG or a camera's own format, or rename it to what it is"
         ) from error
+    except NotImplementedError as error:  # how the binding speaks of filters it cannot lay out
+        raise DataError(f"the sensor's pattern is none that can be laid out ({error}); {_INSTEAD}") from error
     except rawpy.LibRawError as error:
         reason = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
         raise DataError(

@@ -93,12 +93,12 @@ def _direct(content: tiff.Content, tags: tiff.Tiff, stated: dng_tags.Stated) -> 
     area = (top + top % _CELL, left + left % _CELL, bottom, right)
     if area[0] >= bottom or area[1] >= right:
         raise DataError(f"the active area {stated.area} holds no whole cell of the pattern")
-    level = float(np.iinfo(np.uint16).max) if stated.white_level is None else stated.white_level
+    highest = (1 << uncompressed.num_bits(stated.directory)) - 1
     frame = Frame(
         mosaic=uncompressed.mosaic(content, tags.order, stated.directory, area),
         pattern=bayer.crop(str(stated.pattern), top, left),
         black_level=(0.0, 0.0, 0.0, 0.0),
-        white_level=float(level),
+        white_level=float(highest),
         camera_gains=None,
         srgb_from_camera=None,
         quarter_turns=_TURNED.get(int(tags.number(_ORIENTATION) or 1), 0),

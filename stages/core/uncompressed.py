@@ -1,4 +1,4 @@
-"""Takes an uncompressed 16-bit mosaic straight out of a DNG or TIFF: a copy, where LibRaw takes several."""
+"""Takes an uncompressed mosaic of 8 to 16 bits straight out of a DNG or TIFF, in one pass, where LibRaw takes several."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,18 +6,26 @@ from numpy.typing import NDArray
 from stages.core.dng_tags import Directory
 from stages.core.errors import DataError
 from stages.core.tiff import Content
+from stages.maths.bit_packing import unpack
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _SAMPLES, _FORMAT = 256, 257, 258, 259, 277, 339
 _STRIPS, _STRIP_ROWS, _TILES, _TILE_WIDTH, _TILE_HEIGHT = 273, 278, 324, 322, 323
-_LINEARIZATION, _LAYOUT = 50712, 50711
-_PLAIN = {_BITS: (16,), _COMPRESSION: (1,), _SAMPLES: (1,), _FORMAT: (1,), _LAYOUT: (1,)}
-_BYTES = 2
+_FILL_ORDER, _LINEARIZATION, _LAYOUT = 266, 50712, 50711
+_PLAIN = {_COMPRESSION: (1,), _SAMPLES: (1,), _FORMAT: (1,), _LAYOUT: (1,), _FILL_ORDER: (1,)}
+_LEAST_BITS, _MOST_BITS, _FILE_END = 8, 16, 2**32
 
 
 def is_plain(directory: Directory) -> bool:
-    """Tell whether the mosaic is stored as 16-bit numbers that mean what they say."""
-    stated = {_COMPRESSION: (1,), _SAMPLES: (1,), _FORMAT: (1,), _LAYOUT: (1,), **directory}
-    return all(stated.get(tag) == value for tag, value in _PLAIN.items()) and _LINEARIZATION not in directory
+    """Tell whether the mosaic is stored as whole numbers that mean what they say."""
+    stated = {**_PLAIN, **directory}
+    plain = all(stated[tag] == value for tag, value in _PLAIN.items()) and _LINEARIZATION not in directory
+    return plain and _LEAST_BITS <= num_bits(directory) <= _MOST_BITS
+
+
+def num_bits(directory: Directory) -> int:
+    """Return the bits of a pixel, 0 where there are several samples or none is stated."""
+    value = directory.get(_BITS)
+    return int(value[0]) if isinstance(value, tuple) and len(value) == 1 else 0
 
 
 def mosaic(content: Content, order: str, directory: Directory, area: tuple[int, int, int, int]) -> NDArray[np.uint16]:
@@ -37,7 +45,9 @@ def mosaic(content: Content, order: str, directory: Directory, area: tuple[int, 
     """
     top, left, bottom, right = area
     offsets, rows, columns, (down, across) = _layout(directory)
-    _refuse_beyond((bottom - top) * (right - left) * _BYTES, content)
+    bits = num_bits(directory)
+    row_bytes = (columns * bits + 7) // 8
+    _refuse_beyond((bottom - top) * ((right - left) * bits // 8), content)
     out: NDArray[np.uint16] = np.empty((bottom - top, right - left), np.uint16)
     if len(offsets) < down * across:
         raise DataError(
@@ -48,9 +58,20 @@ def mosaic(content: Content, order: str, directory: Directory, area: tuple[int, 
         y0, y1, x0, x1 = max(y, top), min(y + rows, bottom), max(x, left), min(x + columns, right)
         if y0 >= y1 or x0 >= x1:
             continue
-        _refuse_beyond(offset + (y1 - y) * columns * _BYTES, content)
-        pixels = np.frombuffer(content, order + "u2", (y1 - y) * columns, offset).reshape(-1, columns)
-        out[y0 - top : y1 - top, x0 - left : x1 - left] = pixels[y0 - y :, x0 - x : x1 - x]
+        _refuse_beyond(offset + (y1 - y) * row_bytes, content)
+        rows_read = np.frombuffer(content, np.uint8, (y1 - y) * row_bytes, offset).reshape(-1, row_bytes)
+        out[y0 - top : y1 - top, x0 - left : x1 - left] = _numbers(rows_read, order, bits, columns)[
+            y0 - y :, x0 - x : x1 - x
+        ]
+    return out
+
+
+def _numbers(rows: NDArray[np.uint8], order: str, bits: int, columns: int) -> NDArray[np.uint16]:
+    """Return bytes as numbers: whole ones in the file's byte order, or packed ones, most significant bit first."""
+    if bits == _MOST_BITS:
+        return rows.view(order + "u2")
+    out: NDArray[np.uint16] = np.empty((len(rows), columns), np.uint16)
+    unpack(rows, bits, out)
     return out
 
 
@@ -64,20 +85,20 @@ def _refuse_beyond(end: int, content: Content) -> None:
 
 def _layout(directory: Directory) -> tuple[tuple[int, ...], int, int, tuple[int, int]]:
     """Return where each strip or tile begins, its rows and columns, and how many there are down and across."""
-    (height,), (width,) = (_tuple(directory, tag) for tag in (_HEIGHT, _WIDTH))
+    height, width = (_numbers_of(directory, tag)[0] for tag in (_HEIGHT, _WIDTH))
     if _TILES in directory:
-        offsets, rows, columns = (_tuple(directory, tag) for tag in (_TILES, _TILE_HEIGHT, _TILE_WIDTH))
+        offsets, rows, columns = (_numbers_of(directory, tag) for tag in (_TILES, _TILE_HEIGHT, _TILE_WIDTH))
         shape = rows[0], columns[0]
     else:
-        offsets = _tuple(directory, _STRIPS)
-        shape = min(_tuple(directory, _STRIP_ROWS)[0] if _STRIP_ROWS in directory else height, height), width
+        offsets = _numbers_of(directory, _STRIPS)
+        shape = min(_numbers_of(directory, _STRIP_ROWS)[0] if _STRIP_ROWS in directory else height, height), width
     if min(shape) < 1:
         raise DataError(f"the file states strips or tiles of {shape[1]} x {shape[0]} pixels, it is damaged; copy it again")
     return offsets, *shape, (-(-height // shape[0]), -(-width // shape[1]))
 
 
-def _tuple(directory: Directory, tag: int) -> tuple[int, ...]:
+def _numbers_of(directory: Directory, tag: int) -> tuple[int, ...]:
     value = directory.get(tag)
-    if not isinstance(value, tuple) or not value:
-        raise DataError(f"the file lacks TIFF tag {tag}, it is damaged; copy it again from the camera")
+    if not isinstance(value, tuple) or not value or not all(0 <= n < _FILE_END for n in value):
+        raise DataError(f"the file's TIFF tag {tag} is {value}, it is damaged; copy it again from the camera")
     return tuple(int(n) for n in value)

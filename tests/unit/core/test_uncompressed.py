@@ -1,6 +1,7 @@
 """An uncompressed mosaic taken straight from the file is the frame that LibRaw gives, whatever the layout."""
 
 import io
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from stages.core import raw, uncompressed
 from stages.core.errors import DataError
 from stages.core.frame import Frame
 from stages.maths import bayer
+from tests.references.bit_packing import packed
 
+REAL = Path(__file__).parents[3].parent / "shared" / "data" / "raw"
 COLORS = {"R": 0, "G": 1, "B": 2}
 
 
@@ -183,3 +186,33 @@ def test_a_mosaic_in_a_plain_tiff_is_read() -> None:
     frame = raw.read(out.getvalue())
     np.testing.assert_array_equal(frame.mosaic, _mosaic())
     assert (frame.pattern, frame.camera_gains, frame.srgb_from_camera) == ("BGGR", None, None)
+
+
+def _packed_dng(mosaic: np.ndarray, num_bits: int, **layout: Any) -> bytes:
+    """Write a DNG of packed numbers: tifffile's file of 16 bits with its pixels and BitsPerSample replaced."""
+    whole = bytearray(_write(mosaic, **layout))
+    tags = raw.tiff.read(bytes(whole))
+    (at,) = tags.first[273]
+    for place in range(struct.unpack_from("<H", whole, 8)[0]):
+        entry = 10 + 12 * place
+        if struct.unpack_from("<H", whole, entry)[0] == 258:
+            struct.pack_into("<H", whole, entry + 8, num_bits)
+    return bytes(whole[: int(at)]) + packed(mosaic, num_bits).tobytes()
+
+
+@pytest.mark.parametrize("num_bits", [10, 12, 14])
+@pytest.mark.parametrize("width", [52, 53, 55])
+def test_packed_numbers_give_libraws_frame(num_bits: int, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """10, 12 and 14 bits, rows that end within a byte; the white level is the largest number."""
+    mosaic = np.random.default_rng(1).integers(0, 1 << num_bits, (40, width)).astype(np.uint16)
+    straight, by_libraw = _both(_packed_dng(mosaic, num_bits), monkeypatch)
+    _equal(straight, by_libraw)
+    np.testing.assert_array_equal(straight.mosaic, mosaic)
+    assert straight.white_level == (1 << num_bits) - 1
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="the real camera files are not here")
+def test_a_real_packed_file_is_libraws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Raspberry Pi's file of 10 packed bits."""
+    straight, by_libraw = _both((REAL / "pidng_bad_metadata.dng").read_bytes(), monkeypatch)
+    _equal(straight, by_libraw)

@@ -1,0 +1,31 @@
+"""Unpacks numbers of 8 to 16 bits that stand one after the other, most significant bit first (TIFF 6.0, FillOrder 1)."""
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+
+@numba.njit(cache=True, nogil=True)
+def unpack(rows: NDArray[np.uint8], num_bits: int, out: NDArray[np.uint16]) -> None:  # pragma: no cover - compiled
+    """Unpack rows, each of which begins at a byte.
+
+    Args:
+        rows: (H, at least width * num_bits / 8, rounded up) bytes.
+        num_bits: 8 to 16.
+        out: (H, W) uint16, filled.
+    """
+    width = out.shape[1]
+    last = rows.shape[1] - 1
+    mask = np.uint32((1 << num_bits) - 1)
+    whole = max(min(width, (last - 2) * 8 // num_bits), 0)  # up to here three bytes can be read at once
+    for y in range(out.shape[0]):
+        row, line = rows[y], out[y]
+        for x in range(width):
+            bit = x * num_bits
+            at = bit >> 3
+            if x < whole:
+                second, third = row[at + 1], row[at + 2]
+            else:
+                second, third = row[min(at + 1, last)], row[min(at + 2, last)]
+            window = np.uint32(row[at]) << np.uint32(16) | np.uint32(second) << np.uint32(8) | np.uint32(third)
+            line[x] = np.uint16((window >> np.uint32(24 - num_bits - (bit & 7))) & mask)

@@ -13,7 +13,7 @@ from stages.core.errors import DataError
 from stages.core.tiff import Tiff, Value
 from stages.maths import bayer, calibration
 
-_CFA, _LINEAR_RAW, _GREY = 32803, 34892, (0, 1)
+_CFA, _LINEAR_RAW, _GREY = 32803, 34892, ((0,), (1,))
 _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _SUBFILE = 256, 257, 258, 262, 254
 _VERSION, _PATTERN_DIM, _PATTERN, _AREA = 50706, 33421, 33422, 50829
 _BLACK_DIM, _BLACK, _BLACK_ACROSS, _BLACK_DOWN, _WHITE = 50713, 50714, 50715, 50716, 50717
@@ -85,19 +85,20 @@ def _mosaic_directory(tiff: Tiff) -> Directory | None:
         kind = directory.get(_PHOTOMETRIC)
         if directory.get(_SUBFILE, (0,)) == (0,) and kind == (_LINEAR_RAW,):
             raise DataError(f"the file holds colours that were demosaiced already (LinearRaw), no mosaic; {_INSTEAD}")
-        if directory.get(_SUBFILE, (0,)) == (0,) and isinstance(kind, tuple) and kind[0] in _GREY:
+        if directory.get(_SUBFILE, (0,)) == (0,) and isinstance(kind, tuple) and kind in _GREY:
             raise DataError(f"the file is monochrome, its sensor has no Bayer pattern; {_INSTEAD}")
     return None
 
 
 def _int(directory: Directory, tag: int) -> int:
-    return int(_numbers(directory, tag, 1, (0,))[0] or 0)
+    value = _numbers(directory, tag, 1, (0,))[0] or 0
+    return int(value) if np.isfinite(value) else 0
 
 
 def _numbers(directory: Directory, tag: int, count: int, instead: Sequence[float | None]) -> tuple[float | None, ...]:
     """Return this many numbers, or what stands in where the tag is absent or too short."""
     value = directory.get(tag)
-    if isinstance(value, str) or value is None or len(value) < count:
+    if isinstance(value, str) or value is None or len(value) < count or not np.isfinite(value).all():
         return tuple(instead)
     return tuple(value[:count])
 
@@ -163,7 +164,7 @@ def _gains(tags: Directory, calibrated: calibration.Calibration | None) -> tuple
     xy = np.array(_numbers(tags, _WHITE_XY, 2, (0, 0)), dtype=np.float64)
     if not (neutral > 0).all() and calibrated is not None and (xy > 0).all() and xy.sum() < 1:
         neutral = calibration.neutral(calibrated, xy.tolist())
-    return usable_gains(1 / neutral) if (neutral > 0).all() else None
+    return usable_gains(1 / neutral) if (neutral > 1 / _MOST_GAIN).all() else None
 
 
 def usable_gains(gains: Sequence[float] | NDArray[np.float64]) -> tuple[float, float, float] | None:

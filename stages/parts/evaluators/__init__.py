@@ -47,7 +47,12 @@ class Evaluator(Protocol):
     models: Sequence[str]
     """Which checkpoints are judged; the first is the one that counts."""
     legend: str
-    """What the colours in a drawn picture mean."""
+    """How a drawn picture is read."""
+
+    @property
+    def colours(self) -> Sequence[tuple[str, tuple[int, int, int]]]:
+        """Names of the colours in a drawn picture, where they stand for classes."""
+        ...
 
     def add(self, model: str, predictions: Sequence[Prediction]) -> None:
         """Take the predictions of the next pictures, in the manifest's order."""
@@ -102,4 +107,5 @@ def contact_sheet(judge: Evaluator, mistakes: Sequence[Mistake], title: str) -> 
     """Draw mistakes with their captions and lay them out under a title."""
     from stages.parts.evaluators import _gallery  # noqa: PLC0415 - Pillow's drawing only where something is drawn
 
-    return _gallery.sheet([judge.draw(m) for m in mistakes], [m.caption for m in mistakes], title)
+    drawn, captions = [judge.draw(m) for m in mistakes], [m.caption for m in mistakes]
+    return _gallery.sheet(drawn, captions, title, colours=judge.colours)

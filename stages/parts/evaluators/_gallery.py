@@ -17,6 +17,7 @@ PALETTE: tuple[Colour, ...] = (
 THUMB_PX = 208
 LINE_PX = 17
 GAP_PX = 10
+MOST_TEXTS = 12  # more would hide what they name
 
 
 def enlarged(image: Picture, at_least_px: int = THUMB_PX) -> tuple[Picture, int]:
@@ -28,7 +29,11 @@ def enlarged(image: Picture, at_least_px: int = THUMB_PX) -> tuple[Picture, int]
 def with_boxes(
     image: Picture, boxes: Sequence[Sequence[float]], texts: Sequence[str], colour: Colour, factor: int
 ) -> Picture:
-    """Draw boxes, xyxy in the pixels of the picture before it was enlarged by ``factor``, with a short text each."""
+    """Draw boxes, xyxy in the pixels of the picture before it was enlarged by ``factor``, with a short text each.
+
+    Where there are too many, the texts are left out.
+    """
+    named = sum(map(bool, texts)) <= MOST_TEXTS
     canvas = Image.fromarray(image)
     pen = ImageDraw.Draw(canvas)
     font = ImageFont.load_default(11)
@@ -36,7 +41,7 @@ def with_boxes(
         left, right = sorted((x0 * factor, x1 * factor))
         top, bottom = sorted((y0 * factor, y1 * factor))
         pen.rectangle((left, top, right, bottom), outline=colour, width=2)
-        if text:
+        if text and named:
             at = (left + 2, max(0, top - 13) if colour == TRUTH else min(canvas.height - 13, bottom + 1))
             pen.rectangle(pen.textbbox(at, text, font=font), fill=colour)
             pen.text(at, text, fill=(0, 0, 0), font=font)
@@ -71,7 +76,18 @@ def side_by_side(pictures: Sequence[Picture]) -> Picture:
     return np.concatenate([part for picture in pictures for part in (picture, line)][:-1], axis=1)
 
 
-def sheet(pictures: Sequence[Picture], captions: Sequence[str], title: str, columns: int = 4) -> Picture:
+def key(names: Sequence[str]) -> list[tuple[str, Colour]]:
+    """Return the colour of each class but the background, as ``painted`` uses them."""
+    return [(name, PALETTE[1 + (k - 1) % (len(PALETTE) - 1)]) for k, name in enumerate(names) if k]
+
+
+def sheet(
+    pictures: Sequence[Picture],
+    captions: Sequence[str],
+    title: str,
+    columns: int = 4,
+    colours: Sequence[tuple[str, Colour]] = (),
+) -> Picture:
     """Lay pictures out in rows with their captions below and one title above.
 
     Args:
@@ -79,6 +95,7 @@ def sheet(pictures: Sequence[Picture], captions: Sequence[str], title: str, colu
         captions: lines of text each, separated by newlines.
         title: one line; says what the colours mean.
         columns: pictures in a row.
+        colours: what is named in a second line, each after a square of its colour.
     """
     wide = max((p.shape[1] / p.shape[0] for p in pictures), default=1.0)
     columns = min(columns if wide < 2 else 2, max(len(pictures), 1))  # noqa: PLR2004 - pairs side by side need the room
@@ -88,15 +105,26 @@ def sheet(pictures: Sequence[Picture], captions: Sequence[str], title: str, colu
     tall = max((t.height for t in scaled), default=0)
     lines = max((c.count("\n") + 1 for c in captions), default=1)
     cell = tall + lines * LINE_PX + GAP_PX
+    head = 34 + (24 if colours else 0)
     canvas = Image.new(
-        "RGB", (columns * (width + GAP_PX) + GAP_PX, 34 + -(-len(pictures) // columns) * cell + GAP_PX), (255, 255, 255)
+        "RGB", (columns * (width + GAP_PX) + GAP_PX, head + -(-len(pictures) // columns) * cell + GAP_PX), (255, 255, 255)
     )
     pen = ImageDraw.Draw(canvas)
+    _draw_key(pen, colours)
     pen.text((GAP_PX, 9), title, fill=(20, 20, 20), font=ImageFont.load_default(14))
     for index, (thumb, caption) in enumerate(zip(scaled, captions, strict=True)):
-        left, top = GAP_PX + index % columns * (width + GAP_PX), 34 + index // columns * cell
+        left, top = GAP_PX + index % columns * (width + GAP_PX), head + index // columns * cell
         canvas.paste(thumb, (left, top))
         pen.multiline_text(
             (left, top + thumb.height + 2), caption, fill=(20, 20, 20), font=ImageFont.load_default(12), spacing=3
         )
     return np.asarray(canvas)
+
+
+def _draw_key(pen: ImageDraw.ImageDraw, colours: Sequence[tuple[str, Colour]]) -> None:
+    """Write the names below the title, each after a square of its colour, as many as the line holds."""
+    font, left = ImageFont.load_default(12), float(GAP_PX)
+    for name, colour in colours:
+        pen.rectangle((left, 36, left + 12, 48), fill=colour)
+        pen.text((left + 17, 35), name, fill=(20, 20, 20), font=font)
+        left += 17 + pen.textlength(name, font=font) + 14

@@ -44,6 +44,7 @@ class Objects:
     masks: bool
     models: Sequence[str] = (BEST,)
     legend: str = "Green: what is there; red: what the model said. Names stand at what was missed or wrong."
+    colours: Sequence[tuple[str, tuple[int, int, int]]] = ()
     said: list[Mark] = field(default_factory=list)
     num_seen: int = 0
 

@@ -44,6 +44,7 @@ class Classify:
     folder: Path
     models: Sequence[str] = (BEST, SCRATCH)
     legend: str = "The surest first."
+    colours: Sequence[tuple[str, tuple[int, int, int]]] = ()
     scores: dict[str, list[NDArray[np.float64]]] = field(default_factory=dict)
 
     def add(self, model: str, predictions: Sequence[Prediction]) -> None:

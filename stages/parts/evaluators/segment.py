@@ -67,6 +67,11 @@ class Segment:
         """Write ``confusions.npz``."""
         np.savez(self.folder / TABLE, image_id=self.data.manifest["image_id"].to_numpy(str), counts=np.stack(self.found))
 
+    @property
+    def colours(self) -> list[tuple[str, tuple[int, int, int]]]:
+        """Names of the colours in a drawn picture: the classes."""
+        return _gallery.key(self.data.info.mask_classes)
+
     @cached_property
     def counts(self) -> NDArray[np.int64]:
         """(N, K, K) pixels of each picture."""
@@ -127,6 +132,6 @@ class Segment:
         row = self.data.manifest.iloc[mistake.row]
         image = view(self.data.info.pixels, self.data.root / row["path"])
         said = images.read_mask(self.folder / MASKS / f"{row['image_id']}.png")
-        return _gallery.side_by_side(
-            [image, _gallery.painted(self._truth(mistake.row), image), _gallery.painted(said, image)]
-        )
+        truth = self._truth(mistake.row)
+        said = np.where(truth == images.IGNORE, truth, said)  # padding, and what the annotators left open
+        return _gallery.side_by_side([image, _gallery.painted(truth, image), _gallery.painted(said, image)])

@@ -29,8 +29,10 @@ from stages.core import params as core
 from stages.core.errors import DataError, ParamsError
 from stages.core.stage import Job, Keep, Metrics, Note, Progress, Record
 from stages.maths import camera, geometry, packed, sensor
-from stages.parts.cameras import _tone, simulated
+from stages.parts.cameras import _measured, _tone, simulated
+from stages.parts.cameras import _report as camera_report
 from stages.parts.cameras._development import Development, develop
+from stages.parts.cameras._measured import Measured
 from stages.parts.cameras._prepared import CELLS, Prepared, sized
 
 _NUM_THREADS = 4  # each holds one picture, so memory stays bounded
@@ -177,7 +179,7 @@ class Converted:
     row: dict[str, Any]
     marks: tuple[dict[str, Any], ...]
     num_vanished: int
-    development: Development | None
+    taken: Measured | None
     moments: pixels.Moments | None = None
 
 
@@ -215,10 +217,13 @@ def run(job: Job[Params]) -> Iterator[Record]:
         )
         files.write_json(folder / "recipe.json", recipe)
         files.write_json(folder / "report.json", _report(good, bad))
-    values = _summary(good, bad)
+    taken = [item.taken for item in good if item.taken]
+    shown = camera_report.save(artefacts.CAMERA_REPORT, taken, acquired.info.name, job.params.demosaicer)
+    values = _summary(good, bad) | shown
     files.write_json(artefacts.PREPROCESS_METRICS, values)
     yield from _told(good, bad)
     yield Keep(artefacts.PREPROCESSED / "report.json", "preprocess")
+    yield Keep(artefacts.CAMERA_REPORT, "camera_report")
     yield Metrics({name: value for name, value in values.items() if value is not None})
 
 
@@ -228,13 +233,17 @@ def _converted(acquired: dataset.Dataset, folder: Path, recipe: dict[str, Any]) 
     rows = acquired.manifest.to_dict("records")
     with ThreadPoolExecutor(_NUM_THREADS) as pool:
         try:
-            yield from pool.map(lambda row: _convert(row, marks[row["image_id"]], acquired.root, folder, recipe), rows)
+            yield from pool.map(
+                lambda row, shown: _convert(row, marks[row["image_id"]], acquired.root, folder, recipe, shown=shown),
+                rows,
+                camera_report.chosen(len(rows)),
+            )
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def _convert(
-    row: dict[str, Any], marks: list[dict[str, Any]], source: Path, folder: Path, recipe: dict[str, Any]
+def _convert(  # noqa: PLR0913 - one picture's whole way
+    row: dict[str, Any], marks: list[dict[str, Any]], source: Path, folder: Path, recipe: dict[str, Any], *, shown: bool
 ) -> "Converted | Failure":
     """Convert one picture, its mask and its annotations, and write both pictures."""
     try:
@@ -253,10 +262,10 @@ def _convert(
         images.write_png(folder / new["mask"], geometry.place_mask(mask, at, images.IGNORE))
     placed = [{**geometry.place_annotation(mark, at), "image_id": row["image_id"]} for mark in marks]
     kept = tuple(mark for mark in placed if mark["area"] > 0)
-    new |= _camera_columns(prepared.development)
+    taken = _measured.measure_row(prepared, row, thumbnail=shown)
     learnt = row["split"] == "train" and prepared.image.dtype != np.uint8
     moments = pixels.moments(geometry.inside(prepared.image, at)) if learnt else None
-    return Converted(new, kept, len(placed) - len(kept), prepared.development, moments)
+    return Converted(new | _measured.columns(taken), kept, len(placed) - len(kept), taken, moments)
 
 
 def _check_sizes(row: dict[str, Any], at: geometry.Placement, mask: NDArray[np.uint8] | None, *, has_marks: bool) -> None:
@@ -271,24 +280,9 @@ def _check_sizes(row: dict[str, Any], at: geometry.Placement, mask: NDArray[np.u
         raise DataError(f"{row['source']} is {at.width} x {at.height}, its annotations were made for {stated}")
 
 
-def _camera_columns(done: Development | None) -> dict[str, Any]:
-    """Return the manifest's camera columns, null for an ordinary picture."""
-    if done is None:
-        return dict.fromkeys((*dataset.CAMERA_COLUMNS, "white_balance_stated"))
-    return {
-        "camera": done.camera,
-        "cfa": done.pattern,
-        "black_level": " ".join(f"{level:g}" for level in done.black_level),
-        "white_level": done.white_level,
-        "white_balance": " ".join(f"{gain:.4f}" for gain in done.gains),
-        "iso": done.iso,
-        "white_balance_stated": not done.without_gains,
-    }
-
-
 def _manifest(good: list["Converted"]) -> pd.DataFrame:
     rows = pd.DataFrame([item.row for item in good])
-    if all(item.development is None for item in good):
+    if all(item.taken is None for item in good):
         return rows.drop(columns=[*dataset.CAMERA_COLUMNS, "white_balance_stated"])
     return rows.astype({"iso": "Int64", "white_level": "Float64"})
 
@@ -301,20 +295,18 @@ def _report(good: list["Converted"], bad: list["Failure"]) -> dict[str, Any]:
         "without_white_balance": _sources(good, lambda done: done.without_gains),
         "without_color_matrix": _sources(good, lambda done: not done.matrix_known),
         "suspicions": {
-            str(item.row["source"]): list(item.development.suspicions)
-            for item in good
-            if item.development and item.development.suspicions
+            str(item.row["source"]): list(item.taken.suspicions) for item in good if item.taken and item.taken.suspicions
         },
     }
 
 
-def _sources(good: list["Converted"], is_meant: Callable[[Development], bool]) -> list[str]:
+def _sources(good: list["Converted"], is_meant: Callable[[Measured], bool]) -> list[str]:
     """Name the camera files whose development is meant."""
-    return sorted(str(item.row["source"]) for item in good if item.development and is_meant(item.development))
+    return sorted(str(item.row["source"]) for item in good if item.taken and is_meant(item.taken))
 
 
 def _summary(good: list["Converted"], bad: list["Failure"]) -> dict[str, float | None]:
-    developed = [item.development for item in good if item.development]
+    developed = [item.taken for item in good if item.taken]
     return {
         "num_pictures": len(good),
         "num_left_out": len(bad),
@@ -330,11 +322,11 @@ def _told(good: list["Converted"], bad: list["Failure"]) -> Iterator[Note]:
     """Say in words what a user should look at."""
     for item in bad:
         yield Note(f"left out: {item.reason}")
-    without = [item for item in good if item.development and item.development.without_gains]
+    without = [item for item in good if item.taken and item.taken.without_gains]
     if without:
         yield Note(f"{len(without)} camera files state no white balance of their own (report.json)")
     for made in good:
-        for line in made.development.suspicions if made.development else ():
+        for line in made.taken.suspicions if made.taken else ():
             yield Note(f"{made.row['source']}: {line}; state what is right (params.yaml: preprocess)")
     if lost := sum(item.num_vanished for item in good):
         yield Note(f"{lost} annotations became smaller than a pixel and were left out (report.json)")

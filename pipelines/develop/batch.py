@@ -71,11 +71,10 @@ def _developed(found: list[finding.Found], plan: Plan) -> Iterator[Result]:
     """Develop all files, some at a time; results come in the files' order."""
     jobs = max(1, min(plan.num_threads, len(found), _MAX_JOBS))
     sources = frozenset(os.path.realpath(one.source) for one in found)
-    shown = _report.chosen(len(found)) if plan.report else frozenset()
     with View("develop") as view, ThreadPoolExecutor(jobs) as pool:
         try:
             work = partial(_one, plan=plan, sources=sources, num_threads=max(1, plan.num_threads // jobs))
-            for number, result in enumerate(pool.map(work, found, [i in shown for i in range(len(found))]), start=1):
+            for number, result in enumerate(pool.map(work, found, _report.chosen(len(found))), start=1):
                 view.show(Progress(number, len(found), "files developed"))
                 yield result
         finally:

@@ -7,6 +7,7 @@ METRICS = DATA / "metrics"
 
 ACQUIRED = DATA / "acquired"
 PREPROCESSED = DATA / "preprocessed"
+CAMERA_REPORT = DATA / "camera_report"
 AUGMENTED = DATA / "augmented"
 PRETRAINED = DATA / "pretrained"
 

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.core import dataset
 from stages.maths import photon_transfer
 from stages.maths.colour import srgb_from_linear
 from stages.parts.cameras._development import Development
@@ -15,6 +16,7 @@ from stages.parts.cameras._prepared import Prepared
 
 STOPS = 14  # of the histogram, below saturation
 PER_STOP = 2
+UNKNOWN = "unknown"
 _THUMB_PX = 180
 _MAX_COMPARED = 40_000  # pixels of one picture whose colour is compared
 
@@ -88,7 +90,7 @@ def measure(done: Prepared, name: str, groups: Mapping[str, str], *, thumbnail: 
     return Measured(
         name=name,
         groups=dict(groups),
-        camera=made.camera or "unknown",
+        camera=made.camera or UNKNOWN,
         iso=made.iso,
         width=made.image.shape[1],
         height=made.image.shape[0],
@@ -108,6 +110,28 @@ def measure(done: Prepared, name: str, groups: Mapping[str, str], *, thumbnail: 
         cpsnr=cpsnr,
         thumbnail=_small(shown(made.image)) if thumbnail else None,
     )
+
+
+def measure_row(done: Prepared, row: Mapping[str, Any], *, thumbnail: bool) -> Measured | None:
+    """Return what the report needs of a picture of the manifest; see ``measure``."""
+    groups = {key.removeprefix("group_"): value for key, value in row.items() if key.startswith("group_")}
+    known = {key: value for key, value in groups.items() if isinstance(value, str)}
+    return measure(done, str(row["source"]), known, thumbnail=thumbnail)
+
+
+def columns(taken: Measured | None) -> dict[str, Any]:
+    """Return the manifest's camera columns, null for an ordinary picture."""
+    if taken is None:
+        return dict.fromkeys((*dataset.CAMERA_COLUMNS, "white_balance_stated"))
+    return {
+        "camera": None if taken.camera == UNKNOWN else taken.camera,
+        "cfa": taken.pattern,
+        "black_level": " ".join(f"{level:g}" for level in taken.black_level),
+        "white_level": taken.white_level,
+        "white_balance": " ".join(f"{gain:.4f}" for gain in taken.gains),
+        "iso": taken.iso,
+        "white_balance_stated": not taken.without_gains,
+    }
 
 
 def _signals(made: Development) -> tuple[NDArray[np.int64], tuple[float, float, float], float | None]:

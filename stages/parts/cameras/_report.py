@@ -42,9 +42,18 @@ def write(folder: Path, items: Sequence[Measured], title: str, demosaicer: str) 
     return content
 
 
-def chosen(num: int) -> frozenset[int]:
-    """Return the places of the files whose thumbnails are shown: spread evenly over all."""
-    return frozenset(np.linspace(0, num - 1, min(num, NUM_THUMBS)).round().astype(int).tolist()) if num else frozenset()
+def save(folder: Path, items: Sequence[Measured], title: str, demosaicer: str) -> dict[str, float | None]:
+    """Write the folder whole, also where no picture came from a camera; return the figures for the stage's metrics."""
+    with files.atomic(folder) as temporary:
+        temporary.mkdir()
+        found = write(temporary, items, title, demosaicer)["all"] or {}
+    return {"mean_color_error_ciede2000": found.get("color_error_ciede2000"), "mean_cpsnr_db": found.get("cpsnr_db")}
+
+
+def chosen(num: int) -> list[bool]:
+    """Return of each of the files whether its thumbnail is shown: some, spread evenly over all."""
+    places = set(np.linspace(0, num - 1, min(num, NUM_THUMBS)).round().astype(int).tolist())
+    return [place in places for place in range(num)]
 
 
 def render(items: Sequence[Measured], content: dict[str, Any], title: str, demosaicer: str) -> str:
@@ -55,7 +64,7 @@ def render(items: Sequence[Measured], content: dict[str, Any], title: str, demos
     environment = Environment(
         autoescape=select_autoescape(default=True), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(percent=percent, fixed=fixed, gains=gains)
+    environment.filters.update(percent=percent, fixed=fixed, gains=gains, rounded=rounded)
     taken = gather.by_camera(items)
     suspicions, more = gather.repeated(items, _NUM_SUSPICIONS)
     draw = [
@@ -111,6 +120,16 @@ def fixed(value: float | None, digits: int = 1, unit: str = "") -> str:
         ('2.35 dB', 'unknown', '31,234')
     """
     return "unknown" if value is None else f"{value:,.{digits}f}{unit}"
+
+
+def rounded(value: float | None) -> str:
+    """Write a number to two digits: an estimate is not better known.
+
+    Example:
+        >>> rounded(78698.2), rounded(9444.0), rounded(None)
+        ('79,000', '9,400', 'unknown')
+    """
+    return "unknown" if value is None else f"{float(f'{value:.1e}'):,.0f}"
 
 
 def gains(values: Sequence[float]) -> str:

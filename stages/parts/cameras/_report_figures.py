@@ -74,6 +74,7 @@ def figures(items: Sequence[Measured], taken: Sequence[Taken]) -> dict[str, Any]
         "num_without_color_matrix": sum(not item.matrix_known for item in items),
         "num_suspicious": sum(bool(item.suspicions) for item in items),
         "noise_at_grey": _mean(model.std(GREY) for model in models) if len(models) == len(items) else None,
+        "noise_is_sure": len(models) == len(items) and all(model.scatter <= UNSURE for model in models),
         "color_error_ciede2000": _mean(item.delta_e for item in items),
         "cpsnr_db": _mean(item.cpsnr for item in items),
         "num_with_truth": sum(item.delta_e is not None for item in items),

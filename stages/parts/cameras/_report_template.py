@@ -29,7 +29,7 @@ table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nu
 th { text-align: left; font-weight: 600; font-size: .8rem; color: var(--soft); border-bottom: 1px solid var(--ink); padding: .3rem .8rem .3rem 0; vertical-align: bottom; }
 td { padding: .42rem .8rem .42rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 td.number, th.number { text-align: right; } td.number { white-space: nowrap; } td small { color: var(--soft); display: block; font-size: .8rem; }
-td.keep { white-space: nowrap; } td.unknown { color: #98a1af; }
+th.name { min-width: 11rem; } td.unknown { color: #98a1af; }
 .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: .4rem 1.5rem; }
 .plot { display: block; width: 100%; height: auto; max-width: 30rem; }
 .plot .grid { stroke: var(--line); stroke-width: 1; } .plot .line { fill: none; stroke-width: 1.6; stroke-linejoin: round; }
@@ -49,7 +49,7 @@ figure { margin: 0; } .strip img { display: block; max-width: 100%; height: auto
 <div class="figures">
 <div><span>pixels clipped</span><b>{{ all.clipped_share | percent }}</b><span>mean over files</span></div>
 <div><span>mean exposure</span><b{% if all.stops_below_saturation is none %} class="none"{% endif %}>{{ all.stops_below_saturation | fixed(1) }}</b><span>stops below saturation, green</span></div>
-<div><span>noise at 18 % grey</span><b{% if all.noise_at_grey is none %} class="none"{% endif %}>{{ all.noise_at_grey | percent }}</b><span>of the range, standard deviation</span></div>
+<div><span>noise at 18 % grey</span><b{% if all.noise_at_grey is none %} class="none"{% endif %}>{{ all.noise_at_grey | percent }}</b><span>of the range{% if all.noise_is_sure %}, standard deviation{% else %}, at most{% endif %}</span></div>
 <div><span>colour error</span><b{% if all.color_error_ciede2000 is none %} class="none"{% endif %}>{{ all.color_error_ciede2000 | fixed(2) }}</b><span>{% if all.num_with_truth %}mean CIEDE2000, CPSNR {{ all.cpsnr_db | fixed(1, " dB") }}, n = {{ "{:,}".format(all.num_with_truth) }}{% else %}the true colours are not known{% endif %}</span></div>
 </div>
 
@@ -71,22 +71,23 @@ figure { margin: 0; } .strip img { display: block; max-width: 100%; height: auto
 <h2>By camera</h2>
 <div class="wide">
 <table>
-<thead><tr><th>camera</th><th class="number">files</th><th class="number">clipped<br>R G B</th><th class="number">exposure,<br>stops</th><th class="number">white balance<br>R G B</th><th class="number">noise at<br>18 % grey</th><th class="number">read noise</th><th class="number">full well,<br>electrons</th><th class="number">ΔE<br>CIEDE2000</th><th class="number">CPSNR</th></tr></thead>
+<thead><tr><th class="name">camera</th><th class="number">files</th><th class="number"></th><th class="number">clipped</th><th class="number">white<br>balance</th><th class="number">exposure,<br>stops</th><th class="number">noise at<br>18 % grey</th><th class="number">read<br>noise</th><th class="number">full well,<br>electrons</th><th class="number">colour error,<br>CIEDE2000</th></tr></thead>
 <tbody>
 {% for c in cameras %}
 <tr>
 <td>{{ c.title }}<small>{{ c.sizes }}, {{ c.cfa }}</small></td><td class="number">{{ "{:,}".format(c.num_files) }}</td>
+<td class="number soft">red<br>green<br>blue</td>
 <td class="number">{% for share in c.clipped_share_by_color %}{{ share | percent }}{% if not loop.last %}<br>{% endif %}{% endfor %}</td>
+<td class="number">{% for gain in c.gains %}{{ gain | fixed(2) }}{% if not loop.last %}<br>{% endif %}{% endfor %}{% if c.num_without_white_balance %}<small>{{ c.num_without_white_balance }} not stated</small>{% endif %}</td>
 <td class="number{{ unknown(c.stops_below_saturation) }}">{{ c.stops_below_saturation | fixed(1) }}</td>
-<td class="number">{{ c.gains | gains }}{% if c.num_without_white_balance %}<small>{{ c.num_without_white_balance }} not stated</small>{% endif %}</td>
 {% if c.noise is none %}
 <td class="number unknown">unknown</td><td class="number unknown">unknown</td><td class="number unknown">unknown</td>
 {% else %}
-<td class="number">{{ c.noise.noise_at_grey | percent }}{% if not c.noise.is_sure %}<small>at most: texture</small>{% endif %}</td>
-<td class="number">{% if c.noise.read_noise %}{{ "%.3g" | format(100 * c.noise.read_noise) }} %{% else %}<span class="soft">below shot noise</span>{% endif %}</td>
-<td class="number{{ unknown(c.noise.full_well_electrons) }}">{% if c.noise.is_sure %}{{ c.noise.full_well_electrons | fixed(0) }}{% else %}<span class="soft">unsure</span>{% endif %}</td>
+<td class="number">{{ c.noise.noise_at_grey | percent }}{% if not c.noise.is_sure %}<small>at most</small>{% endif %}</td>
+<td class="number">{% if c.noise.read_noise %}{{ "%.3g" | format(100 * c.noise.read_noise) }} %{% else %}<span class="soft">below<br>shot noise</span>{% endif %}</td>
+<td class="number{{ unknown(c.noise.full_well_electrons) }}">{% if c.noise.is_sure %}{{ c.noise.full_well_electrons | rounded }}{% else %}<span class="soft">unsure</span>{% endif %}</td>
 {% endif %}
-<td class="number{{ unknown(c.color_error_ciede2000) }}">{{ c.color_error_ciede2000 | fixed(2) }}</td><td class="number{{ unknown(c.cpsnr_db) }}">{{ c.cpsnr_db | fixed(1, " dB") }}</td>
+<td class="number{{ unknown(c.color_error_ciede2000) }}">{{ c.color_error_ciede2000 | fixed(2) }}{% if c.cpsnr_db is not none %}<small>{{ c.cpsnr_db | fixed(1, " dB") }}</small>{% endif %}</td>
 </tr>
 {% endfor %}
 </tbody>
@@ -111,7 +112,7 @@ figure { margin: 0; } .strip img { display: block; max-width: 100%; height: auto
 <thead><tr><th>group</th><th class="number">files</th><th class="number">clipped</th><th class="number">exposure, stops</th><th class="number">white balance R G B</th><th class="number">noise at 18 % grey</th><th class="number">ΔE CIEDE2000</th><th class="number">CPSNR</th><th class="number">suspicious</th></tr></thead>
 <tbody>
 {% for name, g in found.items() %}
-<tr><td>{{ name }}</td><td class="number">{{ "{:,}".format(g.num_files) }}</td><td class="number">{{ g.clipped_share | percent }}</td><td class="number{{ unknown(g.stops_below_saturation) }}">{{ g.stops_below_saturation | fixed(1) }}</td><td class="number">{{ g.gains | gains }}</td><td class="number{{ unknown(g.noise_at_grey) }}">{{ g.noise_at_grey | percent }}</td><td class="number{{ unknown(g.color_error_ciede2000) }}">{{ g.color_error_ciede2000 | fixed(2) }}</td><td class="number{{ unknown(g.cpsnr_db) }}">{{ g.cpsnr_db | fixed(1, " dB") }}</td><td class="number">{{ g.num_suspicious }}</td></tr>
+<tr><td>{{ name }}</td><td class="number">{{ "{:,}".format(g.num_files) }}</td><td class="number">{{ g.clipped_share | percent }}</td><td class="number{{ unknown(g.stops_below_saturation) }}">{{ g.stops_below_saturation | fixed(1) }}</td><td class="number">{{ g.gains | gains }}</td><td class="number{{ unknown(g.noise_at_grey) }}">{{ g.noise_at_grey | percent }}{% if not g.noise_is_sure and g.noise_at_grey is not none %}<small>at most</small>{% endif %}</td><td class="number{{ unknown(g.color_error_ciede2000) }}">{{ g.color_error_ciede2000 | fixed(2) }}</td><td class="number{{ unknown(g.cpsnr_db) }}">{{ g.cpsnr_db | fixed(1, " dB") }}</td><td class="number">{{ g.num_suspicious }}</td></tr>
 {% endfor %}
 </tbody>
 </table>
@@ -131,9 +132,9 @@ figure { margin: 0; } .strip img { display: block; max-width: 100%; height: auto
 
 <h2>Method</h2>
 <div class="method">
-<p><b>Histograms</b> count the mosaic's own numbers, after the black level and before white balance: red, green and blue by half stops below saturation. What lies lower than {{ 14 }} stops, or below black, stands at the left end.</p>
+<p><b>Histograms</b> count the mosaic's own numbers, after the black level and before white balance: red, green and blue by half stops below saturation. What lies lower than 14 stops, or below black, stands at the left end.</p>
 <p><b>Clipped</b> is the share of pixels at the white level or above, a mean over files. <b>Exposure</b> is how many stops the mean of green lies below saturation.</p>
-<p><b>Noise</b> is photon transfer on the pictures' own flat patches (Janesick 2007; Foi et al. 2008): the variance of 8 x 8 pixels of one colour against their signal, variance from the diagonal Haar coefficients, flatness judged by the others, which pure noise leaves independent. Slope: shot noise, its inverse the full well in electrons. Offset: read noise, as a share of the range from black to white. Files that a camera has denoised, compressed or bent by a curve show what is left, not the sensor. Where the points scatter widely about the line, texture is in them and the figure is an upper bound.</p>
+<p><b>Noise</b> is photon transfer on the pictures' own flat patches (Janesick 2007; Foi et al. 2008): the variance of 8 x 8 pixels of one colour against their signal, variance from the diagonal Haar coefficients, flatness judged by the others, which pure noise leaves independent. Slope: shot noise, its inverse the full well in electrons. Offset: read noise, as a share of the range from black to white. Files that a camera has denoised, compressed or bent by a curve show what is left, not the sensor; a picture that a simulated camera took brings its own grain. Where the points scatter widely about the line, texture is in them and the figure is an upper bound.</p>
 <p><b>White balance</b> is the median gain used, the smallest 1. <b>Colour error</b> compares with the picture that a simulated camera took, at full size and before it is brought to the models' size: CIEDE2000 (D65) pixel by pixel, so noise and demosaicing count, and CPSNR over all pixels and channels, no border left out. For a real camera's file nobody knows the true colours, and the report says unknown.</p>
 </div>
 </main>

@@ -1,7 +1,8 @@
 """LibRaw's demosaicers: the mosaic goes in as a DNG in memory, and everything but the demosaicing is switched off.
 
-They see the whole frame, in 16 bit: values outside 0..1 are clipped. The frame's mirrored margin keeps LibRaw's own, simpler
-treatment of borders out of the picture and makes frames that it would refuse as too small large enough.
+They see the whole frame, in 16 bit: values outside 0..1 are clipped, which lifts the mean of noisy shadows and cuts what
+white balance raised above 1. The frame's mirrored margin keeps LibRaw's own, simpler treatment of borders out of the picture
+and makes frames that it would refuse as too small large enough.
 """
 
 from io import BytesIO

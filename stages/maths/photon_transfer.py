@@ -25,7 +25,8 @@ _MAX_PIXELS = 1_000_000  # looked at in one frame
 _BINS = 24
 _FLATTEST, _KEPT = 0.1, 0.4  # of each signal: in a frame, then among frames
 _MIN_PATCHES, _MIN_BINS, _PER_BIN = 64, 4, 8
-_ROUNDS = 20
+_ROUNDS, _LEAST = 20, 1e-20
+_NOISY = 1.4  # the mean of 32 squares exceeds its expectation by so much once in twenty times
 _MEAN, _VARIANCE, _SLOPE = range(3)
 Patches = NDArray[np.float32]
 
@@ -116,7 +117,8 @@ def fit(pool: Sequence[Patches]) -> Noise | None:
     """Fit the line to patches of one or more frames of a camera at one sensitivity.
 
     Weighted least squares, a point weighing as much as its variance is known (relative to the line itself, found in rounds),
-    points far off by less (Huber); neither noise is negative.
+    points far off less (Huber); neither noise is negative. Then the patches whose slopes are no larger than the noise found
+    explains are taken for flat and the line is fitted to them, again in rounds.
 
     Returns:
         The noise; None where there are too few patches.
@@ -124,18 +126,26 @@ def fit(pool: Sequence[Patches]) -> Noise | None:
     every = np.concatenate([*pool, np.empty((0, 3), np.float32)]).astype(np.float64)
     if len(every) < _MIN_PATCHES:
         return None
-    chosen = every[np.sort(_flattest(every, _KEPT))]
-    parts = np.array_split(
-        chosen[np.argsort(chosen[:, _MEAN], kind="stable")], min(_BINS, max(_MIN_BINS, len(chosen) // _PER_BIN))
-    )
-    points = np.array([_point(part) for part in parts if len(part)])
-    signals, variances, counts = points.T
-    weights = counts.copy()
-    line = np.full(len(points), max(variances.mean(), 1e-20))
-    shot = read = 0.0
+    found = _fitted(every[np.sort(_flattest(every, _KEPT))])
+    for _ in range(_ROUNDS):
+        line = np.maximum(found.shot * every[:, _MEAN] + found.read, _LEAST)
+        flat = every[every[:, _SLOPE] <= _NOISY * line]
+        if len(flat) < _MIN_PATCHES:
+            break
+        found = _fitted(flat)
+    return found
+
+
+def _fitted(chosen: NDArray[np.float64]) -> Noise:
+    """Fit the line to patches taken for flat."""
+    order = np.argsort(chosen[:, _MEAN], kind="stable")
+    parts = np.array_split(chosen[order], min(_BINS, max(_MIN_BINS, len(chosen) // _PER_BIN)))
+    signals, variances, counts = np.array([_point(part) for part in parts if len(part)]).T
+    weights, least = counts.copy(), max(1e-3 * variances.mean(), _LEAST)
+    line, shot, read = np.full(len(counts), max(variances.mean(), _LEAST)), 0.0, 0.0
     for _ in range(_ROUNDS):
         shot, read = _line(signals, variances, weights / line**2)
-        line = np.maximum(shot * signals + read, 1e-3 * max(variances.mean(), 1e-20))
+        line = np.maximum(shot * signals + read, least)
         far = np.abs(variances - line) / line * np.sqrt(counts * _SIDE)
         weights = counts / np.maximum(1.0, far / 2.0)
     return Noise(shot, read, signals, variances, float(np.median(np.abs(variances - line) / line)))

@@ -26,6 +26,8 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --constraint constraints.txt --editable '.[dev]' | awk \
 		'/^Collecting/ {printf "\r  %d packages found", ++n; fflush()} /^Installing coll/ {print "\n  unpacking ..."; fflush()}'
+	@echo "Compiling the camera's kernels ..."
+	@$(BIN)/python -m pipelines.warm
 	@touch $(READY)
 
 repro: $(READY)

@@ -138,6 +138,21 @@ def test_tiles_and_threads_change_no_bit(name: str, pattern: str) -> None:
 
 
 @names
+@pytest.mark.parametrize("size", [(1, 1), (1, 3), (5, 8), (6, 33)])
+def test_what_lay_in_the_working_memory_does_not_matter(name: str, size: tuple[int, int]) -> None:
+    """Working planes and result full of NaN give the same tile as planes full of zeros, for inner parts of any size."""
+    method = _build(name)
+    tile = _random(size[0] + 2 * method.margin, size[1] + 2 * method.margin)
+    found = []
+    for filling in (0.0, np.nan):
+        out = np.full((3, *size), filling, np.float32)
+        method.fill(tile, out, np.full((method.num_scratch, *tile.shape), filling, np.float32))
+        found.append(out)
+    assert np.isfinite(found[0]).all()
+    np.testing.assert_array_equal(found[0], found[1])
+
+
+@names
 def test_margin_keeps_the_parity(name: str) -> None:
     """The margin is even, so that a tile begins on red."""
     assert _build(name).margin % 2 == 0

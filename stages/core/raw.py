@@ -2,9 +2,9 @@
 
 LibRaw decodes; nothing is developed here. An uncompressed DNG or TIFF mosaic is copied straight out of the file instead,
 several times as fast. Both ways give the same frame. The mosaic is the sensor's active area without the first line where a
-margin is odd, as LibRaw cuts it; its pattern and levels are those at the mosaic's own origin. What the tags of a DNG state
-about levels, white balance and colours is taken from them, because LibRaw passes over AsShotWhiteXY and large black patterns
-and knows no white point; for all other files LibRaw tells it.
+margin is odd, as LibRaw cuts it (DefaultCrop is for showing, and not applied); its pattern and levels are those at the
+mosaic's own origin. What the tags of a DNG state about levels, white balance and colours is taken from them, because LibRaw
+passes over AsShotWhiteXY and large black patterns and knows no white point; for all other files LibRaw tells it.
 """
 
 import mmap

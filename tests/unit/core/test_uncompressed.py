@@ -18,6 +18,7 @@ from stages.maths import bayer
 from tests.references.bit_packing import packed
 
 REAL = Path(__file__).parents[3].parent / "shared" / "data" / "raw"
+MATRIX = np.array([[0.6722, -0.0635, -0.0963], [-0.4287, 1.2460, 0.2028], [-0.0908, 0.2162, 0.5668]])
 COLORS = {"R": 0, "G": 1, "B": 2}
 
 
@@ -216,3 +217,61 @@ def test_a_real_packed_file_is_libraws(monkeypatch: pytest.MonkeyPatch) -> None:
     """A Raspberry Pi's file of 10 packed bits."""
     straight, by_libraw = _both((REAL / "pidng_bad_metadata.dng").read_bytes(), monkeypatch)
     _equal(straight, by_libraw)
+
+
+def test_the_mosaic_is_found_behind_a_thumbnail(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Adobe's converter writes it: a small picture and the colours come first, the mosaic in a subdirectory."""
+    out = io.BytesIO()
+    colors = [
+        (50706, 1, 4, bytes((1, 4, 0, 0)), True), (50708, 2, 0, "T", True), (50728, 5, 3, (1, 2, 1, 1, 7, 10), True),
+        (50721, 10, 9, tuple(v for n in (6722, -635, -963, -4287, 12460, 2028, -908, 2162, 5668) for v in (n, 10000)), True),
+        (274, 3, 1, 6, True),
+    ]  # fmt: skip
+    pattern = [
+        (33421, 3, 2, (2, 2), True), (33422, 1, 4, bytes((1, 2, 0, 1)), True), (50714, 3, 1, 64, True),
+        (50717, 4, 1, 4095, True),
+    ]  # fmt: skip
+    with tifffile.TiffWriter(out, byteorder="<") as writer:
+        small = np.zeros((8, 10, 3), np.uint8)
+        writer.write(small, photometric="rgb", subfiletype=1, subifds=1, software=False, metadata=None, extratags=colors)
+        writer.write(
+            _mosaic(), photometric=32803, planarconfig=1, subfiletype=0, software=False, metadata=None, extratags=pattern
+        )
+    straight, by_libraw = _both(out.getvalue(), monkeypatch)
+    _equal(straight, by_libraw)
+    assert (straight.pattern, straight.black_level, straight.white_level) == ("GBRG", (64,) * 4, 4095)
+    assert (straight.camera, straight.quarter_turns, straight.camera_gains) == ("T", 3, (2.0, 1.0, 1.428571))
+    assert straight.calibration is not None
+
+
+def test_the_default_crop_is_not_applied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says what to show; demosaicing wants the pixels around it, and LibRaw leaves them too."""
+    straight, by_libraw = _both(_write(_mosaic(), [(50719, 4, 2, (4, 4), True), (50720, 4, 2, (30, 20), True)]), monkeypatch)
+    _equal(straight, by_libraw)
+    assert straight.mosaic.shape == (40, 52)
+
+
+def _pairs(values: Any) -> tuple[int, ...]:
+    return tuple(v for n in np.ravel(values).tolist() for v in (round(n * 10000), 10000))
+
+
+def test_a_white_point_stands_in_for_the_neutral() -> None:
+    """AsShotWhiteXY, which LibRaw passes over, gives the gains that its light needs."""
+    out = io.BytesIO()
+    tags = [
+        (50706, 1, 4, bytes((1, 4, 0, 0)), True), (33421, 3, 2, (2, 2), True), (33422, 1, 4, bytes((0, 1, 1, 2)), True),
+        (50721, 10, 9, _pairs(MATRIX), True), (50729, 5, 2, _pairs((0.3457, 0.3585)), True),
+    ]  # fmt: skip
+    tifffile.imwrite(out, _mosaic(), photometric=32803, planarconfig=1, metadata=None, extratags=tags)
+    frame = raw.read(out.getvalue())
+    white = MATRIX @ [0.3457 / 0.3585, 1.0, (1 - 0.3457 - 0.3585) / 0.3585]
+    assert frame.camera_gains == pytest.approx(white[1] / white, abs=1e-5)
+
+
+def test_analog_balance_and_camera_calibration_are_worked_in() -> None:
+    """Camera colours are AnalogBalance x CameraCalibration x ColorMatrix x XYZ (DNG 1.4, chapter 6)."""
+    own, balance = np.diag([1.02, 1.0, 0.97]), np.array([1.5, 1.0, 0.8])
+    tags = [(50723, 10, 9, _pairs(own), True), (50727, 5, 3, _pairs(balance), True)]
+    found = raw.read(_write(_mosaic(), tags)).calibration
+    assert found is not None
+    np.testing.assert_allclose(found.camera_from_xyz[0], np.diag(balance) @ own @ MATRIX, atol=1e-6)

@@ -119,9 +119,10 @@ def prepare(
         done = _develop(source, section, num_threads)
     except ValueError as error:
         raise DataError(f"{name}{error}; state what is right (params.yaml: preprocess)") from error
-    turns, shape = source.quarter_turns, source.mosaic.shape
-    image = packed.edge_to_edge(done.image, *shape, turns) if params.output == "packed_raw" else done.image
-    placed = _placed(image, shape[:: -1 if turns % 2 else 1], params, done)
+    image = done.image
+    if params.output == "packed_raw":
+        image = packed.edge_to_edge(image, *source.mosaic.shape, source.quarter_turns)
+    placed = _placed(image, source.size[::-1], params, done)
     return replace(placed, truth=None if isinstance(truth, raw.Frame) else truth)
 
 
@@ -218,7 +219,9 @@ def run(job: Job[Params]) -> Iterator[Record]:
         files.write_json(folder / "recipe.json", recipe)
         files.write_json(folder / "report.json", _report(good, bad))
     taken = [item.taken for item in good if item.taken]
-    shown = camera_report.save(artefacts.CAMERA_REPORT, taken, acquired.info.name, job.params.demosaicer)
+    shown = camera_report.save(
+        artefacts.CAMERA_REPORT, taken, acquired.info.name, job.params.demosaicer, [item.reason for item in bad]
+    )
     values = _summary(good, bad) | shown
     files.write_json(artefacts.PREPROCESS_METRICS, values)
     yield from _told(good, bad)

@@ -60,11 +60,12 @@ def develop(given: tuple[str, ...], plan: Plan) -> int:
     """Develop files, folders and patterns and tell what was done; return how many could not be."""
     found, faults = finding.find(given, simulate=plan.recipe["preprocess"]["simulate_raw"])
     results = [*_developed(found, plan)]
-    _tell(results, faults)
+    bad = [*faults, *(result.fault for result in results if result.fault)]
+    _tell([result for result in results if result.row is not None], bad)
     if measured := [result.measured for result in results if result.measured]:
-        _report.write(plan.out, measured, plan.out.resolve().name, plan.recipe["preprocess"]["demosaicer"])
+        _report.write(plan.out, measured, plan.out.resolve().name, plan.recipe["preprocess"]["demosaicer"], bad)
         click.echo(f"report: {plan.out / 'camera.html'}")
-    return len(faults) + sum(bool(result.fault) for result in results)
+    return len(bad)
 
 
 def _developed(found: list[finding.Found], plan: Plan) -> Iterator[Result]:
@@ -97,7 +98,8 @@ def _one(one: finding.Found, shown: bool, *, plan: Plan, sources: frozenset[str]
 
 
 def _as_option(text: str) -> str:
-    return text.replace("(params.yaml: preprocess)", "(rawline develop --help)")
+    flags = " or ".join(flag for words, flag in _CAUSES.items() if words in text) or "the options of rawline develop --help"
+    return text.replace("state what is right (params.yaml: preprocess)", f"state what is right with {flags}")
 
 
 def _row(one: finding.Found, done: Prepared, recipe: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,24 +128,23 @@ def _warnings(source: Path, done: Prepared) -> Iterator[str]:
         yield f"{source}: {line}" + (f"; state the right one with {cause}" if cause else "")
 
 
-def _tell(results: list[Result], faults: list[str]) -> None:
+def _tell(good: list[Result], bad: list[str]) -> None:
     """Print the table, the warnings, the faults and the sum."""
-    good = [result for result in results if result.row is not None]
     if good:
         _table([result.row or {} for result in good])
     for result in good:
         for line in result.warnings:
             click.echo(f"warning: {line}", err=True)
-    bad = [*faults, *(result.fault for result in results if result.fault)]
     for line in bad:
         click.echo(f"rawline: {line}", err=True)
     num_warned = sum(bool(result.warnings) for result in good)
     warned = f", {num_warned} with warnings" if num_warned else ""
-    click.echo(f"{len(good)} files developed{warned}, {len(bad)} not")
+    click.echo(f"{len(good)} file{'s' * (len(good) != 1)} developed{warned}, {len(bad)} not")
 
 
 def _table(rows: list[dict[str, Any]]) -> None:
     from rich.console import Console  # noqa: PLC0415 - only where a table is shown
+    from rich.markup import escape  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
     table = Table()
@@ -151,6 +152,6 @@ def _table(rows: list[dict[str, Any]]) -> None:
     for head in heads:
         table.add_column(head, overflow="fold", justify="right" if head in _NUMBERS else "left", no_wrap=head in _SHORT)
     for row in rows:
-        table.add_row(*(str(row.get(head, "")) for head in heads))
+        table.add_row(*(escape(str(row.get(head, ""))) for head in heads))
     console = Console()
     Console(width=None if console.is_terminal else _WIDE).print(table)

@@ -182,9 +182,10 @@ def recipe(given: Mapping[str, Any], *, simulate: bool, file: Path | None = None
 
 
 def _default_file() -> Path:
-    if parameters.FILE.exists() or not _SHIPPED.exists():
-        return parameters.FILE
-    return _SHIPPED
+    for known in (parameters.FILE, _SHIPPED):
+        if known.exists():
+            return known
+    raise ParamsError(f"{parameters.FILE} is not in the current folder; run from a project's root or name one with --params")
 
 
 def as_option(text: str) -> str:

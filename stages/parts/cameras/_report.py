@@ -17,11 +17,11 @@ from stages.parts.cameras._measured import Measured
 from stages.parts.cameras._report_template import PAGE
 
 NUM_THUMBS = 24
-_NUM_SUSPICIONS = 12
+_NUM_SUSPICIONS, _NUM_FAULTS = 12, 20
 _NUM_PLOTS = 12
 
 
-def write(folder: Path, items: Sequence[Measured], title: str, demosaicer: str) -> dict[str, Any]:
+def write(folder: Path, items: Sequence[Measured], title: str, demosaicer: str, faults: Sequence[str]) -> dict[str, Any]:
     """Write ``camera.json``, and where there are camera files ``camera.csv`` and ``camera.html``; return the numbers.
 
     Args:
@@ -29,8 +29,9 @@ def write(folder: Path, items: Sequence[Measured], title: str, demosaicer: str) 
         items: the camera files, in order.
         title: what they are called together.
         demosaicer: that developed them.
+        faults: one line for each file that could not be developed.
     """
-    content = gather.content(items)
+    content = {**gather.content(items), "faults": list(faults)}
     files.write_json(folder / "camera.json", content)
     if items:
         rows, stream = gather.rows(items), StringIO()
@@ -42,11 +43,13 @@ def write(folder: Path, items: Sequence[Measured], title: str, demosaicer: str) 
     return content
 
 
-def save(folder: Path, items: Sequence[Measured], title: str, demosaicer: str) -> dict[str, float | None]:
+def save(
+    folder: Path, items: Sequence[Measured], title: str, demosaicer: str, faults: Sequence[str]
+) -> dict[str, float | None]:
     """Write the folder whole, also where no picture came from a camera; return the figures for the stage's metrics."""
     with files.atomic(folder) as temporary:
         temporary.mkdir()
-        found = write(temporary, items, title, demosaicer)["all"] or {}
+        found = write(temporary, items, title, demosaicer, faults)["all"] or {}
     return {"mean_color_error_ciede2000": found.get("color_error_ciede2000"), "mean_cpsnr_db": found.get("cpsnr_db")}
 
 
@@ -85,6 +88,8 @@ def render(items: Sequence[Measured], content: dict[str, Any], title: str, demos
         thumbs=[(_embedded(item.thumbnail), _caption(item)) for item in items if item.thumbnail is not None],
         suspicions=suspicions,
         more=more,
+        faults=content["faults"][:_NUM_FAULTS],
+        num_faults=len(content["faults"]),
     )
 
 

@@ -67,6 +67,18 @@ figure { margin: 0; } .strip img { display: block; max-width: 100%; height: auto
 </section>
 {% endif %}
 
+{% if faults %}
+<section class="warn">
+<strong>{{ "{:,}".format(num_faults) }} file{{ "s" if num_faults != 1 }} could not be developed</strong>
+<ul>
+{% for line in faults %}
+<li>{{ line }}</li>
+{% endfor %}
+{% if num_faults > faults | length %}<li>{{ "{:,}".format(num_faults - faults | length) }} more in camera.json</li>{% endif %}
+</ul>
+</section>
+{% endif %}
+
 {% macro unknown(value) %}{{ ' unknown' if value is none else '' }}{% endmacro %}
 <h2>By camera</h2>
 <div class="wide">

@@ -44,8 +44,8 @@ def estimate(mosaic: NDArray[np.uint16], black_level: Sequence[float], white_lev
 
     Each position of the cell is a picture of one colour. Second differences across and down (J. Immerkaer, "Fast noise
     variance estimation", CVIU 1996) see noise and fine texture, not light and shade; of blocks of like brightness the
-    smoothest twentieth is taken as noise alone, and a line is laid through variance over brightness. Texture everywhere makes
-    it too high, so it is an upper bound for such pictures.
+    smoothest twentieth is taken as noise alone, and a line is laid through variance over brightness. Texture everywhere
+    makes it too high, so it is an upper bound for such pictures.
 
     Args:
         mosaic: (H, W) digital numbers.

@@ -9,7 +9,10 @@ from torchvision.transforms.functional import normalize
 
 from stages.core import parts
 from stages.core.errors import InfrastructureError
+from stages.core.pixels import Pixels
+from stages.parts.backbones import _resnet
 
+PACKED = Pixels("packed_raw", (0.2, 0.15, 0.15, 0.1), (0.1, 0.12, 0.12, 0.08))
 NAMES = parts.known("backbones")
 
 
@@ -86,3 +89,33 @@ def test_weights_out_of_reach_end_in_one_line(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(InfrastructureError, match="weights: random"):
         module.build(module.Params(weights="IMAGENET1K_V1"), seed=0, pretrained=True)
     module.build(module.Params(weights="IMAGENET1K_V1"), seed=0, pretrained=False)  # needs no download
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_packed_mosaics_have_a_first_convolution_of_their_own(name: str) -> None:
+    """Four channels go in, normalised by their own means; the features have the same form and all weights a stage."""
+    module = parts.load("backbones", name, "test")
+    net = module.build(module.Params(weights="random"), seed=3, pretrained=False, pixels=PACKED).eval()
+    again = module.build(module.Params(weights="random"), seed=3, pretrained=False, pixels=PACKED)
+    assert torch.equal(net.state_dict()["stem.0.weight"], again.state_dict()["stem.0.weight"])
+    with torch.inference_mode():
+        features = net(torch.rand(1, 4, 64, 96))
+    assert [f.shape[1] for f in features] == list(net.channels)
+    assert net.pixels == PACKED
+    plain = build(name, 3).state_dict()["stem.0.weight"]
+    assert float(net.state_dict()["stem.0.weight"].std()) == pytest.approx(float(plain.std()), rel=0.05)
+
+
+def test_weights_made_for_colours_answer_a_grey_mosaic_as_a_grey_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Downloaded weights are spread over the two greens, so that what is equal in all channels gives what it gave."""
+    state = resnet18(weights=None).state_dict()
+    monkeypatch.setattr(_resnet, "_fetch", lambda _name, _weights: state)
+    module = parts.load("backbones", "resnet18", "test")
+    flat = Pixels("packed_raw", (0.5,) * 4, (0.5,) * 4), Pixels("linear_rgb", (0.5,) * 3, (0.5,) * 3)
+    packed, plain = (
+        module.build(module.Params(weights="IMAGENET1K_V1"), seed=0, pretrained=True, pixels=p).eval() for p in flat
+    )
+    grey = torch.rand(1, 1, 64, 64)
+    with torch.inference_mode():
+        for one, other in zip(packed(grey.expand(1, 4, 64, 64)), plain(grey.expand(1, 3, 64, 64)), strict=True):
+            assert torch.allclose(one, other, rtol=1e-3, atol=1e-3)

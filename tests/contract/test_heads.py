@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from stages.core import parts
+from stages.core.pixels import Pixels
 from stages.parts.heads.unet import soft_dice
 from tests.training_project import HEADS
 
@@ -228,3 +229,19 @@ def test_dice_of_a_perfect_answer_is_zero() -> None:
     hot = torch.nn.functional.one_hot(truth, 3).permute(0, 3, 1, 2).float()
     assert float(soft_dice(hot * 100, truth)) == pytest.approx(0, abs=1e-5)
     assert float(soft_dice(hot.flip(2) * 100, truth)) > 0.99
+
+
+@pytest.mark.parametrize(("name", "task"), PAIRS)
+def test_heads_take_what_their_backbone_takes(name: str, task: str) -> None:
+    """On packed mosaics of four channels each head learns in every weight, and answers in the same form."""
+    pixels = Pixels("packed_raw", (0.2, 0.15, 0.15, 0.1), (0.1, 0.12, 0.12, 0.08))
+    backbones, heads = parts.load("backbones", "resnet18", "t"), parts.load("heads", name, "t")
+    backbone = backbones.build(backbones.Params(weights="random"), seed=0, pretrained=False, pixels=pixels)
+    model = heads.build(heads.Params(**HEADS[name]), backbone=backbone, num_classes=CLASSES, size_px=(SIZE, SIZE))
+    images, targets = batch()
+    packed = images[:, [0, 1, 1, 2]]
+    torch.stack(list(model.loss(packed, for_task(targets, task)).values())).sum().backward()
+    assert backbone.stem[0].weight.grad.abs().sum() > 0
+    with torch.inference_mode():
+        for answer in model.eval().predict(packed):
+            check_form(task, answer, SIZE, SIZE)

@@ -5,6 +5,7 @@ import torch
 from lightly.loss import NTXentLoss
 
 from stages.core import parts
+from stages.core.pixels import CHANNELS, Pixels
 from stages.parts.ssl import _views
 from tests.training_project import PRETRAIN
 
@@ -95,3 +96,32 @@ def test_contrastive_loss_is_the_papers() -> None:
         top = torch.exp(rows[i] @ rows[(i + 4) % 8] / 0.2)
         total += -float(torch.log(top / sum(torch.exp(rows[i] @ rows[j] / 0.2) for j in others)))
     assert float(NTXentLoss(temperature=0.2)(first, second)) == pytest.approx(total / 8, rel=1e-5)
+
+
+@pytest.mark.parametrize("output", ["linear_rgb", "packed_raw"])
+@pytest.mark.parametrize("name", NAMES)
+def test_methods_learn_from_linear_light(name: str, output: str) -> None:
+    """Pictures of either kind give a finite loss that depends on the seed alone and reaches the first convolution."""
+    num = CHANNELS[output]
+    pixels = Pixels(output, (0.15,) * num, (0.1,) * num)
+    backbones, methods = parts.load("backbones", "resnet18", "t"), parts.load("ssl", name, "t")
+    backbone = backbones.build(backbones.Params(weights="random"), seed=0, pretrained=False, pixels=pixels)
+    method = methods.build(methods.Params(**PRETRAIN[name]), backbone=backbone, size_px=(64, 64))
+    images = torch.rand(6, num, 64, 64, generator=torch.Generator().manual_seed(0)) * 0.4
+    loss = method(images, 1)
+    assert torch.isfinite(loss)
+    loss.backward()
+    assert float(backbone.stem[0].weight.grad.abs().sum()) > 0
+    method.eval()
+    with torch.inference_mode():
+        assert torch.equal(method(images, 5), method(images, 5))
+
+
+def test_the_light_of_a_view_is_one_a_camera_could_have_seen() -> None:
+    """Jitter keeps the two greens of a cell equal and moves red and blue against them; the mean of the cell is its grey."""
+    cells = torch.rand(5, 1, 12, 12).expand(5, 4, 12, 12) * 0.3
+    seen = _views.jitter(cells, 0.5, torch.Generator().manual_seed(0), "packed_raw")
+    assert torch.equal(seen[:, 1], seen[:, 2])
+    assert not torch.allclose(seen[:, 0], seen[:, 1])
+    grey = _views.grey(torch.tensor([0.4, 0.2, 0.2, 0.0]).view(1, 4, 1, 1), "packed_raw")
+    assert torch.allclose(grey, torch.full((1, 4, 1, 1), 0.2))

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from stages.core.errors import ParamsError
-from stages.core.policy import Policy, Sample, load_online, probe, serialise
+from stages.core.pixels import Pixels
+from stages.core.policy import Policy, Sample, load_online, probe, refuse, serialise
 from stages.core.seeds import derive
 
 SPATIAL: list[dict[str, Any]] = [
@@ -193,3 +194,40 @@ def test_transforms_that_cannot_work_fail_before_the_work(entry: dict[str, Any])
     with pytest.raises(ParamsError, match=r"params\.yaml: augment\.offline\[0\]") as caught:
         probe([{**entry, "p": 0.01}], 40, 50, "augment.offline")
     assert "\n" not in str(caught.value)
+
+
+PACKED = Pixels("packed_raw", (0.2,) * 4, (0.1,) * 4)
+
+
+def test_sixteen_bit_pictures_keep_their_precision() -> None:
+    """Geometry moves the 16-bit numbers of all four channels themselves; a factor is a factor in each, clipped at white."""
+    image = np.random.default_rng(0).integers(0, 65536, (12, 12, 4), dtype=np.uint16)
+    flipped = _policy([{"name": "HorizontalFlip", "p": 1.0}])(Sample(image), 1).image
+    np.testing.assert_array_equal(flipped, image[:, ::-1])
+    brighter = _policy([{"name": "MultiplicativeNoise", "multiplier": [1.5, 1.5], "p": 1.0}])(Sample(image), 1).image
+    np.testing.assert_allclose(brighter, np.minimum(image * 1.5, 65535), atol=1)
+
+
+@pytest.mark.parametrize("output", ["linear_rgb", "packed_raw"])
+@pytest.mark.parametrize(
+    ("entry", "where"),
+    [
+        ({"name": "HueSaturationValue"}, "augment.online[0]"),
+        ({"name": "OneOf", "transforms": [{"name": "Blur"}, {"name": "CLAHE"}]}, "augment.online[0].transforms[1]"),
+    ],
+)
+def test_what_is_made_for_srgb_is_refused_for_linear_light(entry: dict[str, Any], where: str, output: str) -> None:
+    """The transform, its place and the output are named, with what is right instead; sRGB takes it."""
+    with pytest.raises(ParamsError, match=f"made for srgb, and preprocess.output is {output}") as caught:
+        refuse([entry], output, "augment.online")
+    assert str(caught.value).startswith(where + ":")
+    assert "MultiplicativeNoise" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    refuse([entry], "srgb", "augment.online")
+
+
+def test_what_cannot_take_four_channels_fails_before_the_work() -> None:
+    """The probe tries each transform on such a picture as the data has."""
+    probe([{"name": "Affine", "rotate": 5}, {"name": "GaussNoise"}], 40, 50, "augment.online", PACKED)
+    with pytest.raises(ParamsError, match=r"ChromaticAberration.*augment\.online\[0\]"):
+        probe([{"name": "ChromaticAberration"}], 40, 50, "augment.online", PACKED)

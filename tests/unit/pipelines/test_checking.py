@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from pipelines import checking
+from pipelines.overlay import merge
 from stages.core.errors import ParamsError
 
 ROOT = Path(__file__).parents[3]
@@ -73,3 +74,16 @@ def test_what_was_found_right_is_not_checked_again(monkeypatch: pytest.MonkeyPat
     assert len(calls) == 1
     checking.check_once({**raw, "seed": 8})
     assert len(calls) == 2
+
+
+@pytest.mark.parametrize("output", ["linear_rgb", "packed_raw"])
+def test_transforms_for_srgb_do_not_go_with_another_output(project: Path, output: str) -> None:
+    """The policy and what models see are held against each other before anything runs; the overlay of the output fits."""
+    (project / "dvc.yaml").write_text("stages: {preprocess: {}, augment: {}}\n")
+    raw = _raw()
+    raw["preprocess"]["output"] = output
+    with pytest.raises(ParamsError, match=rf"augment\.offline\[1\]: RandomBrightnessContrast .*output is {output}"):
+        checking.check_all(raw)
+    right = merge(_raw(), yaml.safe_load((ROOT / f"params/{output}.yaml").read_text()))
+    assert right["preprocess"]["output"] == output
+    checking.check_all(right)

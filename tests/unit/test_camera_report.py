@@ -136,7 +136,7 @@ def test_errors_are_those_of_their_definitions() -> None:
 
 @pytest.mark.skipif(not KODAK.exists(), reason="needs ../shared/data/kodak")
 def test_the_simulated_sensors_noise_is_found_again() -> None:
-    """On a photograph without grain of its own, taken by the simulated camera, the noise found is the camera's within 15 %."""
+    """On a photograph without grain of its own, the noise found is that of the simulated camera within 15 %."""
     light = cv2.GaussianBlur(images.read_image(KODAK / "04.png"), (0, 0), 2.5)
     simulation = {**BASE["simulation"], "noise": "own", "full_well": 3000, "read_noise": 20.0}
     done = preprocess.prepare(_recipe(simulate_raw=True, simulation=simulation), light)

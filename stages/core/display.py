@@ -26,7 +26,7 @@ def viewable(image: NDArray[Any]) -> NDArray[np.uint8]:
         return image
     from stages.maths import colour  # noqa: PLC0415 - brings numba, which srgb pictures do without
 
-    light = image.astype(np.float32) / _LEVELS
+    light: NDArray[np.float32] = image.astype(np.float32) / np.float32(_LEVELS)
     if light.shape[2] > len("RGB"):
         light = np.stack([light[..., 0], (light[..., 1] + light[..., 2]) / 2, light[..., 3]], axis=2)
     return colour.srgb_from_linear(light)

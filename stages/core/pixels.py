@@ -110,7 +110,7 @@ def codes(light: NDArray[np.floating]) -> NDArray[np.uint16]:
         >>> codes(np.array([-0.1, 0.5, 3.0])).tolist()
         [0, 32768, 65535]
     """
-    return (np.clip(light, 0.0, 1.0) * _LEVELS + 0.5).astype(np.uint16)
+    return np.asarray((np.clip(light, 0.0, 1.0) * _LEVELS + 0.5).astype(np.uint16))
 
 
 def moments(image: NDArray[np.uint16]) -> Moments:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 CELL = 2
 
 
-def edge_to_edge(packed: NDArray[Any], height: int, width: int, quarter_turns: int) -> NDArray[Any]:
+def edge_to_edge(packed: NDArray[Any], shape: tuple[int, ...], quarter_turns: int) -> NDArray[Any]:
     """Return a packed picture that ends where its mosaic ends.
 
     A mosaic of odd size ends inside its last cells, which were completed: then each cell is drawn out over its pixels and
@@ -16,15 +16,15 @@ def edge_to_edge(packed: NDArray[Any], height: int, width: int, quarter_turns: i
 
     Args:
         packed: (ceil(H / 2), ceil(W / 2), 4), turned already.
-        height: of the mosaic, before it was turned.
-        width: likewise.
+        shape: height and width of the mosaic, before it was turned.
         quarter_turns: counter-clockwise, as it was turned.
 
     Example:
         >>> cells = np.arange(2.0).reshape(1, 2, 1)
-        >>> edge_to_edge(cells, 1, 3, 0)[..., 0], edge_to_edge(np.rot90(cells, 2), 1, 3, 2)[..., 0]
+        >>> edge_to_edge(cells, (1, 3), 0)[..., 0], edge_to_edge(np.rot90(cells, 2), (1, 3), 2)[..., 0]
         (array([[0., 0., 1.]]), array([[1., 0., 0.]]))
     """
+    height, width = shape
     if not (height % CELL or width % CELL):
         return packed
     drawn = np.rot90(packed, -quarter_turns).repeat(CELL, axis=0).repeat(CELL, axis=1)[:height, :width]

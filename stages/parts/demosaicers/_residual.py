@@ -1,0 +1,215 @@
+"""Kernels that correct linear interpolation by a local slope between two colours, for methods of residual interpolation.
+
+The residual left by a regression line is interpolated instead of the colour itself (minimised-Laplacian residual
+interpolation: D. Kiku, Y. Monno, M. Tanaka, M. Okutomi, "Minimized-Laplacian residual interpolation for color image
+demosaicking", SPIE 9023, 2014). With a slope that changes slowly the offset of the line cancels, and what remains is
+
+    estimate = mean of the neighbours + slope * (guide - mean of the guide at the neighbours),
+
+the slope fitted to second differences of both colours nearby. Slope 1 is Hamilton and Adams's interpolation.
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Plane = NDArray[np.float32]
+_FAST = {"contract", "nsz"}
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
+def along_rows(tile: Plane, out: Plane, prior: float, low: float, high: float, skip: int) -> None:  # noqa: PLR0913, PLR0917
+    """Write green minus the row's other colour, by the slope fitted at the six nearest pixels of the row where it is known.
+
+    ``prior`` is the weight of slope 1 (a sum of squares); slopes stay within ``low`` to ``high``. Looks 8 pixels far.
+    """
+    half, quarter, two = np.float32(0.5), np.float32(0.25), np.float32(2.0)
+    pull, least, most = np.float32(prior), np.float32(low), np.float32(high)
+    height, width = tile.shape
+    inner = width - 2 * skip
+    second, product, square = (
+        np.empty(inner + 12, np.float32),
+        np.empty(inner + 10, np.float32),
+        np.empty(inner + 10, np.float32),
+    )
+    for y in range(skip, height - skip):
+        far = tile[y, skip - 8 :]
+        for x in range(inner + 12):
+            second[x] = two * far[x + 2] - (far[x] + far[x + 4])
+        for x in range(inner + 10):
+            guide = half * (second[x] + second[x + 2])
+            product[x] = guide * second[x + 1]
+            square[x] = guide * guide
+        here, row = tile[y, skip - 1 :], out[y, skip:]
+        odd = (y + skip) & 1
+        for x in range(inner):
+            over = (product[x] + product[x + 10]) + (product[x + 2] + product[x + 8]) + (product[x + 4] + product[x + 6])
+            under = (square[x] + square[x + 10]) + (square[x + 2] + square[x + 8]) + (square[x + 4] + square[x + 6])
+            slope = min(max((over + pull) / (under + pull), least), most)
+            value = half * (here[x] + here[x + 2]) + slope * quarter * second[x + 6] - here[x + 1]
+            row[x] = -value if ((x + odd) & 1) == 1 else value
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
+def column_products(tile: Plane, product: Plane, square: Plane, skip: int) -> None:
+    """Write guide times colour and guide squared, both second differences along columns; looks 3 pixels far."""
+    half, two = np.float32(0.5), np.float32(2.0)
+    height, width = tile.shape
+    for y in range(skip, height - skip):
+        a, b, c, d = tile[y - 3], tile[y - 2], tile[y - 1], tile[y]
+        e, f, g = tile[y + 1], tile[y + 2], tile[y + 3]
+        of_both, of_guide = product[y], square[y]
+        for x in range(width):
+            guide = half * ((c[x] + e[x]) - (a[x] + g[x]))
+            own = two * d[x] - (b[x] + f[x])
+            of_both[x] = guide * own
+            of_guide[x] = guide * guide
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
+def along_columns(  # noqa: PLR0913, PLR0917 - planes in, plane out
+    tile: Plane, product: Plane, square: Plane, out: Plane, prior: float, low: float, high: float, skip: int
+) -> None:
+    """Write green minus the column's other colour; see ``along_rows``."""
+    half, quarter, two = np.float32(0.5), np.float32(0.25), np.float32(2.0)
+    pull, least, most = np.float32(prior), np.float32(low), np.float32(high)
+    height, width = tile.shape
+    for y in range(skip, height - skip):
+        a, b, c = product[y - 5, skip:], product[y - 3, skip:], product[y - 1, skip:]
+        d, e, f = product[y + 1, skip:], product[y + 3, skip:], product[y + 5, skip:]
+        p, q, r = square[y - 5, skip:], square[y - 3, skip:], square[y - 1, skip:]
+        s, t, u = square[y + 1, skip:], square[y + 3, skip:], square[y + 5, skip:]
+        up2, up1, here = tile[y - 2, skip:], tile[y - 1, skip:], tile[y, skip:]
+        down1, down2, row = tile[y + 1, skip:], tile[y + 2, skip:], out[y, skip:]
+        odd = (y + skip) & 1
+        for x in range(width - 2 * skip):
+            over = (a[x] + f[x]) + (b[x] + e[x]) + (c[x] + d[x])
+            under = (p[x] + u[x]) + (q[x] + t[x]) + (r[x] + s[x])
+            slope = min(max((over + pull) / (under + pull), least), most)
+            second = two * here[x] - (up2[x] + down2[x])
+            value = half * (up1[x] + down1[x]) + slope * quarter * second - here[x]
+            row[x] = -value if ((x + odd) & 1) == 1 else value
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
+def laplacians(tile: Plane, green: Plane, product: Plane, of_green: Plane, of_color: Plane, skip: int) -> None:  # noqa: PLR0913, PLR0917
+    """Write green's Laplacian times the measured colour's, and both squared; over pixels of the same kind."""
+    four = np.float32(4.0)
+    height, width = tile.shape
+    for y in range(skip, height - skip):
+        up, here, down = tile[y - 2, skip:], tile[y, skip - 2 :], tile[y + 2, skip:]
+        green_up, green_here, green_down = green[y - 2, skip:], green[y, skip - 2 :], green[y + 2, skip:]
+        both, guides, colors = product[y, skip:], of_green[y, skip:], of_color[y, skip:]
+        for x in range(width - 2 * skip):
+            guide = four * green_here[x + 2] - ((green_here[x] + green_here[x + 4]) + (green_up[x] + green_down[x]))
+            own = four * here[x + 2] - ((here[x] + here[x + 4]) + (up[x] + down[x]))
+            both[x] = guide * own
+            guides[x] = guide * guide
+            colors[x] = own * own
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
+def _five(plane: Plane, y: int, left: int, out: NDArray[np.float32], size: int) -> None:
+    """Write the sum of the five rows of the same kind around ``y``."""
+    a, b, c, d, e = plane[y - 4, left:], plane[y - 2, left:], plane[y, left:], plane[y + 2, left:], plane[y + 4, left:]
+    for x in range(size):
+        out[x] = (a[x] + e[x]) + (b[x] + d[x]) + c[x]
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
+def slopes(  # noqa: PLR0913, PLR0917 - planes in, planes out
+    product: Plane, of_green: Plane, of_color: Plane, weight: Plane, weighted: Plane, prior: float, skip: int
+) -> None:
+    """Write at each red or blue pixel the weight of its slope on green, and weight times slope.
+
+    The slope is fitted over the 25 nearest pixels of the same kind; its weight is the inverse of what the fit leaves.
+    """
+    one, two, pull, zero = np.float32(1.0), np.float32(2.0), np.float32(prior), np.float32(0.0)
+    height, width = product.shape
+    inner = width - 2 * skip
+    over, under, power = np.empty(inner + 8, np.float32), np.empty(inner + 8, np.float32), np.empty(inner + 8, np.float32)
+    for y in range(skip, height - skip):
+        _five(product, y, skip - 4, over, inner + 8)
+        _five(of_green, y, skip - 4, under, inner + 8)
+        _five(of_color, y, skip - 4, power, inner + 8)
+        row, times = weight[y, skip:], weighted[y, skip:]
+        for x in range(inner):
+            top = (over[x] + over[x + 8]) + (over[x + 2] + over[x + 6]) + over[x + 4]
+            bottom = (under[x] + under[x + 8]) + (under[x + 2] + under[x + 6]) + under[x + 4]
+            total = (power[x] + power[x + 8]) + (power[x + 2] + power[x + 6]) + power[x + 4]
+            slope = (top + pull) / (bottom + pull)
+            left_over = max(total - two * slope * top + slope * slope * bottom, zero)
+            trust = one / (left_over + pull)
+            row[x] = trust
+            times[x] = trust * slope
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
+def mean_slopes(weight: Plane, weighted: Plane, out: Plane, skip: int) -> None:
+    """Write the weighted mean slope of the nine nearest pixels of the same kind."""
+    height, width = weight.shape
+    inner = width - 2 * skip
+    over, under = np.empty(inner + 4, np.float32), np.empty(inner + 4, np.float32)
+    left = skip - 2
+    for y in range(skip, height - skip):
+        a, b, c = weighted[y - 2, left:], weighted[y, left:], weighted[y + 2, left:]
+        p, q, r = weight[y - 2, left:], weight[y, left:], weight[y + 2, left:]
+        for x in range(inner + 4):
+            over[x] = (a[x] + c[x]) + b[x]
+            under[x] = (p[x] + r[x]) + q[x]
+        row = out[y, skip:]
+        for x in range(inner):
+            row[x] = ((over[x] + over[x + 4]) + over[x + 2]) / ((under[x] + under[x + 4]) + under[x + 2])
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
+def color_differences(tile: Plane, green: Plane, slope: Plane, red: Plane, blue: Plane, skip: int) -> None:  # noqa: PLR0913, PLR0917
+    """Write green minus red and green minus blue, as ``red_and_blue`` interpolates them."""
+    half, quarter = np.float32(0.5), np.float32(0.25)
+    height, width = tile.shape
+    left = skip - 1
+    for y in range(skip, height - skip):
+        up, here, down = tile[y - 1, left:], tile[y, left:], tile[y + 1, left:]
+        green_up, green_here, green_down = green[y - 1, left:], green[y, left:], green[y + 1, left:]
+        slope_up, slope_here, slope_down = slope[y - 1, left:], slope[y, left:], slope[y + 1, left:]
+        of_row, of_column = (red[y, skip:], blue[y, skip:]) if y & 1 == 0 else (blue[y, skip:], red[y, skip:])
+        odd = (y + skip) & 1
+        for x in range(width - 2 * skip):
+            is_green = ((x + odd) & 1) == 1
+            centre = green_here[x + 1]
+            beside = centre - half * (green_here[x] + green_here[x + 2])
+            over = centre - half * (green_up[x + 1] + green_down[x + 1])
+            corners = centre - quarter * ((green_up[x] + green_down[x + 2]) + (green_up[x + 2] + green_down[x]))
+            row = half * ((here[x] + here[x + 2]) + (slope_here[x] + slope_here[x + 2]) * beside)
+            column = half * ((up[x + 1] + down[x + 1]) + (slope_up[x + 1] + slope_down[x + 1]) * over)
+            steep = (slope_up[x] + slope_down[x + 2]) + (slope_up[x + 2] + slope_down[x])
+            across = quarter * (((up[x] + down[x + 2]) + (up[x + 2] + down[x])) + steep * corners)
+            of_row[x] = centre - (row if is_green else here[x + 1])
+            of_column[x] = centre - (column if is_green else across)
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
+def red_and_blue(tile: Plane, green: Plane, slope: Plane, out: NDArray[np.float32], margin: int) -> None:
+    """Write the three colours: red and blue from their neighbours' means, corrected by the slope on green."""
+    half, quarter = np.float32(0.5), np.float32(0.25)
+    _, height, width = out.shape
+    left = margin - 1
+    for y in range(height):
+        at, odd = y + margin, y & 1
+        up, here, down = tile[at - 1, left:], tile[at, left:], tile[at + 1, left:]
+        green_up, green_here, green_down = green[at - 1, left:], green[at, left:], green[at + 1, left:]
+        slope_up, slope_here, slope_down = slope[at - 1, left:], slope[at, left:], slope[at + 1, left:]
+        of_row, middle, of_column = out[2 * odd, y], out[1, y], out[2 - 2 * odd, y]
+        for x in range(width):
+            is_green = ((x + odd) & 1) == 1
+            centre, measured = green_here[x + 1], here[x + 1]
+            beside = centre - half * (green_here[x] + green_here[x + 2])
+            over = centre - half * (green_up[x + 1] + green_down[x + 1])
+            corners = centre - quarter * ((green_up[x] + green_down[x + 2]) + (green_up[x + 2] + green_down[x]))
+            row = half * ((here[x] + here[x + 2]) + (slope_here[x] + slope_here[x + 2]) * beside)
+            column = half * ((up[x + 1] + down[x + 1]) + (slope_up[x + 1] + slope_down[x + 1]) * over)
+            steep = (slope_up[x] + slope_down[x + 2]) + (slope_up[x + 2] + slope_down[x])
+            across = quarter * (((up[x] + down[x + 2]) + (up[x + 2] + down[x])) + steep * corners)
+            middle[x] = centre
+            of_row[x] = row if is_green else measured
+            of_column[x] = column if is_green else across

@@ -1,0 +1,195 @@
+"""The default: green by differences averaged far or near, as colours move together or not; red and blue by a local slope.
+
+Methods that trust colour differences to be smooth (GBTF) win on natural scenes and lose on saturated ones, where residual
+interpolation wins. Here both give green, and each pixel takes a share of each:
+
+1. far: the differences of ``gbtf2010``, five pixels to each side, slope 1 between colours (Hamilton and Adams);
+2. near: differences with a slope fitted locally (``_residual``), three pixels to each side, weighed by changes in 3 x 3;
+3. the share of far falls as the far differences change more beside the mosaic's own changes, in 9 x 9 pixels;
+4. red and blue: the mean of the neighbours, corrected by green with a slope fitted over 25 pixels of the kind, averaged over
+   nine by how well they fit;
+5. where far counts, green is made once more from the mean of those differences in 3 x 3 pixels, then red and blue again.
+
+Sources: I. Pekkucuksen, Y. Altunbasak, "Gradient based threshold free color filter array interpolation", ICIP 2010 (1);
+D. Kiku et al., "Minimized-Laplacian residual interpolation for color image demosaicking", SPIE 9023, 2014 (2, 4), with a
+slope in place of a line. The share and the way the parts meet are ours; the constants were set by hand on both reference sets.
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from stages.core import params as core
+from stages.maths.tiling import Demosaicer
+from stages.parts.demosaicers import _gbtf, _residual
+
+Plane = NDArray[np.float32]
+_MARGIN = 24
+_FAST = {"contract", "nsz"}
+# Second differences of 0..1 values, squared and summed, below which a slope is not believed but taken as 1.
+_PRIOR = 1e-3
+_LOW, _HIGH = -0.5, 2.0
+# Near differences: weights at 0, 1 and 2 pixels from the centre (a Gaussian of 0.8 pixel).
+_NEAR = (0.666, 0.305, 0.029)
+# Changes of 0..1 values over 9 pixels smaller than this, squared, count as none.
+_TINY = 1e-8
+# Share of the mosaic's gradients that the colour differences' may have for both kinds to count the same.
+_HALFWAY = 0.22
+
+
+class Params(core.Params):
+    """The method has no choices: its constants were set by hand, see the module."""
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
+def _near_weights(rough_h: Plane, rough_v: Plane, weight_h: Plane, weight_v: Plane, skip: int) -> None:
+    """Write, for 3 x 3 pixels around each, the weight of a direction."""
+    one, tiny = np.float32(1.0), np.float32(_TINY)
+    height, width = rough_h.shape
+    inner = width - 2 * skip
+    sum_h, sum_v = np.empty(inner + 2, np.float32), np.empty(inner + 2, np.float32)
+    left = skip - 1
+    for y in range(skip, height - skip):
+        a, b, c = rough_h[y - 1, left:], rough_h[y, left:], rough_h[y + 1, left:]
+        p, q, r = rough_v[y - 1, left:], rough_v[y, left:], rough_v[y + 1, left:]
+        for x in range(inner + 2):
+            sum_h[x] = (a[x] + c[x]) + b[x]
+            sum_v[x] = (p[x] + r[x]) + q[x]
+        out_h, out_v = weight_h[y, skip:], weight_v[y, skip:]
+        for x in range(inner):
+            h = (sum_h[x] + sum_h[x + 2]) + sum_h[x + 1]
+            v = (sum_v[x] + sum_v[x + 2]) + sum_v[x + 1]
+            out_h[x] = one / (h * h + tiny)
+            out_v[x] = one / (v * v + tiny)
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
+def _near(  # noqa: PLR0913, PLR0917 - planes in, plane out
+    across: Plane, down: Plane, weight_h: Plane, weight_v: Plane, near: Plane, skip: int
+) -> None:
+    """Write the colour difference: the mean of the four directions over three pixels each, seen from the next pixel."""
+    first, second, third = np.float32(_NEAR[0]), np.float32(_NEAR[1]), np.float32(_NEAR[2])
+    height, width = near.shape
+    for y in range(skip, height - skip):
+        sides, above, below = weight_h[y, skip - 1 :], weight_v[y - 1, skip:], weight_v[y + 1, skip:]
+        here, up2, up1 = across[y, skip - 2 :], down[y - 2, skip:], down[y - 1, skip:]
+        mid, down1, down2, row = down[y, skip:], down[y + 1, skip:], down[y + 2, skip:], near[y, skip:]
+        for x in range(width - 2 * skip):
+            west, east, north, south = sides[x], sides[x + 2], above[x], below[x]
+            h = (west + east) * (first * here[x + 2]) + (
+                west * (second * here[x + 1] + third * here[x]) + east * (second * here[x + 3] + third * here[x + 4])
+            )
+            v = (north + south) * (first * mid[x]) + (
+                north * (second * up1[x] + third * up2[x]) + south * (second * down1[x] + third * down2[x])
+            )
+            row[x] = (h + v) / ((west + east) + (north + south))
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
+def _changes(tile: Plane, difference: Plane, of_color: Plane, of_mosaic: Plane, skip: int) -> None:
+    """Write how much the colour difference and the mosaic change over two pixels; the former at green pixels, else 0."""
+    zero = np.float32(0.0)
+    height, width = tile.shape
+    for y in range(skip, height - skip):
+        here, above, below = tile[y, skip - 1 :], tile[y - 1, skip:], tile[y + 1, skip:]
+        color, color_up, color_down = difference[y, skip - 1 :], difference[y - 1, skip:], difference[y + 1, skip:]
+        out_color, out_mosaic = of_color[y, skip:], of_mosaic[y, skip:]
+        odd = (y + skip) & 1
+        for x in range(width - 2 * skip):
+            change = abs(color[x + 2] - color[x]) + abs(color_down[x] - color_up[x])
+            out_color[x] = change if ((x + odd) & 1) == 1 else zero
+            out_mosaic[x] = abs(here[x + 2] - here[x]) + abs(below[x] - above[x])
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
+def _nine(rows: Plane, y: int, left: int, column: NDArray[np.float32], size: int) -> None:
+    """Write the sum of nine rows around ``y``."""
+    a, b, c, d, e = rows[y - 4, left:], rows[y - 3, left:], rows[y - 2, left:], rows[y - 1, left:], rows[y, left:]
+    f, g, h, i = rows[y + 1, left:], rows[y + 2, left:], rows[y + 3, left:], rows[y + 4, left:]
+    for x in range(size):
+        column[x] = ((a[x] + i[x]) + (b[x] + h[x])) + ((c[x] + g[x]) + (d[x] + f[x])) + e[x]
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
+def _blend(  # noqa: PLR0913, PLR0917 - planes in, plane out
+    tile: Plane, far: Plane, near: Plane, of_color: Plane, of_mosaic: Plane, green: Plane, shares: Plane, skip: int
+) -> None:
+    """Write green: measured, or the pixel's colour plus a blend of both differences by their changes in 9 x 9 pixels."""
+    one, tiny, scale = np.float32(1.0), np.float32(1e-3), np.float32(_HALFWAY * 0.5)
+    height, width = tile.shape
+    inner = width - 2 * skip
+    color, mosaic = np.empty(inner + 8, np.float32), np.empty(inner + 8, np.float32)
+    for y in range(skip, height - skip):
+        _nine(of_color, y, skip - 4, color, inner + 8)
+        _nine(of_mosaic, y, skip - 4, mosaic, inner + 8)
+        here, wide, narrow = tile[y, skip:], far[y, skip:], near[y, skip:]
+        row, kept = green[y, skip:], shares[y, skip:]
+        odd = (y + skip) & 1
+        for x in range(inner):
+            top = (
+                ((color[x] + color[x + 8]) + (color[x + 1] + color[x + 7]))
+                + ((color[x + 2] + color[x + 6]) + (color[x + 3] + color[x + 5]))
+                + color[x + 4]
+            )
+            bottom = (
+                ((mosaic[x] + mosaic[x + 8]) + (mosaic[x + 1] + mosaic[x + 7]))
+                + ((mosaic[x + 2] + mosaic[x + 6]) + (mosaic[x + 3] + mosaic[x + 5]))
+                + mosaic[x + 4]
+            )
+            ratio = top / (scale * bottom + tiny)
+            ratio *= ratio
+            share = one / (one + ratio * ratio * ratio)
+            kept[x] = share
+            full = here[x] + (narrow[x] + share * (wide[x] - narrow[x]))
+            row[x] = here[x] if ((x + odd) & 1) == 1 else full
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
+def _refine(tile: Plane, green: Plane, shares: Plane, red: Plane, blue: Plane, out: Plane, skip: int) -> None:  # noqa: PLR0913, PLR0917
+    """Write green again: where colours move together, by the mean of its difference in 3 x 3 pixels."""
+    two_thirds, sixth = np.float32(2 / 3), np.float32(1 / 6)
+    height, width = tile.shape
+    inner = width - 2 * skip
+    column = np.empty(inner + 2, np.float32)
+    left = skip - 1
+    for y in range(skip, height - skip):
+        own = red if y & 1 == 0 else blue
+        above, here, below = own[y - 1, left:], own[y, left:], own[y + 1, left:]
+        for x in range(inner + 2):
+            column[x] = two_thirds * here[x] + sixth * (above[x] + below[x])
+        measured, first, share, row = tile[y, skip:], green[y, skip:], shares[y, skip:], out[y, skip:]
+        odd = (y + skip) & 1
+        for x in range(inner):
+            full = measured[x] + (two_thirds * column[x + 1] + sixth * (column[x] + column[x + 2]))
+            row[x] = measured[x] if ((x + odd) & 1) == 1 else first[x] + share[x] * (full - first[x])
+
+
+def fill(tile: Plane, out: NDArray[np.float32], scratch: NDArray[np.float32]) -> None:
+    """Fill in the missing colours of a tile; see ``maths.tiling.Demosaicer``."""
+    a, b, c, d, e, f, g, h = scratch[:8]
+    _gbtf.differences(tile, a, b, 2)
+    _gbtf.gradients(a, b, c, d, 3)
+    _gbtf.weights(a, b, c, d, scratch[4:8], 5)
+    far, near = c, d
+    _gbtf.combine(scratch[4:8], far, 7)
+    _residual.along_rows(tile, a, _PRIOR, _LOW, _HIGH, 8)
+    _residual.column_products(tile, e, f, 3)
+    _residual.along_columns(tile, e, f, b, _PRIOR, _LOW, _HIGH, 8)
+    _gbtf.gradients(a, b, e, f, 9)
+    _near_weights(e, f, g, h, 10)
+    _near(a, b, g, h, near, 11)
+    _changes(tile, far, a, b, 8)
+    green, shares = e, f
+    _blend(tile, far, near, a, b, green, shares, 12)
+    _residual.laplacians(tile, green, a, b, c, 14)
+    _residual.slopes(a, b, c, d, g, _PRIOR, 18)
+    slope, red, blue, refined = a, b, c, d
+    _residual.mean_slopes(d, g, slope, 20)
+    _residual.color_differences(tile, green, slope, red, blue, 21)
+    _refine(tile, green, shares, red, blue, refined, 22)
+    _residual.red_and_blue(tile, refined, slope, out, _MARGIN)
+
+
+def build(params: Params) -> Demosaicer:  # noqa: ARG001 - the family's form
+    """Return the demosaicer; see the family's head."""
+    return Demosaicer(fill, margin=_MARGIN, num_scratch=8)

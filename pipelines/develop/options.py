@@ -140,8 +140,23 @@ def _number(word: str) -> Any:
 
 
 def options() -> list[click.Option]:
-    """Return click's options, all of them without a default: that is ``params.yaml``'s business."""
-    return [click.Option([s.flag, s.name], type=Value(s), help=_help(s)) for s in settings()]
+    """Return click's options, all of them without a default: that is ``params.yaml``'s business, and only shown."""
+    try:
+        section = parameters.read(_default_file()).get(_SECTION) or {}
+    except ParamsError:
+        section = {}  # help is given all the same
+    section |= {"fit": "none", "size_px": None}
+    return [click.Option([s.flag, s.name], type=Value(s), help=_help(s) + _shown(section, s.keys)) for s in settings()]
+
+
+def _shown(section: Any, keys: tuple[str, ...]) -> str:
+    """Return the value that stands in the parameter file, for the help."""
+    for key in keys:
+        if not isinstance(section, dict) or key not in section:
+            return ""
+        section = section[key]
+    text = "null" if section is None else str(section).lower() if isinstance(section, bool) else str(section)
+    return f"  [{text.strip('[]')}]"
 
 
 def _help(setting: Setting) -> str:

@@ -49,7 +49,7 @@ figure { margin: 0; } .strip img { display: block; max-width: 100%; height: auto
 <div class="figures">
 <div><span>pixels clipped</span><b>{{ all.clipped_share | percent }}</b><span>mean over files</span></div>
 <div><span>mean exposure</span><b{% if all.stops_below_saturation is none %} class="none"{% endif %}>{{ all.stops_below_saturation | fixed(1) }}</b><span>stops below saturation, green</span></div>
-<div><span>noise at 18 % grey</span><b{% if all.noise_at_grey is none %} class="none"{% endif %}>{{ all.noise_at_grey | percent }}</b><span>of the range{% if all.noise_is_sure %}, standard deviation{% else %}, at most{% endif %}</span></div>
+<div><span>noise at 18 % grey</span><b{% if all.noise_at_grey is none %} class="none"{% endif %}>{{ all.noise_at_grey | percent }}</b><span>{% if all.noise_at_grey is none %}too few flat patches{% elif all.noise_is_sure %}of the range, standard deviation{% else %}of the range, at most{% endif %}</span></div>
 <div><span>colour error</span><b{% if all.color_error_ciede2000 is none %} class="none"{% endif %}>{{ all.color_error_ciede2000 | fixed(2) }}</b><span>{% if all.num_with_truth %}mean CIEDE2000, CPSNR {{ all.cpsnr_db | fixed(1, " dB") }}, n = {{ "{:,}".format(all.num_with_truth) }}{% else %}the true colours are not known{% endif %}</span></div>
 </div>
 

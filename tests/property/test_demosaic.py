@@ -15,13 +15,15 @@ from hypothesis.extra import numpy as hnp
 from stages.core import parts
 from stages.maths import bayer
 from stages.maths.tiling import Demosaicer
-from tests.references.demosaicers import linear, menon2007, rcd
+from tests.references.demosaicers import adaptive, gbtf2010, linear, menon2007, rcd
 
 PLAIN: dict[str, Callable[[Any, str], Any]] = {
     "bilinear": linear.bilinear,
     "malvar2004": linear.malvar2004,
     "menon2007": menon2007.menon2007,
     "rcd": rcd.rcd,
+    "gbtf2010": gbtf2010.gbtf2010,
+    "adaptive": adaptive.adaptive,
 }
 # In colour-demosaicing, and how far from the border it keeps the mosaic's parity.
 TWINS = {"bilinear": ("bilinear", 1), "malvar2004": ("Malvar2004", 2), "menon2007": ("Menon2007", 6)}
@@ -31,6 +33,8 @@ CPSNR = {  # Kodak, McMaster
     "malvar2004": (35.78, 34.43),
     "menon2007": (39.27, 34.20),
     "rcd": (36.98, 36.11),
+    "gbtf2010": (40.49, 33.88),
+    "adaptive": (40.73, 36.69),
     "opencv_ea": (30.26, 32.34),
     "opencv_vng": (35.24, 34.85),
 }

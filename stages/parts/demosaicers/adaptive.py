@@ -12,7 +12,7 @@ interpolation wins. Here both give green, and each pixel takes a share of each:
 
 Sources: I. Pekkucuksen, Y. Altunbasak, "Gradient based threshold free color filter array interpolation", ICIP 2010 (1);
 D. Kiku et al., "Minimized-Laplacian residual interpolation for color image demosaicking", SPIE 9023, 2014 (2, 4), with a
-slope in place of a line. The share and the way the parts meet are ours; the constants were set by hand on both reference sets.
+slope in place of a line. How the parts meet is ours; the constants were set by hand on both reference sets.
 """
 
 import numpy as np

@@ -4,7 +4,8 @@ In: ``data/acquired``. Out: ``data/preprocessed`` (PNG of the kind that ``output
 ``recipe.json``, and ``report.json``: what was left out and why) and ``data/metrics/preprocess.json``. Choices: the white
 balance, the demosaicer, the way to size, and what the models see: sRGB, linear light or the mosaic itself.
 
-A camera file goes through the chain of ``maths.camera`` (order and reasons there), is turned upright, and only then brought
+A camera file goes through the chain of ``parts.cameras._development`` (order and reasons there), is turned upright, and only
+then brought
 to size. An ordinary picture goes straight to size, or first through a simulated camera when ``simulate_raw`` is on, so that
 a model can be trained on, or tested with, what such a camera would have made of it. Sizing works on sRGB, as viewers and
 training libraries do, or on the linear light of the other outputs, which is clipped at white before and at black after, so
@@ -28,7 +29,7 @@ from stages.core import artefacts, dataset, files, images, pixels, raw
 from stages.core import params as core
 from stages.core.errors import DataError, ParamsError
 from stages.core.stage import Job, Keep, Metrics, Note, Progress, Record
-from stages.maths import camera, geometry, packed, sensor
+from stages.maths import calibration, geometry, packed, sensor
 from stages.parts.cameras import _measured, _tone, simulated
 from stages.parts.cameras import _report as camera_report
 from stages.parts.cameras._development import Development, develop
@@ -159,7 +160,8 @@ def _develop(frame: raw.Frame, section: core.Section[Params], num_threads: int) 
     if params.white_level is not None:
         frame = replace(frame, white_level=params.white_level)
     if params.color_matrix is not None:
-        frame = replace(frame, srgb_from_camera=camera.srgb_from_camera(params.color_matrix))
+        stated = calibration.daylight(params.color_matrix)
+        frame = replace(frame, srgb_from_camera=calibration.srgb_from_camera(stated, None), calibration=stated)
     return develop(
         frame,
         balance=choices["white_balances"].build(),

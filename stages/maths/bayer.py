@@ -54,12 +54,6 @@ def transpose(pattern: str) -> str:
     return pattern[0] + pattern[2] + pattern[1] + pattern[3]
 
 
-def per_pixel(values: Sequence[float], height: int, width: int) -> NDArray[np.float32]:
-    """Lay four values, one for each position of the cell in reading order, over a frame: (height, width) float32."""
-    cell = np.asarray(values, dtype=np.float32).reshape(2, 2)
-    return np.tile(cell, ((height + 1) // 2, (width + 1) // 2))[:height, :width]
-
-
 def mosaic(colors: NDArray[np.float32], pattern: str) -> NDArray[np.float32]:
     """Keep one colour per pixel: (H, W, 3) becomes (H, W)."""
     out = np.empty(colors.shape[:2], dtype=colors.dtype)
@@ -69,20 +63,8 @@ def mosaic(colors: NDArray[np.float32], pattern: str) -> NDArray[np.float32]:
     return out
 
 
-def is_doubtful(frame: NDArray[np.float32], pattern: str) -> bool:
-    """Tell whether the stated greens differ while the other two positions agree: the pattern is then probably wrong.
-
-    Args:
-        frame: (H, W) mosaic, black 0.
-        pattern: as stated.
-    """
-    if min(frame.shape) < 2:  # noqa: PLR2004 - not one whole cell
-        return False
-    return greens_differ([float(frame[y::2, x::2].mean(dtype=np.float64)) for y in (0, 1) for x in (0, 1)], pattern)
-
-
 def greens_differ(means: Sequence[float], pattern: str) -> bool:
-    """Tell whether the stated greens differ while the other two positions agree.
+    """Tell whether the stated greens differ while the other two positions agree: the pattern is then probably wrong.
 
     Both greens see nearly the same light; red and blue seldom do. Doubtful is a gap of over 15 % between the stated greens
     that is at least ten times the other pair's.

@@ -44,6 +44,21 @@ class Calibration:
     forward: tuple[Matrix, ...] = ()
 
 
+def daylight(numbers: Sequence[float]) -> Calibration:
+    """Return the calibration of one matrix measured under D65.
+
+    Args:
+        numbers: camera colours from CIE XYZ, nine numbers in reading order, as DNG's ColorMatrix.
+
+    Raises:
+        ValueError: the matrix has no inverse or gives white no response in a colour.
+    """
+    matrix = np.asarray(numbers, np.float64).reshape(3, 3)
+    if abs(np.linalg.det(matrix)) < _SINGULAR or ((matrix @ XYZ_FROM_SRGB).sum(axis=1) <= 0).any():
+        raise ValueError("the colour matrix has no inverse or answers white with nothing")
+    return Calibration((matrix,), (float(TEMPERATURES[21]),))
+
+
 def temperature(xy: Sequence[float]) -> float:
     """Return the correlated colour temperature in kelvin (C. S. McCamy 1992).
 

@@ -143,8 +143,3 @@ def _power(base, whole, norm):  # type: ignore[no-untyped-def]  # noqa: ANN001, 
     for _ in range(whole - 1):
         out *= base
     return out
-
-
-def apply_matrix(linear: NDArray[np.float32], matrix: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Multiply each pixel's colour (H, W, 3) by a (3, 3) matrix."""
-    return np.asarray(linear @ matrix.T.astype(np.float32))

@@ -1,7 +1,24 @@
-"""A camera file developed: the chain of ``maths.camera`` in one pass over tiles, with the parts that were chosen.
+"""A camera file developed: from digital numbers to colours in one pass over tiles, in the order that keeps colours true.
 
-Levels and white balance enter while a tile is loaded, clipping, colour matrix, exposure and the sRGB curve while it is
-finished; between them stands the demosaicer. Only the mosaic and the result are as large as the frame.
+While a tile is loaded (``maths.tile_kernels.load``):
+
+1. Black level, one for each position of the cell: a single one would tint the greys. What lies below black stays negative,
+   because clipping there would lift the mean of noisy shadows; nothing is cut before the sRGB curve.
+2. White level: saturation becomes 1.
+3. White balance, BEFORE demosaicing: interpolation compares colours, and comparing them on one scale gained 2.5 dB (Malvar)
+   to 8 dB (GBTF) in a linear chain. The smallest gain is 1, so that a saturated pixel reaches at least 1 in each colour.
+
+4. Demosaicing, on linear light: measured beside a square-root domain in ``docs/camera.md``.
+
+While it is finished (``to_srgb``, ``to_linear``):
+
+5. Clip at 1, before the colour matrix: blown white is then (1, 1, 1) and stays neutral; else it would turn magenta.
+6. Colour matrix, camera to XYZ to sRGB, for the light that the white balance means (``maths.calibration``; Adobe, Digital
+   Negative Specification 1.4, chapter 6); contrast limits and exposure are a factor and an offset in it.
+7. The sRGB curve (IEC 61966-2-1).
+
+Denoising, smoothing and sharpening look at a neighbourhood and follow on the finished picture. Without them only the mosaic
+and the result are as large as the frame.
 """
 
 from collections.abc import Callable
@@ -86,7 +103,7 @@ def develop(  # noqa: PLR0913 - the chain's choices, each by name
     if output == "packed_raw":
         image: NDArray[Any] = tiling.pack(frame.mosaic, frame.pattern, at)
     else:
-        image = _colors(frame, at, demosaicer, _finish(frame, tone, statistics, output), output, num_threads)
+        image = _colors(frame, at, demosaicer, _finish(frame, gains, tone, statistics, output), output, num_threads)
         image = _tone.retouch(tone, image)
     return Development(
         image=np.ascontiguousarray(np.rot90(image, frame.quarter_turns)),
@@ -127,11 +144,13 @@ def _colors(  # noqa: PLR0913, PLR0917 - one pass
     return out
 
 
-def _finish(frame: raw.Frame, tone: _tone.Params, statistics: MosaicStatistics, output: Output) -> tiling.Finish:
+def _finish(
+    frame: raw.Frame, gains: Gains, tone: _tone.Params, statistics: MosaicStatistics, output: Output
+) -> tiling.Finish:
     """Return what turns a tile's camera colours into the output."""
     factor, offset = _tone.linear_gain(tone, statistics, frame.pattern, frame.black_level, frame.white_level)
-    known = np.eye(3) if frame.srgb_from_camera is None else frame.srgb_from_camera
-    matrix, added = (known * factor).astype(np.float32), np.float32(offset)
+    known = frame.matrix_for(gains)
+    matrix, added = ((np.eye(3) if known is None else known) * factor).astype(np.float32), np.float32(offset)
     if output == "srgb":
         return lambda planes, out: tile_kernels.to_srgb(planes, matrix, added, _CODES, out)
     return lambda planes, out: tile_kernels.to_linear(planes, matrix, added, out)

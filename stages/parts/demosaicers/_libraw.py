@@ -12,7 +12,7 @@ import rawpy
 from numpy.typing import NDArray
 
 from stages.core import dng
-from stages.maths.camera import XYZ_FROM_SRGB
+from stages.maths.calibration import XYZ_FROM_SRGB
 from stages.maths.tiling import Demosaicer
 
 Planes = NDArray[np.float32]

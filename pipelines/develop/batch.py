@@ -1,6 +1,7 @@
 """Develops many files: what one cannot do is told in one line, the others go on."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ class Result:
     target: Path
     row: dict[str, Any] | None
     warnings: tuple[str, ...] = ()
+    unstated: tuple[str, ...] = ()
     fault: str = ""
     measured: Measured | None = None
 
@@ -94,7 +96,8 @@ def _one(one: finding.Found, shown: bool, *, plan: Plan, sources: frozenset[str]
     except MemoryError:
         return Result(one.source, target, None, fault=f"{one.source}: not enough memory; use fewer --threads")
     measured = measure(done, str(one.name), {}, thumbnail=shown) if plan.report else None
-    return Result(one.source, target, _row(one, done, plan.recipe), tuple(_warnings(one.source, done)), measured=measured)
+    row, warnings = _row(one, done, plan.recipe), tuple(_warnings(one.source, done))
+    return Result(one.source, target, row, warnings, tuple(_unstated(done, plan.recipe)), measured=measured)
 
 
 def _as_option(text: str) -> str:
@@ -128,6 +131,15 @@ def _warnings(source: Path, done: Prepared) -> Iterator[str]:
         yield f"{source}: {line}" + (f"; state the right one with {cause}" if cause else "")
 
 
+def _unstated(done: Prepared, recipe: Mapping[str, Any]) -> Iterator[str]:
+    """Say what a file is silent about, what stands in for it, and the option that states it."""
+    made, values = done.development, recipe["preprocess"]
+    if made and made.without_gains and values["white_balance"] == "camera":
+        yield f"no usable white balance; {values['camera']['fallback']} stood in (--white-balance)"
+    if made and not made.matrix_known and values["output"] != "packed_raw":
+        yield "no colour matrix; their colours were taken for sRGB (--color-matrix)"
+
+
 def _tell(good: list[Result], bad: list[str]) -> None:
     """Print the table, the warnings, the faults and the sum."""
     if good:
@@ -135,6 +147,8 @@ def _tell(good: list[Result], bad: list[str]) -> None:
     for result in good:
         for line in result.warnings:
             click.echo(f"warning: {line}", err=True)
+    for line, count in Counter(line for result in good for line in result.unstated).items():
+        click.echo(f"note: {count} of {len(good)} files state {line}", err=True)
     for line in bad:
         click.echo(f"rawline: {line}", err=True)
     num_warned = sum(bool(result.warnings) for result in good)

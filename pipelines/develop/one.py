@@ -14,6 +14,7 @@ from stages.core.errors import DataError
 from stages.parts.cameras._prepared import Prepared
 
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"})
+_EITHER = frozenset({".tif", ".tiff"})
 
 
 def develop_file(source: Path, target: Path, recipe: Mapping[str, Any], kind: str, *, num_threads: int = 1) -> Prepared:
@@ -52,12 +53,20 @@ def _image(done: Prepared, kind: str, *, whole: bool) -> NDArray[Any]:
 
 
 def read(source: Path, *, simulate: bool) -> Any:
-    """Read a camera file's frame, or with ``simulate`` also an ordinary picture.
+    """Read a camera file's frame, or with ``simulate`` an ordinary picture.
 
-    A file whose name is neither a camera file's nor a picture's is tried as a camera file.
+    A TIFF may be either; a file whose name is neither a camera file's nor a picture's is tried as a camera file.
+
+    Raises:
+        DataError: it cannot be read, or it is a picture that was not meant to be simulated.
     """
-    if source.suffix.lower() not in PICTURES or images.is_raw(source):
-        return raw.read(source)
-    if simulate:
+    suffix = source.suffix.lower()
+    if suffix in PICTURES and simulate:
         return images.read_image(source)
+    try:
+        if suffix not in PICTURES or suffix in _EITHER:
+            return raw.read(source)
+    except raw.UnknownCameraError:
+        if suffix not in _EITHER:
+            raise
     raise DataError(f"{source} is no camera file but a picture; render it to a mosaic first with --simulate")

@@ -121,6 +121,7 @@ def test_real_camera_files_are_developed(run: Run, capfd: pytest.CaptureFixture[
     assert "pidng_bad_metadata.dng: stated black level 0/0/0/0" in said.err
     assert "--black-level" in said.err
     assert "5 files developed, 1 with warnings, 0 not" in said.out
+    assert "note: 4 of 5 files state no colour matrix" in said.err
     assert Path("out/camera.html").stat().st_size > 10_000
     assert run(str(RAW / "pidng_bad_metadata.dng"), "--out", "out", "--black-level", "64", "--pattern", "GBRG") == 0
     assert "stated black level" not in capfd.readouterr().err
@@ -225,6 +226,15 @@ def test_patterns_are_searched_below_their_fixed_part(run: Run) -> None:
     found, faults = finding.find(["in/**/*.dng"], simulate=False)
     assert [str(one.name) for one in found] == ["a", "day/b"]
     assert faults == []
+
+
+def test_a_tiff_may_be_a_mosaic(run: Run, capfd: pytest.CaptureFixture[str]) -> None:
+    """A mosaic in a TIFF is developed like the DNG it is; an ordinary TIFF is no camera file."""
+    _dng("mosaic.tif")
+    tifffile.imwrite("picture.tif", np.full((8, 8, 3), 90, np.uint8))
+    assert run("mosaic.tif", "picture.tif", "--out", "out") == 1
+    assert [path.name for path in Path("out").iterdir()] == ["mosaic.jpg"]
+    assert "picture.tif is no camera file but a picture" in capfd.readouterr().err
 
 
 def test_a_source_is_never_overwritten(run: Run, capfd: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ from stages.core import parts
 from stages.maths import bayer
 from stages.maths.tiling import Demosaicer
 
-NAMES = ("gbtf2010", "adaptive")
+NAMES = ("gbtf2010", "mlri2014", "adaptive")
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 LIBRAW_AAHD = {"kodak": 37.81, "mcmaster": 35.36}
 

@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as hnp
 from stages.core import parts
 from stages.maths import bayer
 from stages.maths.tiling import Demosaicer
-from tests.references.demosaicers import adaptive, gbtf2010, linear, menon2007, rcd
+from tests.references.demosaicers import adaptive, gbtf2010, linear, menon2007, mlri2014, rcd
 
 PLAIN: dict[str, Callable[[Any, str], Any]] = {
     "bilinear": linear.bilinear,
@@ -23,6 +23,7 @@ PLAIN: dict[str, Callable[[Any, str], Any]] = {
     "menon2007": menon2007.menon2007,
     "rcd": rcd.rcd,
     "gbtf2010": gbtf2010.gbtf2010,
+    "mlri2014": mlri2014.mlri2014,
     "adaptive": adaptive.adaptive,
 }
 # In colour-demosaicing, and how far from the border it keeps the mosaic's parity.
@@ -34,6 +35,7 @@ CPSNR = {  # Kodak, McMaster
     "menon2007": (39.27, 34.20),
     "rcd": (36.98, 36.11),
     "gbtf2010": (40.49, 33.88),
+    "mlri2014": (38.22, 36.57),
     "adaptive": (40.73, 36.69),
     "opencv_ea": (30.26, 32.34),
     "opencv_vng": (35.24, 34.85),

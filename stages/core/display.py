@@ -17,7 +17,7 @@ def viewable(image: NDArray[Any]) -> NDArray[np.uint8]:
     A packed picture is shown in the camera's own colours, without the colour matrix: paler than developed, but neutral.
 
     Args:
-        image: (H, W, 3) uint8 srgb, (H, W, 3) uint16 linear_rgb or (H, W, 4) uint16 packed_raw.
+        image: (H, W, 3) uint8 srgb; or light, (H, W, 3) linear_rgb or (H, W, 4) packed_raw: uint16 as it is kept, or float.
 
     Returns:
         (H, W, 3) uint8 of the same size.
@@ -26,7 +26,8 @@ def viewable(image: NDArray[Any]) -> NDArray[np.uint8]:
         return image
     from stages.maths import colour  # noqa: PLC0415 - brings numba, which srgb pictures do without
 
-    light: NDArray[np.float32] = image.astype(np.float32) / np.float32(_LEVELS)
+    light: NDArray[np.float32] = image.astype(np.float32)
+    light = light / np.float32(_LEVELS) if image.dtype == np.uint16 else light
     if light.shape[2] > len("RGB"):
         light = np.stack([light[..., 0], (light[..., 1] + light[..., 2]) / 2, light[..., 3]], axis=2)
     return colour.srgb_from_linear(light)

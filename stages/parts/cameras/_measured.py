@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.core import dataset
+from stages.core.display import viewable
 from stages.maths import photon_transfer
-from stages.maths.colour import srgb_from_linear
 from stages.parts.cameras._development import Development
 from stages.parts.cameras._prepared import Prepared
 
@@ -86,7 +86,7 @@ def measure(done: Prepared, name: str, groups: Mapping[str, str], *, thumbnail: 
     if made is None:
         return None
     histogram, clipped, stops = _signals(made)
-    delta_e, cpsnr = compare(shown(made.image), done.truth) if done.truth is not None else (None, None)
+    delta_e, cpsnr = compare(viewable(made.image), done.truth) if done.truth is not None else (None, None)
     return Measured(
         name=name,
         groups=dict(groups),
@@ -108,7 +108,7 @@ def measure(done: Prepared, name: str, groups: Mapping[str, str], *, thumbnail: 
         patches=photon_transfer.patches(made.mosaic, made.black_level, made.white_level),
         delta_e=delta_e,
         cpsnr=cpsnr,
-        thumbnail=_small(shown(made.image)) if thumbnail else None,
+        thumbnail=_small(viewable(made.image)) if thumbnail else None,
     )
 
 
@@ -151,15 +151,6 @@ def _signals(made: Development) -> tuple[NDArray[np.int64], tuple[float, float, 
     shares = clipped / np.maximum(total, 1)
     mean = light[1] / max(total[1], 1)
     return histogram, (float(shares[0]), float(shares[1]), float(shares[2])), float(-np.log2(mean)) if mean > 0 else None
-
-
-def shown(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """Return any output of the chain as srgb: packed mosaics with their two greens averaged, in the camera's own colours."""
-    if image.dtype == np.uint8:
-        return np.asarray(image, np.uint8)
-    if image.shape[2] > len("RGB"):
-        image = np.stack([image[..., 0], (image[..., 1] + image[..., 2]) / 2, image[..., 3]], axis=2)
-    return srgb_from_linear(np.asarray(image, np.float32))
 
 
 def compare(image: NDArray[np.uint8], truth: NDArray[np.uint8]) -> tuple[float | None, float | None]:

@@ -89,8 +89,8 @@ def _fitted(spectra: dict[str, Any], light: str) -> np.ndarray:
 def test_a_chart_comes_back_from_measured_spectra(light: str, bound: float, spectra: dict[str, Any]) -> None:
     """A real sensor's spectra are no matrix of the eye's: 1.0 remains by daylight, 2.6 by tungsten.
 
-    By tungsten the right white point is worth a third (4.2 remain with the daylight matrix and its own white, as LibRaw takes
-    it), and the second matrix another tenth: with the daylight matrix for the right white 2.9 remain.
+    By tungsten the right white point is worth a third (4.2 remain with the daylight matrix and its own white, as LibRaw
+    takes it), the second matrix another tenth: with the daylight matrix for the right white 2.9 remain.
     """
     chart, power = spectra["BabelColor Average"], spectra["D65"]
     xyz = (chart * power) @ spectra["observer"] / (power @ spectra["observer"])[1]

@@ -15,8 +15,11 @@ from pycocotools.cocoeval import COCOeval
 from sklearn import metrics as sk
 from torchmetrics.segmentation import MeanIoU
 
+from stages import evaluate
 from stages.core import artefacts, files, images
 from stages.core.dataset import Dataset
+from stages.core.errors import DataError
+from stages.parts import evaluators
 from tests.fake_models import scores
 from tests.judging import answer, judged, project
 
@@ -142,3 +145,14 @@ def masks(data: Dataset) -> tuple[np.ndarray, np.ndarray]:
     truth = np.stack([images.read_mask(data.root / m) for m in rows["mask"]])
     said = np.stack([images.read_mask(artefacts.evaluated("segment") / "masks" / f"{i}.png") for i in rows["image_id"]])
     return truth, said
+
+
+def test_a_model_is_not_judged_on_pictures_of_another_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model trained on packed mosaics and a test split of sRGB are refused in one line that names both."""
+    data = project(tmp_path, monkeypatch)
+    judge = evaluators.load("classify", {}, data.subset("test"), tmp_path)
+    pixels = {"output": "packed_raw", "mean": [0.2] * 4, "std": [0.1] * 4}
+    card = {"task": "classify", "classes": list(data.info.labels)}
+    evaluate._check_card(judge, card, tmp_path)
+    with pytest.raises(DataError, match="takes packed_raw pictures, .* has srgb"):
+        evaluate._check_card(judge, {**card, "pixels": pixels}, tmp_path)

@@ -86,3 +86,21 @@ def test_a_picture_of_another_form_is_refused(tmp_path: Path) -> None:
     for wrong in (np.zeros((64, 64), np.uint8), np.zeros((64, 64, 3), np.float32)):
         with pytest.raises(DataError, match=r"picture 0 is .* expected \(H, W, 3\) uint8"):
             trained.predict([wrong])
+
+
+def test_a_model_of_packed_mosaics_takes_them_alone(tmp_path: Path) -> None:
+    """The card says what pictures hold: 16-bit cells give an answer that their means change, sRGB is refused by name."""
+    pixels = {"output": "packed_raw", "mean": [0.2, 0.15, 0.15, 0.1], "std": [0.1, 0.1, 0.1, 0.1]}
+    model = checkpoint.build({**card(), "pixels": pixels})
+    cells = np.random.default_rng(0).integers(0, 65536, (64, 64, 4), dtype=np.uint16)
+    answers = []
+    for name, mean in (("one", 0.2), ("two", 0.9)):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "model.json").write_text(json.dumps({**card(), "pixels": {**pixels, "mean": [mean, 0.15, 0.15, 0.1]}}))
+        checkpoint.save(folder / "best.safetensors", model.state_dict())
+        trained = checkpoint.load(folder, device="cpu")
+        answers.append(trained.predict([cells])[0]["scores"])
+        with pytest.raises(DataError, match=r"picture 0 is .* uint8; expected \(H, W, 4\) uint16 packed_raw"):
+            trained.predict([np.zeros((64, 64, 3), np.uint8)])
+    assert not np.allclose(*answers)

@@ -154,5 +154,5 @@ def test_a_model_is_not_judged_on_pictures_of_another_kind(tmp_path: Path, monke
     pixels = {"output": "packed_raw", "mean": [0.2] * 4, "std": [0.1] * 4}
     card = {"task": "classify", "classes": list(data.info.labels)}
     evaluate._check_card(judge, card, tmp_path)
-    with pytest.raises(DataError, match="takes packed_raw pictures, .* has srgb"):
+    with pytest.raises(DataError, match=r"takes packed_raw pictures, .* has srgb"):
         evaluate._check_card(judge, {**card, "pixels": pixels}, tmp_path)

@@ -92,46 +92,38 @@ def along_columns(  # noqa: PLR0913, PLR0917 - planes in, plane out
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def laplacians(tile: Plane, green: Plane, product: Plane, of_green: Plane, of_color: Plane, skip: int) -> None:  # noqa: PLR0913, PLR0917
-    """Write green's Laplacian times the measured colour's, and both squared; over pixels of the same kind."""
+def laplacians(plane: Plane, out: Plane, skip: int) -> None:
+    """Write the Laplacian over pixels of the same kind."""
     four = np.float32(4.0)
-    height, width = tile.shape
+    height, width = plane.shape
     for y in range(skip, height - skip):
-        up, here, down = tile[y - 2, skip:], tile[y, skip - 2 :], tile[y + 2, skip:]
-        green_up, green_here, green_down = green[y - 2, skip:], green[y, skip - 2 :], green[y + 2, skip:]
-        both, guides, colors = product[y, skip:], of_green[y, skip:], of_color[y, skip:]
+        up, here, down, row = plane[y - 2, skip:], plane[y, skip - 2 :], plane[y + 2, skip:], out[y, skip:]
         for x in range(width - 2 * skip):
-            guide = four * green_here[x + 2] - ((green_here[x] + green_here[x + 4]) + (green_up[x] + green_down[x]))
-            own = four * here[x + 2] - ((here[x] + here[x + 4]) + (up[x] + down[x]))
-            both[x] = guide * own
-            guides[x] = guide * guide
-            colors[x] = own * own
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def _five(plane: Plane, y: int, left: int, out: NDArray[np.float32], size: int) -> None:
-    """Write the sum of the five rows of the same kind around ``y``."""
-    a, b, c, d, e = plane[y - 4, left:], plane[y - 2, left:], plane[y, left:], plane[y + 2, left:], plane[y + 4, left:]
-    for x in range(size):
-        out[x] = (a[x] + e[x]) + (b[x] + d[x]) + c[x]
+            row[x] = four * here[x + 2] - ((here[x] + here[x + 4]) + (up[x] + down[x]))
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
 def slopes(  # noqa: PLR0913, PLR0917 - planes in, planes out
-    product: Plane, of_green: Plane, of_color: Plane, weight: Plane, weighted: Plane, prior: float, skip: int
+    of_green: Plane, of_color: Plane, weight: Plane, weighted: Plane, prior: float, skip: int
 ) -> None:
     """Write at each red or blue pixel the weight of its slope on green, and weight times slope.
 
-    The slope is fitted over the 25 nearest pixels of the same kind; its weight is the inverse of what the fit leaves.
+    The slope is fitted to Laplacians of the 25 nearest pixels of the same kind; its weight is the inverse of what is left.
     """
     one, two, pull, zero = np.float32(1.0), np.float32(2.0), np.float32(prior), np.float32(0.0)
-    height, width = product.shape
+    height, width = of_green.shape
     inner = width - 2 * skip
     over, under, power = np.empty(inner + 8, np.float32), np.empty(inner + 8, np.float32), np.empty(inner + 8, np.float32)
+    left = skip - 4
     for y in range(skip, height - skip):
-        _five(product, y, skip - 4, over, inner + 8)
-        _five(of_green, y, skip - 4, under, inner + 8)
-        _five(of_color, y, skip - 4, power, inner + 8)
+        a, b, c = of_green[y - 4, left:], of_green[y - 2, left:], of_green[y, left:]
+        d, e = of_green[y + 2, left:], of_green[y + 4, left:]
+        p, q, r = of_color[y - 4, left:], of_color[y - 2, left:], of_color[y, left:]
+        s, t = of_color[y + 2, left:], of_color[y + 4, left:]
+        for x in range(inner + 8):
+            over[x] = (a[x] * p[x] + e[x] * t[x]) + (b[x] * q[x] + d[x] * s[x]) + c[x] * r[x]
+            under[x] = (a[x] * a[x] + e[x] * e[x]) + (b[x] * b[x] + d[x] * d[x]) + c[x] * c[x]
+            power[x] = (p[x] * p[x] + t[x] * t[x]) + (q[x] * q[x] + s[x] * s[x]) + r[x] * r[x]
         row, times = weight[y, skip:], weighted[y, skip:]
         for x in range(inner):
             top = (over[x] + over[x + 8]) + (over[x + 2] + over[x + 6]) + over[x + 4]

@@ -26,8 +26,8 @@ from stages.parts.demosaicers import _gbtf, _residual
 Plane = NDArray[np.float32]
 _MARGIN = 24
 _FAST = {"contract", "nsz"}
-# Second differences of 0..1 values, squared and summed, below which a slope is not believed but taken as 1.
-_PRIOR = 1e-3
+# Weight of slope 1: second differences of 0..1 values, squared and summed, below which a fitted slope is not believed.
+_PRIOR = 1e-4
 _LOW, _HIGH = -0.5, 2.0
 # Near differences: weights at 0, 1 and 2 pixels from the centre (a Gaussian of 0.8 pixel).
 _NEAR = (0.666, 0.305, 0.029)
@@ -42,19 +42,20 @@ class Params(core.Params):
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def _near_weights(rough_h: Plane, rough_v: Plane, weight_h: Plane, weight_v: Plane, skip: int) -> None:
-    """Write, for 3 x 3 pixels around each, the weight of a direction."""
+def _near_weights(across: Plane, down: Plane, weight_h: Plane, weight_v: Plane, skip: int) -> None:
+    """Write the weight of each direction: the inverse square of the differences' changes in 3 x 3 pixels."""
     one, tiny = np.float32(1.0), np.float32(_TINY)
-    height, width = rough_h.shape
+    height, width = across.shape
     inner = width - 2 * skip
     sum_h, sum_v = np.empty(inner + 2, np.float32), np.empty(inner + 2, np.float32)
     left = skip - 1
     for y in range(skip, height - skip):
-        a, b, c = rough_h[y - 1, left:], rough_h[y, left:], rough_h[y + 1, left:]
-        p, q, r = rough_v[y - 1, left:], rough_v[y, left:], rough_v[y + 1, left:]
+        a, b, c = across[y - 1, left - 1 :], across[y, left - 1 :], across[y + 1, left - 1 :]
+        p, q, r = down[y - 2, left:], down[y - 1, left:], down[y, left:]
+        s, t = down[y + 1, left:], down[y + 2, left:]
         for x in range(inner + 2):
-            sum_h[x] = (a[x] + c[x]) + b[x]
-            sum_v[x] = (p[x] + r[x]) + q[x]
+            sum_h[x] = (abs(a[x + 2] - a[x]) + abs(c[x + 2] - c[x])) + abs(b[x + 2] - b[x])
+            sum_v[x] = (abs(r[x] - p[x]) + abs(t[x] - r[x])) + abs(s[x] - q[x])
         out_h, out_v = weight_h[y, skip:], weight_v[y, skip:]
         for x in range(inner):
             h = (sum_h[x] + sum_h[x + 2]) + sum_h[x + 1]
@@ -175,14 +176,14 @@ def fill(tile: Plane, out: NDArray[np.float32], scratch: NDArray[np.float32]) ->
     _residual.along_rows(tile, a, _PRIOR, _LOW, _HIGH, 8)
     _residual.column_products(tile, e, f, 3)
     _residual.along_columns(tile, e, f, b, _PRIOR, _LOW, _HIGH, 8)
-    _gbtf.gradients(a, b, e, f, 9)
-    _near_weights(e, f, g, h, 10)
+    _near_weights(a, b, g, h, 10)
     _near(a, b, g, h, near, 11)
     _changes(tile, far, a, b, 8)
     green, shares = e, f
     _blend(tile, far, near, a, b, green, shares, 12)
-    _residual.laplacians(tile, green, a, b, c, 14)
-    _residual.slopes(a, b, c, d, g, _PRIOR, 18)
+    _residual.laplacians(green, a, 14)
+    _residual.laplacians(tile, b, 14)
+    _residual.slopes(a, b, d, g, _PRIOR, 18)
     slope, red, blue, refined = a, b, c, d
     _residual.mean_slopes(d, g, slope, 20)
     _residual.color_differences(tile, green, slope, red, blue, 21)

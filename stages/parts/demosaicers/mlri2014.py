@@ -1,9 +1,9 @@
 """Minimised-Laplacian residual interpolation: what a local line on another colour leaves is interpolated, not the colour.
 
-Green, along rows and columns: each colour is fitted to the linearly interpolated other one in windows of 11 pixels, the slope
-by second differences; the residual that the line leaves is interpolated linearly. Both directions' colour differences meet
-by gradients as in GBTF. Red and blue: the same with green as the guide, windows of 11 x 11 pixels, the lines averaged by how
-well they fit. Made for saturated colours; simple sums rather than speed.
+Green, along rows and columns: each colour is fitted to the linearly interpolated other one in windows of 11 pixels,
+the slope by second differences; the residual that the line leaves is interpolated linearly. Both directions' differences
+of colour meet by gradients as in GBTF. Red and blue: the same with green as the guide, windows of 11 x 11 pixels, the
+lines averaged by how well they fit. Made for saturated colours; simple sums rather than speed.
 
 Source: D. Kiku, Y. Monno, M. Tanaka, M. Okutomi, "Minimized-Laplacian residual interpolation for color image demosaicking",
 SPIE 9023, 2014; weights of the lines: "Beyond color difference: residual interpolation for color image demosaicking", IEEE

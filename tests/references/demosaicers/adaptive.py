@@ -5,7 +5,7 @@ import numpy as np
 from tests.references.demosaicers.frame import Array, at, is_color, whole
 from tests.references.demosaicers.gbtf2010 import box, color_difference, mean_of_directions, roughness
 
-PRIOR = 1e-3
+PRIOR = 1e-4
 
 
 def sloped(mosaic: Array, step: tuple[int, int]) -> Array:

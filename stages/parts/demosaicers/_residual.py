@@ -155,32 +155,6 @@ def mean_slopes(weight: Plane, weighted: Plane, out: Plane, skip: int) -> None:
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def color_differences(tile: Plane, green: Plane, slope: Plane, red: Plane, blue: Plane, skip: int) -> None:  # noqa: PLR0913, PLR0917
-    """Write green minus red and green minus blue, as ``red_and_blue`` interpolates them."""
-    half, quarter = np.float32(0.5), np.float32(0.25)
-    height, width = tile.shape
-    left = skip - 1
-    for y in range(skip, height - skip):
-        up, here, down = tile[y - 1, left:], tile[y, left:], tile[y + 1, left:]
-        green_up, green_here, green_down = green[y - 1, left:], green[y, left:], green[y + 1, left:]
-        slope_up, slope_here, slope_down = slope[y - 1, left:], slope[y, left:], slope[y + 1, left:]
-        of_row, of_column = (red[y, skip:], blue[y, skip:]) if y & 1 == 0 else (blue[y, skip:], red[y, skip:])
-        odd = (y + skip) & 1
-        for x in range(width - 2 * skip):
-            is_green = ((x + odd) & 1) == 1
-            centre = green_here[x + 1]
-            beside = centre - half * (green_here[x] + green_here[x + 2])
-            over = centre - half * (green_up[x + 1] + green_down[x + 1])
-            corners = centre - quarter * ((green_up[x] + green_down[x + 2]) + (green_up[x + 2] + green_down[x]))
-            row = half * ((here[x] + here[x + 2]) + (slope_here[x] + slope_here[x + 2]) * beside)
-            column = half * ((up[x + 1] + down[x + 1]) + (slope_up[x + 1] + slope_down[x + 1]) * over)
-            steep = (slope_up[x] + slope_down[x + 2]) + (slope_up[x + 2] + slope_down[x])
-            across = quarter * (((up[x] + down[x + 2]) + (up[x + 2] + down[x])) + steep * corners)
-            of_row[x] = centre - (row if is_green else here[x + 1])
-            of_column[x] = centre - (column if is_green else across)
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
 def red_and_blue(tile: Plane, green: Plane, slope: Plane, out: NDArray[np.float32], margin: int) -> None:
     """Write the three colours: red and blue from their neighbours' means, corrected by the slope on green."""
     half, quarter = np.float32(0.5), np.float32(0.25)

@@ -7,8 +7,7 @@ interpolation wins. Here both give green, and each pixel takes a share of each:
 2. near: differences with a slope fitted locally (``_residual``), three pixels to each side, weighed by changes in 3 x 3;
 3. the share of far falls as the far differences change more beside the mosaic's own changes, in 9 x 9 pixels;
 4. red and blue: the mean of the neighbours, corrected by green with a slope fitted over 25 pixels of the kind, averaged over
-   nine by how well they fit;
-5. where far counts, green is made once more from the mean of those differences in 3 x 3 pixels, then red and blue again.
+   nine by how well they fit.
 
 Sources: I. Pekkucuksen, Y. Altunbasak, "Gradient based threshold free color filter array interpolation", ICIP 2010 (1);
 D. Kiku et al., "Minimized-Laplacian residual interpolation for color image demosaicking", SPIE 9023, 2014 (2, 4), with a
@@ -24,7 +23,7 @@ from stages.maths.tiling import Demosaicer
 from stages.parts.demosaicers import _gbtf, _residual
 
 Plane = NDArray[np.float32]
-_MARGIN = 24
+_MARGIN = 22
 _FAST = {"contract", "nsz"}
 # Weight of slope 1: second differences of 0..1 values, squared and summed, below which a fitted slope is not believed.
 _PRIOR = 1e-4
@@ -113,7 +112,7 @@ def _nine(rows: Plane, y: int, left: int, column: NDArray[np.float32], size: int
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
 def _blend(  # noqa: PLR0913, PLR0917 - planes in, plane out
-    tile: Plane, far: Plane, near: Plane, of_color: Plane, of_mosaic: Plane, green: Plane, shares: Plane, skip: int
+    tile: Plane, far: Plane, near: Plane, of_color: Plane, of_mosaic: Plane, green: Plane, skip: int
 ) -> None:
     """Write green: measured, or the pixel's colour plus a blend of both differences by their changes in 9 x 9 pixels."""
     one, tiny, scale = np.float32(1.0), np.float32(1e-3), np.float32(_HALFWAY * 0.5)
@@ -124,7 +123,7 @@ def _blend(  # noqa: PLR0913, PLR0917 - planes in, plane out
         _nine(of_color, y, skip - 4, color, inner + 8)
         _nine(of_mosaic, y, skip - 4, mosaic, inner + 8)
         here, wide, narrow = tile[y, skip:], far[y, skip:], near[y, skip:]
-        row, kept = green[y, skip:], shares[y, skip:]
+        row = green[y, skip:]
         odd = (y + skip) & 1
         for x in range(inner):
             top = (
@@ -140,29 +139,8 @@ def _blend(  # noqa: PLR0913, PLR0917 - planes in, plane out
             ratio = top / (scale * bottom + tiny)
             ratio *= ratio
             share = one / (one + ratio * ratio * ratio)
-            kept[x] = share
             full = here[x] + (narrow[x] + share * (wide[x] - narrow[x]))
             row[x] = here[x] if ((x + odd) & 1) == 1 else full
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def _refine(tile: Plane, green: Plane, shares: Plane, red: Plane, blue: Plane, out: Plane, skip: int) -> None:  # noqa: PLR0913, PLR0917
-    """Write green again: where colours move together, by the mean of its difference in 3 x 3 pixels."""
-    two_thirds, sixth = np.float32(2 / 3), np.float32(1 / 6)
-    height, width = tile.shape
-    inner = width - 2 * skip
-    column = np.empty(inner + 2, np.float32)
-    left = skip - 1
-    for y in range(skip, height - skip):
-        own = red if y & 1 == 0 else blue
-        above, here, below = own[y - 1, left:], own[y, left:], own[y + 1, left:]
-        for x in range(inner + 2):
-            column[x] = two_thirds * here[x] + sixth * (above[x] + below[x])
-        measured, first, share, row = tile[y, skip:], green[y, skip:], shares[y, skip:], out[y, skip:]
-        odd = (y + skip) & 1
-        for x in range(inner):
-            full = measured[x] + (two_thirds * column[x + 1] + sixth * (column[x] + column[x + 2]))
-            row[x] = measured[x] if ((x + odd) & 1) == 1 else first[x] + share[x] * (full - first[x])
 
 
 def fill(tile: Plane, out: NDArray[np.float32], scratch: NDArray[np.float32]) -> None:
@@ -179,16 +157,13 @@ def fill(tile: Plane, out: NDArray[np.float32], scratch: NDArray[np.float32]) ->
     _near_weights(a, b, g, h, 10)
     _near(a, b, g, h, near, 11)
     _changes(tile, far, a, b, 8)
-    green, shares = e, f
-    _blend(tile, far, near, a, b, green, shares, 12)
+    green = e
+    _blend(tile, far, near, a, b, green, 12)
     _residual.laplacians(green, a, 14)
     _residual.laplacians(tile, b, 14)
-    _residual.slopes(a, b, d, g, _PRIOR, 18)
-    slope, red, blue, refined = a, b, c, d
-    _residual.mean_slopes(d, g, slope, 20)
-    _residual.color_differences(tile, green, slope, red, blue, 21)
-    _refine(tile, green, shares, red, blue, refined, 22)
-    _residual.red_and_blue(tile, refined, slope, out, _MARGIN)
+    _residual.slopes(a, b, c, d, _PRIOR, 18)
+    _residual.mean_slopes(c, d, a, 20)
+    _residual.red_and_blue(tile, green, a, out, _MARGIN)
 
 
 def build(params: Params) -> Demosaicer:  # noqa: ARG001 - the family's form

@@ -72,13 +72,6 @@ def _rggb(mosaic: Array) -> Array:
     share = share_of_far(mosaic, far)
     green = np.where(is_green, mosaic, mosaic + near + share * (far - near))
     steep = {name: slopes(mosaic, green, name) for name in "RB"}
-    first = colors(mosaic, green, steep)
-    for index, name in ((0, "R"), (2, "B")):
-        difference = first[..., 1] - first[..., index]
-        weights = {0: 2 / 3, 1: 1 / 6}
-        mean = sum(weights[abs(y)] * weights[abs(x)] * at(difference, y, x) for y in (-1, 0, 1) for x in (-1, 0, 1))
-        better = green + share * (mosaic + mean - green)
-        green = np.where(is_color(name, mosaic.shape), better, green)
     return colors(mosaic, green, steep)
 
 

@@ -29,7 +29,7 @@ from stages.core import artefacts, dataset, files, images, pixels, raw
 from stages.core import params as core
 from stages.core.errors import DataError, ParamsError
 from stages.core.stage import Job, Keep, Metrics, Note, Progress, Record
-from stages.maths import calibration, geometry, packed, sensor
+from stages.maths import calibration, geometry, packed, sensor, tiling
 from stages.parts.cameras import _measured, _tone, simulated
 from stages.parts.cameras import _report as camera_report
 from stages.parts.cameras._development import Development, develop
@@ -49,6 +49,7 @@ class Params(core.Params):
     Attributes:
         output: what the models see: ``srgb`` (8 bit), ``linear_rgb`` or ``packed_raw`` (16 bit); see ``core.pixels``.
         demosaicer: a part of ``demosaicers``.
+        demosaic_domain: what the demosaicer sees: ``linear`` light or its ``square_root``; measured in ``docs/camera.md``.
         white_balance: a part of ``white_balances``.
         pattern: instead of the file's, for files that lie; null trusts the file.
         black_level: instead of the file's, in digital numbers; null trusts the file.
@@ -65,6 +66,7 @@ class Params(core.Params):
 
     output: pixels.Output
     demosaicer: Annotated[str, core.Part("demosaicers")]
+    demosaic_domain: Literal["linear", "square_root"]
     white_balance: Annotated[str, core.Part("white_balances")]
     pattern: Literal["RGGB", "BGGR", "GRBG", "GBRG"] | None
     black_level: Annotated[float, Field(ge=0)] | None
@@ -162,10 +164,11 @@ def _develop(frame: raw.Frame, section: core.Section[Params], num_threads: int) 
     if params.color_matrix is not None:
         stated = calibration.daylight(params.color_matrix)
         frame = replace(frame, srgb_from_camera=calibration.srgb_from_camera(stated, None), calibration=stated)
+    demosaicer = choices["demosaicers"].build()
     return develop(
         frame,
         balance=choices["white_balances"].build(),
-        demosaicer=choices["demosaicers"].build(),
+        demosaicer=tiling.in_square_root(demosaicer) if params.demosaic_domain == "square_root" else demosaicer,
         tone=params.tone,
         output=params.output,
         num_threads=num_threads,

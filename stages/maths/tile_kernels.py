@@ -80,6 +80,28 @@ def load(  # noqa: PLR0913, PLR0917 - compiled code takes no records
 
 
 @njit(cache=True, nogil=True)
+def root(plane: Plane) -> None:
+    """Replace (h, w) values by their square roots, in place; below 0 by minus the root of the magnitude."""
+    zero = np.float32(0.0)
+    for y in range(plane.shape[0]):
+        row = plane[y]
+        for x in range(row.size):
+            value = row[x]
+            size = np.sqrt(abs(value))
+            row[x] = -size if value < zero else size
+
+
+@njit(cache=True, nogil=True)
+def square(planes: Plane) -> None:
+    """Undo ``root`` on (3, h, w) planes, in place."""
+    for c in range(planes.shape[0]):
+        for y in range(planes.shape[1]):
+            row = planes[c, y]
+            for x in range(row.size):
+                row[x] = row[x] * abs(row[x])
+
+
+@njit(cache=True, nogil=True)
 def interleave(planes: Plane, out: Plane) -> None:
     """Write (3, h, w) planes as (h, w, 3) pixels, as they are."""
     for y in range(planes.shape[1]):

@@ -8,17 +8,17 @@ of threads changes a bit of the result.
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stages.maths import bayer
-from stages.maths.tile_kernels import interleave, load
+from stages.maths.tile_kernels import interleave, load, root, square
 
 # Tile and working planes of a usual method then fill about half of a level 2 cache of 2 MB.
-TILE_HEIGHT, TILE_WIDTH = 64, 512
+TILE_HEIGHT, TILE_WIDTH = 128, 320
 Planes = NDArray[np.float32]
 Finish = Callable[[Planes, NDArray[Any]], None]
 
@@ -74,6 +74,17 @@ class Demosaicer:
         out = np.empty((*mosaic.shape, 3), np.float32)
         run(self, mosaic, pattern, AS_IT_IS, interleave, out)
         return out
+
+
+def in_square_root(method: Demosaicer) -> Demosaicer:
+    """Return the method working on square roots of light, where shot noise is alike in shadows and lights."""
+
+    def fill(tile: Planes, out: Planes, scratch: Planes) -> None:
+        root(tile)
+        method.fill(tile, out, scratch)
+        square(out)
+
+    return replace(method, fill=fill)
 
 
 def levels(black_level: Sequence[float], white_level: float, gains: Sequence[float]) -> Levels:

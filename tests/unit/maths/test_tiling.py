@@ -97,3 +97,16 @@ def test_packed_cells_hold_the_measured_values_by_colour(pattern: str, size: tup
     for channel, place in enumerate((red, red ^ 1, red ^ 2, 3 - red)):
         there = mosaic[place // 2 :: 2, place % 2 :: 2]
         np.testing.assert_array_equal(packed[: there.shape[0], : there.shape[1], channel], there)
+
+
+def test_the_square_root_domain_keeps_measured_values_and_flat_patches() -> None:
+    """Between root and square only interpolated colours change; values below black come back with their sign."""
+    mosaic = np.random.default_rng(2).uniform(-0.05, 1.0, (20, 26)).astype(np.float32)
+    method = bilinear.build(bilinear.Params())
+    rooted = tiling.in_square_root(method)
+    found, plain = rooted(mosaic, "GRBG"), method(mosaic, "GRBG")
+    same = plain == mosaic[..., None]
+    np.testing.assert_allclose(found[same], plain[same], atol=1e-6)
+    assert np.abs(found - plain).max() > 0.01
+    np.testing.assert_allclose(rooted(np.full((5, 7), 0.3, np.float32), "RGGB"), 0.3, atol=1e-6)
+    np.testing.assert_array_equal(mosaic, np.random.default_rng(2).uniform(-0.05, 1.0, (20, 26)).astype(np.float32))

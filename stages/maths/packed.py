@@ -21,8 +21,8 @@ def edge_to_edge(packed: NDArray[Any], shape: tuple[int, ...], quarter_turns: in
 
     Example:
         >>> cells = np.arange(2.0).reshape(1, 2, 1)
-        >>> edge_to_edge(cells, (1, 3), 0)[..., 0], edge_to_edge(np.rot90(cells, 2), (1, 3), 2)[..., 0]
-        (array([[0., 0., 1.]]), array([[1., 0., 0.]]))
+        >>> edge_to_edge(cells, (1, 3), 0)[..., 0].tolist(), edge_to_edge(np.rot90(cells, 2), (1, 3), 2)[..., 0].tolist()
+        ([[0.0, 0.0, 1.0]], [[1.0, 0.0, 0.0]])
     """
     height, width = shape
     if not (height % CELL or width % CELL):

@@ -65,7 +65,7 @@ def test_one_parameter_reruns_what_reads_it_and_nothing_else(project: Project) -
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("section", "name", "wrong"),
-    [("preprocess", "demosaicer", "malvar2005"), ("pretrain", "backbone", "resnet19")],
+    [("preprocess", "demosaicer", "adaptiv"), ("pretrain", "backbone", "resnet19")],
 )
 def test_a_wrong_part_name_stops_with_one_line(section: str, name: str, wrong: str, project: Project) -> None:
     """The stage says which value is wrong and what would be right; nothing that was made is lost."""

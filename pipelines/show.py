@@ -107,13 +107,13 @@ def _names(results: list[predict.Result]) -> dict[Path, str]:
 
 
 def _draw(card: Mapping[str, Any], result: predict.Result, target: Path) -> None:
-    from stages import preprocess  # noqa: PLC0415 - develops camera files
+    from stages.parts.cameras import _preparation  # noqa: PLC0415 - develops camera files
 
     recipe = card["recipe"]
     plain = {"fit": "none", "size_px": None, "simulate_raw": False, "output": "srgb"}
     whole = {**recipe, "preprocess": {**recipe["preprocess"], **plain}}
     try:
-        image = preprocess.prepare(whole, result.path).image
+        image = _preparation.prepare(whole, result.path).image
         images.write_png(target, draw.draw(image, card["task"], list(card["classes"]), result.answer or {}))
     except OSError as error:
         raise DataError(f"{target} cannot be written: {error.strerror}") from error

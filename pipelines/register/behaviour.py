@@ -10,7 +10,7 @@ import stages
 from pipelines.agreement.source import Source
 from pipelines.register import served
 
-ENTRANCES = ("stages.core.checkpoint", "stages.preprocess", "stages.maths.rle")
+ENTRANCES = ("stages.core.checkpoint", "stages.parts.cameras._preparation", "stages.maths.rle")
 CHOICES = (("demosaicer", "demosaicers"), ("white_balance", "white_balances"))
 
 

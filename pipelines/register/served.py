@@ -88,9 +88,9 @@ def answer(model: Any, picture: Any, min_score: float = MIN_SCORE, masks: str = 
         min_score: boxes with a lower score are left out.
         masks: ``array``, or ``rle`` for COCO run lengths.
     """
-    from stages import preprocess  # noqa: PLC0415 - see load_context
+    from stages.parts.cameras import _preparation  # noqa: PLC0415 - see load_context
 
-    prepared = preprocess.prepare(model.card["recipe"], source(picture))
+    prepared = _preparation.prepare(model.card["recipe"], source(picture))
     (found,) = model.predict([prepared.image])
     return _FORMS[model.card["task"]](found, model.card["classes"], prepared, min_score, masks)
 

@@ -1,6 +1,7 @@
 """Runs the benchmarks: ``python -m tests.bench [PART]`` prints a table and writes ``bench.json``."""
 
 import json
+import os
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -11,6 +12,8 @@ from rich.table import Table
 from tests.bench.harness import Entry
 
 OUT = Path("bench.json")
+# One thread each: LibRaw's wheel takes all cores otherwise. Read when the libraries are loaded, which is later.
+os.environ["OMP_NUM_THREADS"] = "1"
 WIDTH = 130  # columns the table needs
 
 

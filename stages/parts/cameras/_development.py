@@ -96,7 +96,7 @@ def develop(  # noqa: PLR0913 - the chain's choices, each by name
     Raises:
         ValueError: the levels contradict each other or a gain is not positive.
     """
-    statistics = mosaic_statistics.measure(frame.mosaic)
+    statistics = mosaic_statistics.measure(frame.mosaic, num_threads)
     gains = _scaled(balance(frame.mosaic, frame.pattern, frame.camera_gains, frame.black_level, frame.white_level))
     by_place = [gains["RGB".index(color)] for color in frame.pattern]
     at = tiling.levels(frame.black_level, frame.white_level, by_place)

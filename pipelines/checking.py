@@ -12,7 +12,6 @@ from pipelines.run_stage import OUTSIDE, PER_TASK, STAGES, load_job
 from stages.core import files
 from stages.core import params as parameters
 from stages.core.errors import ParamsError, nearest
-from stages.core.policy import refuse
 
 COMMON = ("seed", "name", "tasks")
 
@@ -39,6 +38,8 @@ def check_all(raw: dict[str, Any], workdir: Path | None = None) -> None:
         for task in tasks if verb in PER_TASK else (None,):
             load_job(verb, task, raw, Path())
     if {"preprocess", "augment"} <= set(verbs):
+        from stages.core.policy import refuse  # noqa: PLC0415 - loads numpy; a run that has nothing to do need not
+
         for name in ("offline", "online"):
             refuse(raw["augment"][name], raw["preprocess"]["output"], f"augment.{name}")
 

@@ -40,7 +40,7 @@ def _with_fakes(holder: Path, plain=package.code) -> Path:
     """Travel with a checkpoint and a preprocessing of known behaviour."""
     folder = plain(holder)
     (folder / "core" / "checkpoint.py").write_text(project.CHECKPOINT)
-    (folder / "preprocess.py").write_text(project.PREPROCESS)
+    (folder / "parts" / "cameras" / "_preparation.py").write_text(project.PREPROCESS)
     return folder
 
 

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from pipelines.register import served
-from stages import preprocess
 from stages.maths import geometry, rle
+from stages.parts.cameras import _preparation
 
 IMAGE = np.arange(20 * 30 * 3, dtype=np.uint8).reshape(20, 30, 3)
 
@@ -26,9 +26,9 @@ def letterbox(monkeypatch):
 
     def prepare(recipe, picture):
         at = geometry.place(picture.shape[1], picture.shape[0], "letterbox", 40)
-        return preprocess.Prepared(geometry.place_image(picture, at, 0), at, None)
+        return _preparation.Prepared(geometry.place_image(picture, at, 0), at, None)
 
-    monkeypatch.setattr(preprocess, "prepare", prepare)
+    monkeypatch.setattr(_preparation, "prepare", prepare)
 
 
 @pytest.mark.parametrize(("given", "number"), [

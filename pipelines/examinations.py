@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 
 from pipelines import settings
+from pipelines.cache_examination import cache
 from pipelines.doctor import Check, Finding, State
 from pipelines.record import database, locks
 from pipelines.record import execution as executions
@@ -164,7 +165,7 @@ def stale_locks() -> Iterator[Finding]:
         yield Finding("locks", "ok", "no lock without its holder")
 
 
-CHECKS: tuple[Check, ...] = (python, pins, torch, prefect, mlflow, machine, journals, stale_locks)
+CHECKS: tuple[Check, ...] = (python, pins, torch, prefect, mlflow, machine, journals, stale_locks, cache)
 
 
 def _python(code: str) -> tuple[int, str]:

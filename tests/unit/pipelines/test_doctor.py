@@ -1,12 +1,13 @@
 """The doctor finds what is wrong and names the command that mends it."""
 
+import hashlib
 import json
 import sqlite3
 from pathlib import Path
 
 import pytest
 
-from pipelines import doctor, examinations
+from pipelines import cache_examination, doctor, examinations
 from pipelines.record import execution as executions
 from stages.core import files
 
@@ -84,3 +85,20 @@ def test_the_exit_status_says_whether_something_is_broken(
     monkeypatch.setattr(examinations, "CHECKS", (warn, fails))
     assert doctor.doctor() == 1
     assert "mend: dvc gc --workspace" in capsys.readouterr().out
+
+
+def test_an_object_of_the_cache_that_was_altered_is_named(project: Path) -> None:
+    """DVC trusts write-protected objects; the doctor reads them, directories' lists too, and says how to mend."""
+    place = project / ".dvc/cache/files/md5"
+    assert list(cache_examination.cache()) == []
+    for content, suffix in ((b"whole", ""), (b"[]", ".dir")):
+        name = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        (place / name[:2]).mkdir(parents=True)
+        (place / name[:2] / (name[2:] + suffix)).write_bytes(content)
+    (fine,) = cache_examination.cache()
+    assert (fine.state, fine.message) == ("ok", "2 objects hold what their names say")
+    altered = next(file for file in place.glob("*/*") if file.suffix != ".dir")
+    altered.write_bytes(b"while")
+    (finding,) = cache_examination.cache()
+    assert finding.state == "broken"
+    assert str(altered.relative_to(project)) in finding.mend

@@ -15,7 +15,7 @@ from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from pipelines import flow_artifacts
+from pipelines import cores, flow_artifacts
 from pipelines.flow_task import Run, run_stage
 from pipelines.graph import Graph, read
 from pipelines.record import execution
@@ -31,12 +31,12 @@ def rawline(
     targets: list[str] | None = None, force: bool = False, max_parallel: int = 2, stage_timeout_s: float | None = None,
     root: str | None = None,
 ) -> State[Any]:  # fmt: skip
-    """Bring the pipeline up to date as ``dvc repro`` does, independent stages in parallel.
+    """Bring the pipeline up to date as ``dvc repro`` does, independent stages in parallel as far as the cores go.
 
     Args:
         targets: stages wanted, with all they need; None means the whole graph.
         force: run stages although nothing they read has changed.
-        max_parallel: stages at a time.
+        max_parallel: stages at a time; fewer where they would take more cores than there are.
         stage_timeout_s: end a stage's processes after so many seconds; None means never.
         root: the DVC project; None means the current folder.
     """
@@ -76,14 +76,18 @@ def recorded() -> Iterator[tuple[dict[str, str], dict[str, State[Any]]]]:
 
 
 def _walk(graph: Graph, run: Run, slots: int, states: dict[str, State[Any]]) -> None:
-    """Start each stage when all it needs has ended; below a failed one Prefect shows ``NotReady``."""
-    waiting = dict(graph.nodes)
+    """Start each stage when all it needs has ended and its cores are free; below a failed one Prefect shows ``NotReady``."""
+    waiting, there = dict(graph.nodes), cores.total()
+    needs = {name: cores.taken(node, there) for name, node in waiting.items()}
     futures: dict[str, PrefectConcurrentFuture[Any]] = {}
     ended: Queue[str] = Queue()
     with ThreadPoolTaskRunner[Any](max_workers=slots) as runner, _stopping(run):
         while waiting or len(states) < len(futures):
             ready = [n for n in waiting.values() if all(up in states for up in n.upstream & graph.nodes.keys())]
-            for node in ready[: slots - len(futures) + len(states)]:
+            for node in ready:
+                running = [name for name in futures if name not in states]
+                if len(running) == slots or needs[node.name] > there - sum(needs[name] for name in running):
+                    continue
                 upstream = [futures[up] for up in sorted(node.upstream & graph.nodes.keys())]
                 future = runner.submit(run_stage, {"node": node, "run": run}, wait_for=upstream)
                 futures[node.name] = future

@@ -212,3 +212,21 @@ def _until(holds: Any, seconds: float = 60) -> None:
     while not holds():
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.2)
+
+
+ALONE = """
+    stages:
+      left: {cmd: mkdir busy && sleep 3 && rmdir busy && echo l > l, params: [KEY], outs: [l]}
+      right: {cmd: mkdir busy && sleep 3 && rmdir busy && echo r > r, params: [KEY], outs: [r]}
+"""
+
+
+@pytest.mark.parametrize(("key", "word"), [("train", "Completed"), ("seed", "Failed")])
+def test_two_trainings_never_share_the_cores(key: str, word: str, server: str, tmp_path: Path) -> None:
+    """Independent stages that each take every core run one after the other; others, as here seen by their clash, at once."""
+    make_project(tmp_path, ALONE.replace("KEY", key), "seed: 1\ntrain: {compute: {threads: 256}}\n")
+    told = flow(tmp_path).stdout
+    found = states(server, latest(server)["id"])
+    assert found.keys() == {"left", "right"}, told
+    assert word in found.values(), told
+    assert set(found.values()) <= {"Completed", word}

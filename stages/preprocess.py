@@ -88,7 +88,7 @@ def run(job: Job[Params]) -> Iterator[Record]:
     files.write_json(artefacts.PREPROCESS_METRICS, values)
     yield from _told(good, bad)
     yield Keep(artefacts.PREPROCESSED / "report.json", "preprocess")
-    yield Keep(artefacts.CAMERA_REPORT, "camera_report")
+    yield Keep(artefacts.CAMERA_REPORT)
     yield Metrics({name: value for name, value in values.items() if value is not None})
 
 

@@ -4,7 +4,6 @@ One pass over the digital numbers; all else is read from the four histograms, so
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numba
@@ -72,34 +71,20 @@ def _count(mosaic: NDArray[np.uint16], counts: NDArray[np.uint32]) -> None:  # p
             counts[0, 2 * (y % 2) + x % 2, row[x]] += np.uint32(1)
 
 
-def measure(mosaic: NDArray[np.uint16], num_threads: int = 1) -> MosaicStatistics:
+def measure(mosaic: NDArray[np.uint16]) -> MosaicStatistics:
     """Count the digital numbers of each position of the cell in one pass.
 
     Args:
         mosaic: (H, W) uint16, at least one pixel.
-        num_threads: threads that share the rows.
 
     Example:
         >>> found = measure(np.array([[1, 2, 1], [3, 4, 3]], np.uint16))
         >>> found.means.tolist(), found.counts.tolist(), found.share_from(3)
         ([1.0, 2.0, 3.0, 4.0], [2, 1, 2, 1], 0.5)
     """
-    if num_threads <= 1:
-        return MosaicStatistics(_histogram(mosaic))
-    rows = -(-mosaic.shape[0] // (2 * num_threads)) * 2  # whole cells
-    bands = [mosaic[top : top + rows] for top in range(0, mosaic.shape[0], rows)]
-    with ThreadPoolExecutor(num_threads) as pool:
-        parts = list(pool.map(_histogram, bands))
-    whole = np.zeros((_NUM_PHASES, max(part.shape[1] for part in parts)), np.int64)
-    for part in parts:
-        whole[:, : part.shape[1]] += part
-    return MosaicStatistics(whole)
-
-
-def _histogram(mosaic: NDArray[np.uint16]) -> NDArray[np.int64]:
     counts = np.zeros((2, _NUM_PHASES, int(mosaic.max()) + 1), np.uint32)
     _count(mosaic, counts)
-    return np.asarray(counts.sum(axis=0, dtype=np.int64))
+    return MosaicStatistics(counts.sum(axis=0, dtype=np.int64))
 
 
 def suspicions(

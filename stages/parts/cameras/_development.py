@@ -21,8 +21,11 @@ Denoising, smoothing and sharpening look at a neighbourhood and follow on the fi
 and the result are as large as the frame.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -96,15 +99,16 @@ def develop(  # noqa: PLR0913 - the chain's choices, each by name
     Raises:
         ValueError: the levels contradict each other or a gain is not positive.
     """
-    statistics = mosaic_statistics.measure(frame.mosaic, num_threads)
     gains = _scaled(balance(frame.mosaic, frame.pattern, frame.camera_gains, frame.black_level, frame.white_level))
     by_place = [gains["RGB".index(color)] for color in frame.pattern]
     at = tiling.levels(frame.black_level, frame.white_level, by_place)
-    if output == "packed_raw":
-        image: NDArray[Any] = tiling.pack(frame.mosaic, frame.pattern, at)
-    else:
-        image = _colors(frame, at, demosaicer, _finish(frame, gains, tone, statistics, output), output, num_threads)
-        image = _tone.retouch(tone, image)
+    with _measuring(frame, num_threads) as measured:
+        if output == "packed_raw":
+            image: NDArray[Any] = tiling.pack(frame.mosaic, frame.pattern, at)
+        else:
+            image = _colors(frame, at, demosaicer, _finish(frame, gains, tone, measured, output), output, num_threads)
+            image = _tone.retouch(tone, image)
+        statistics = measured()
     return Development(
         image=np.ascontiguousarray(np.rot90(image, frame.quarter_turns)),
         gains=gains,
@@ -120,6 +124,16 @@ def develop(  # noqa: PLR0913 - the chain's choices, each by name
         iso=frame.iso,
         mosaic=frame.mosaic,
     )
+
+
+@contextmanager
+def _measuring(frame: raw.Frame, num_threads: int) -> Iterator[Callable[[], MosaicStatistics]]:
+    """Give what returns the mosaic's statistics: counted while the tiles are worked on, where threads may be used."""
+    if num_threads <= 1:
+        yield cache(lambda: mosaic_statistics.measure(frame.mosaic))
+        return
+    with ThreadPoolExecutor(1) as beside:
+        yield beside.submit(mosaic_statistics.measure, frame.mosaic).result
 
 
 def _scaled(gains: Gains) -> Gains:
@@ -145,10 +159,10 @@ def _colors(  # noqa: PLR0913, PLR0917 - one pass
 
 
 def _finish(
-    frame: raw.Frame, gains: Gains, tone: _tone.Params, statistics: MosaicStatistics, output: Output
+    frame: raw.Frame, gains: Gains, tone: _tone.Params, measured: Callable[[], MosaicStatistics], output: Output
 ) -> tiling.Finish:
     """Return what turns a tile's camera colours into the output."""
-    factor, offset = _tone.linear_gain(tone, statistics, frame.pattern, frame.black_level, frame.white_level)
+    factor, offset = _tone.linear_gain(tone, measured, frame.pattern, frame.black_level, frame.white_level)
     known = frame.matrix_for(gains)
     matrix, added = ((np.eye(3) if known is None else known) * factor).astype(np.float32), np.float32(offset)
     if output == "srgb":

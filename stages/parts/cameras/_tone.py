@@ -1,6 +1,6 @@
 """The choices after the colours are right: exposure, contrast, denoising, smoothing, sharpening."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import numpy as np
@@ -31,14 +31,20 @@ class Params(core.Params):
 
 
 def linear_gain(
-    params: Params, statistics: MosaicStatistics, pattern: str, black_level: Sequence[float], white_level: float
+    params: Params,
+    measured: Callable[[], MosaicStatistics],
+    pattern: str,
+    black_level: Sequence[float],
+    white_level: float,
 ) -> tuple[float, float]:
     """Return the factor and the offset on linear light for exposure and contrast.
 
-    The contrast's limits are read from the mosaic's greens, the nearest it has to luminance.
+    The contrast's limits are read from the mosaic's greens, the nearest it has to luminance; only then is ``measured``
+    asked for the statistics.
     """
     limits = 0.0, 1.0
     if params.contrast_stretch > 0:
+        statistics = measured()
         greens = [place for place, color in enumerate(pattern) if color == "G" and statistics.counts[place]]
         span = white_level - np.asarray(black_level)
         low, high = (

@@ -85,13 +85,3 @@ def test_the_real_file_that_lies_is_named_and_the_others_are_not() -> None:
             assert found[0] == "stated black level 0/0/0/0, but the darkest pixels lie near 73"
         else:
             assert found == [], path.name
-
-
-@pytest.mark.parametrize("size", [(1, 1), (2, 3), (7, 5), (64, 40)])
-def test_threads_change_no_count(size: tuple[int, int]) -> None:
-    """Rows shared among threads are counted as by one, each position of the cell by itself."""
-    mosaic = np.random.default_rng(3).integers(0, 5000, size).astype(np.uint16)
-    for num_threads in (2, 3, 8):
-        np.testing.assert_array_equal(
-            mosaic_statistics.measure(mosaic, num_threads).histogram, mosaic_statistics.measure(mosaic).histogram
-        )

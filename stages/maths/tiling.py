@@ -186,7 +186,7 @@ def _share(
     room: Callable[[], "_Room"],
     num_threads: int,
 ) -> None:
-    """Let threads take tiles until none is left; each has its own room."""
+    """Let threads, this one among them, take tiles until none is left; each has its own room."""
     left = iter(corners)  # taking the next item of a list's iterator is one step: threads may share it
 
     def worker() -> None:
@@ -197,9 +197,11 @@ def _share(
     if num_threads <= 1:
         worker()
         return
-    with ThreadPoolExecutor(num_threads) as pool:
-        for done in [pool.submit(worker) for _ in range(num_threads)]:
-            done.result()
+    with ThreadPoolExecutor(num_threads - 1) as pool:
+        others = [pool.submit(worker) for _ in range(num_threads - 1)]
+        worker()
+    for done in others:
+        done.result()
 
 
 def _even(value: int) -> int:

@@ -17,7 +17,7 @@ _TINY = np.float32(1e-8)
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def differences(tile: Plane, across: Plane, down: Plane, skip: int) -> None:
+def _differences(tile: Plane, across: Plane, down: Plane, skip: int) -> None:
     """Write the colour differences along rows and columns: linear interpolation with Hamilton and Adams's correction."""
     half, quarter = np.float32(0.5), np.float32(0.25)
     height, width = tile.shape
@@ -88,7 +88,7 @@ def weights(  # noqa: PLR0913, PLR0917 - planes in, planes out
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def combine(planes: NDArray[np.float32], out: Plane, skip: int) -> None:
+def _combine(planes: NDArray[np.float32], out: Plane, skip: int) -> None:
     """Write the colour difference: the mean of the four directions, each seen from two pixels away."""
     height, width = out.shape
     for y in range(skip, height - skip):
@@ -98,3 +98,13 @@ def combine(planes: NDArray[np.float32], out: Plane, skip: int) -> None:
         for x in range(width - 2 * skip):
             total = (weight[x] + weight[x + 4]) + (weight_up[x] + weight_down[x])
             row[x] = ((mean[x] + mean[x + 4]) + (up[x] + down[x])) / total
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
+def mean_differences(tile: Plane, scratch: NDArray[np.float32]) -> None:
+    """Write the colour difference averaged over the four directions to plane 2 of 8, from 7 pixels inside on."""
+    across, down, rough_h, rough_v = scratch[0], scratch[1], scratch[2], scratch[3]
+    _differences(tile, across, down, 2)
+    gradients(across, down, rough_h, rough_v, 3)
+    weights(across, down, rough_h, rough_v, scratch[4:8], 5)
+    _combine(scratch[4:8], rough_h, 7)

@@ -18,7 +18,7 @@ _FAST = {"contract", "nsz"}
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def along_rows(tile: Plane, out: Plane, prior: float, low: float, high: float, skip: int) -> None:  # noqa: PLR0913, PLR0917
+def _along_rows(tile: Plane, out: Plane, prior: float, low: float, high: float, skip: int) -> None:  # noqa: PLR0913, PLR0917
     """Write green minus the row's other colour, by the slope fitted at the six nearest pixels of the row where it is known.
 
     ``prior`` is the weight of slope 1 (a sum of squares); slopes stay within ``low`` to ``high``. Looks 8 pixels far.
@@ -51,7 +51,7 @@ def along_rows(tile: Plane, out: Plane, prior: float, low: float, high: float, s
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def column_products(tile: Plane, product: Plane, square: Plane, skip: int) -> None:
+def _column_products(tile: Plane, product: Plane, square: Plane, skip: int) -> None:
     """Write guide times colour and guide squared, both second differences along columns; looks 3 pixels far."""
     half, two = np.float32(0.5), np.float32(2.0)
     height, width = tile.shape
@@ -67,10 +67,10 @@ def column_products(tile: Plane, product: Plane, square: Plane, skip: int) -> No
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def along_columns(  # noqa: PLR0913, PLR0917 - planes in, plane out
+def _along_columns(  # noqa: PLR0913, PLR0917 - planes in, plane out
     tile: Plane, product: Plane, square: Plane, out: Plane, prior: float, low: float, high: float, skip: int
 ) -> None:
-    """Write green minus the column's other colour; see ``along_rows``."""
+    """Write green minus the column's other colour; see ``_along_rows``."""
     half, quarter, two = np.float32(0.5), np.float32(0.25), np.float32(2.0)
     pull, least, most = np.float32(prior), np.float32(low), np.float32(high)
     height, width = tile.shape
@@ -92,7 +92,7 @@ def along_columns(  # noqa: PLR0913, PLR0917 - planes in, plane out
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def laplacians(plane: Plane, out: Plane, skip: int) -> None:
+def _laplacians(plane: Plane, out: Plane, skip: int) -> None:
     """Write the Laplacian over pixels of the same kind."""
     four = np.float32(4.0)
     height, width = plane.shape
@@ -103,7 +103,7 @@ def laplacians(plane: Plane, out: Plane, skip: int) -> None:
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def slopes(  # noqa: PLR0913, PLR0917 - planes in, planes out
+def _slopes(  # noqa: PLR0913, PLR0917 - planes in, planes out
     of_green: Plane, of_color: Plane, weight: Plane, weighted: Plane, prior: float, skip: int
 ) -> None:
     """Write at each red or blue pixel the weight of its slope on green, and weight times slope.
@@ -137,7 +137,7 @@ def slopes(  # noqa: PLR0913, PLR0917 - planes in, planes out
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def mean_slopes(weight: Plane, weighted: Plane, out: Plane, skip: int) -> None:
+def _mean_slopes(weight: Plane, weighted: Plane, out: Plane, skip: int) -> None:
     """Write the weighted mean slope of the nine nearest pixels of the same kind."""
     height, width = weight.shape
     inner = width - 2 * skip
@@ -155,7 +155,7 @@ def mean_slopes(weight: Plane, weighted: Plane, out: Plane, skip: int) -> None:
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def red_and_blue(tile: Plane, green: Plane, slope: Plane, out: NDArray[np.float32], margin: int) -> None:
+def _colors(tile: Plane, green: Plane, slope: Plane, out: NDArray[np.float32], margin: int) -> None:
     """Write the three colours: red and blue from their neighbours' means, corrected by the slope on green."""
     half, quarter = np.float32(0.5), np.float32(0.25)
     _, height, width = out.shape
@@ -179,3 +179,30 @@ def red_and_blue(tile: Plane, green: Plane, slope: Plane, out: NDArray[np.float3
             middle[x] = centre
             of_row[x] = row if is_green else measured
             of_column[x] = column if is_green else across
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
+def differences(  # noqa: PLR0913, PLR0917 - plane in, planes out
+    tile: Plane, across: Plane, down: Plane, product: Plane, square: Plane, prior: float, low: float, high: float
+) -> None:
+    """Write green minus the other colour along rows and columns, 8 pixels inside; ``product`` and ``square`` are room.
+
+    ``prior`` is the weight of slope 1 (a sum of squares); slopes stay within ``low`` to ``high``.
+    """
+    _along_rows(tile, across, prior, low, high, 8)
+    _column_products(tile, product, square, 3)
+    _along_columns(tile, product, square, down, prior, low, high, 8)
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
+def red_and_blue(  # noqa: PLR0913, PLR0917 - planes in, planes out
+    tile: Plane, green: Plane, scratch: NDArray[np.float32], prior: float, out: NDArray[np.float32], margin: int
+) -> None:
+    """Write the three colours from green, which is right 10 pixels further out than ``margin``; four planes of room."""
+    of_green, of_color, weight, weighted = scratch[0], scratch[1], scratch[2], scratch[3]
+    skip = margin - 8
+    _laplacians(green, of_green, skip)
+    _laplacians(tile, of_color, skip)
+    _slopes(of_green, of_color, weight, weighted, prior, skip + 4)
+    _mean_slopes(weight, weighted, of_green, skip + 6)
+    _colors(tile, green, of_green, out, margin)

@@ -143,27 +143,24 @@ def _blend(  # noqa: PLR0913, PLR0917 - planes in, plane out
             row[x] = here[x] if ((x + odd) & 1) == 1 else full
 
 
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
+def _green(tile: Plane, across: Plane, down: Plane, scratch: NDArray[np.float32], green: Plane) -> None:
+    """Write green from the far differences, plane 0, and those along rows and columns; planes 1 to 3 are room."""
+    far, near, weight_h, weight_v = scratch[0], scratch[1], scratch[2], scratch[3]
+    _near_weights(across, down, weight_h, weight_v, 10)
+    _near(across, down, weight_h, weight_v, near, 11)
+    of_color, of_mosaic = across, down
+    _changes(tile, far, of_color, of_mosaic, 8)
+    _blend(tile, far, near, of_color, of_mosaic, green, 12)
+
+
 def fill(tile: Plane, out: NDArray[np.float32], scratch: NDArray[np.float32]) -> None:
     """Fill in the missing colours of a tile; see ``maths.tiling.Demosaicer``."""
-    a, b, c, d, e, f, g, h = scratch[:8]
-    _gbtf.differences(tile, a, b, 2)
-    _gbtf.gradients(a, b, c, d, 3)
-    _gbtf.weights(a, b, c, d, scratch[4:8], 5)
-    far, near = c, d
-    _gbtf.combine(scratch[4:8], far, 7)
-    _residual.along_rows(tile, a, _PRIOR, _LOW, _HIGH, 8)
-    _residual.column_products(tile, e, f, 3)
-    _residual.along_columns(tile, e, f, b, _PRIOR, _LOW, _HIGH, 8)
-    _near_weights(a, b, g, h, 10)
-    _near(a, b, g, h, near, 11)
-    _changes(tile, far, a, b, 8)
-    green = e
-    _blend(tile, far, near, a, b, green, 12)
-    _residual.laplacians(green, a, 14)
-    _residual.laplacians(tile, b, 14)
-    _residual.slopes(a, b, c, d, _PRIOR, 18)
-    _residual.mean_slopes(c, d, a, 20)
-    _residual.red_and_blue(tile, green, a, out, _MARGIN)
+    across, down = scratch[0], scratch[1]
+    _gbtf.mean_differences(tile, scratch)
+    _residual.differences(tile, across, down, scratch[4], scratch[5], _PRIOR, _LOW, _HIGH)
+    _green(tile, across, down, scratch[2:6], scratch[6])
+    _residual.red_and_blue(tile, scratch[6], scratch[:4], _PRIOR, out, _MARGIN)
 
 
 def build(params: Params) -> Demosaicer:  # noqa: ARG001 - the family's form

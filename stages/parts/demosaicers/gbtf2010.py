@@ -60,15 +60,17 @@ def _finish(tile: Plane, difference: Plane, opposite: Plane, out: NDArray[np.flo
             of_column[x] = column if is_green else full - cross[x + 1]
 
 
+@njit(cache=True, nogil=True, fastmath={"contract", "nsz"}, error_model="numpy")
+def _colors(tile: Plane, difference: Plane, opposite: Plane, out: NDArray[np.float32]) -> None:
+    """Write the three colours from the differences of green; ``opposite`` is room for those of the other colour."""
+    _opposite(difference, opposite, 10)
+    _finish(tile, difference, opposite, out, _MARGIN)
+
+
 def fill(tile: Plane, out: NDArray[np.float32], scratch: NDArray[np.float32]) -> None:
     """Fill in the missing colours of a tile; see ``maths.tiling.Demosaicer``."""
-    across, down, rough_h, rough_v = scratch[0], scratch[1], scratch[2], scratch[3]
-    _gbtf.differences(tile, across, down, 2)
-    _gbtf.gradients(across, down, rough_h, rough_v, 3)
-    _gbtf.weights(across, down, rough_h, rough_v, scratch[4:8], 5)
-    _gbtf.combine(scratch[4:8], rough_h, 7)
-    _opposite(rough_h, rough_v, 10)
-    _finish(tile, rough_h, rough_v, out, _MARGIN)
+    _gbtf.mean_differences(tile, scratch)
+    _colors(tile, scratch[2], scratch[3], out)
 
 
 def build(params: Params) -> Demosaicer:  # noqa: ARG001 - the family's form

@@ -6,7 +6,8 @@ demosaicking", SPIE 9023, 2014). With a slope that changes slowly the offset of 
 
     estimate = mean of the neighbours + slope * (guide - mean of the guide at the neighbours),
 
-the slope fitted to second differences of both colours nearby. Slope 1 is Hamilton and Adams's interpolation.
+the slope fitted to second differences of both colours nearby. Slope 1 is Hamilton and Adams's interpolation. How kernels go
+down a tile together, and what rings are, is said in ``_gbtf``.
 """
 
 import numpy as np
@@ -14,6 +15,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 Plane = NDArray[np.float32]
+# Rows that a chain of kernels takes in at a time, and the mask of its rings (compiled code keeps to its own file's numbers).
+_BLOCK, _KEEP = 16, 31
 _FAST = {"contract", "nsz"}
 
 
@@ -51,14 +54,16 @@ def _along_rows(tile: Plane, out: Plane, prior: float, low: float, high: float, 
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def _column_products(tile: Plane, product: Plane, square: Plane, skip: int) -> None:
+def _column_products(  # noqa: PLR0913, PLR0917 - plane in, rings out
+    tile: Plane, product: Plane, square: Plane, skip: int, start: int, end: int
+) -> None:
     """Write guide times colour and guide squared, both second differences along columns; looks 3 pixels far."""
     half, two = np.float32(0.5), np.float32(2.0)
-    height, width = tile.shape
-    for y in range(skip, height - skip):
+    width = tile.shape[1]
+    for y in range(max(skip, start - skip), end - skip):
         a, b, c, d = tile[y - 3], tile[y - 2], tile[y - 1], tile[y]
         e, f, g = tile[y + 1], tile[y + 2], tile[y + 3]
-        of_both, of_guide = product[y], square[y]
+        of_both, of_guide = product[y & _KEEP], square[y & _KEEP]
         for x in range(width):
             guide = half * ((c[x] + e[x]) - (a[x] + g[x]))
             own = two * d[x] - (b[x] + f[x])
@@ -68,17 +73,28 @@ def _column_products(tile: Plane, product: Plane, square: Plane, skip: int) -> N
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
 def _along_columns(  # noqa: PLR0913, PLR0917 - planes in, plane out
-    tile: Plane, product: Plane, square: Plane, out: Plane, prior: float, low: float, high: float, skip: int
+    tile: Plane,
+    product: Plane,
+    square: Plane,
+    out: Plane,
+    prior: float,
+    low: float,
+    high: float,
+    skip: int,
+    start: int,
+    end: int,
 ) -> None:
     """Write green minus the column's other colour; see ``_along_rows``."""
     half, quarter, two = np.float32(0.5), np.float32(0.25), np.float32(2.0)
     pull, least, most = np.float32(prior), np.float32(low), np.float32(high)
-    height, width = tile.shape
-    for y in range(skip, height - skip):
-        a, b, c = product[y - 5, skip:], product[y - 3, skip:], product[y - 1, skip:]
-        d, e, f = product[y + 1, skip:], product[y + 3, skip:], product[y + 5, skip:]
-        p, q, r = square[y - 5, skip:], square[y - 3, skip:], square[y - 1, skip:]
-        s, t, u = square[y + 1, skip:], square[y + 3, skip:], square[y + 5, skip:]
+    width = tile.shape[1]
+    for y in range(max(skip, start - skip), end - skip):
+        up5, up3, over1 = (y - 5) & _KEEP, (y - 3) & _KEEP, (y - 1) & _KEEP
+        under1, down3, down5 = (y + 1) & _KEEP, (y + 3) & _KEEP, (y + 5) & _KEEP
+        a, b, c = product[up5, skip:], product[up3, skip:], product[over1, skip:]
+        d, e, f = product[under1, skip:], product[down3, skip:], product[down5, skip:]
+        p, q, r = square[up5, skip:], square[up3, skip:], square[over1, skip:]
+        s, t, u = square[under1, skip:], square[down3, skip:], square[down5, skip:]
         up2, up1, here = tile[y - 2, skip:], tile[y - 1, skip:], tile[y, skip:]
         down1, down2, row = tile[y + 1, skip:], tile[y + 2, skip:], out[y, skip:]
         odd = (y + skip) & 1
@@ -92,39 +108,40 @@ def _along_columns(  # noqa: PLR0913, PLR0917 - planes in, plane out
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def _laplacians(plane: Plane, out: Plane, skip: int) -> None:
+def _laplacians(plane: Plane, out: Plane, skip: int, start: int, end: int) -> None:
     """Write the Laplacian over pixels of the same kind."""
     four = np.float32(4.0)
-    height, width = plane.shape
-    for y in range(skip, height - skip):
-        up, here, down, row = plane[y - 2, skip:], plane[y, skip - 2 :], plane[y + 2, skip:], out[y, skip:]
+    width = plane.shape[1]
+    for y in range(max(skip, start - skip), end - skip):
+        up, here, down, row = plane[y - 2, skip:], plane[y, skip - 2 :], plane[y + 2, skip:], out[y & _KEEP, skip:]
         for x in range(width - 2 * skip):
             row[x] = four * here[x + 2] - ((here[x] + here[x + 4]) + (up[x] + down[x]))
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
 def _slopes(  # noqa: PLR0913, PLR0917 - planes in, planes out
-    of_green: Plane, of_color: Plane, weight: Plane, weighted: Plane, prior: float, skip: int
+    of_green: Plane, of_color: Plane, weight: Plane, weighted: Plane, prior: float, skip: int, start: int, end: int
 ) -> None:
     """Write at each red or blue pixel the weight of its slope on green, and weight times slope.
 
     The slope is fitted to Laplacians of the 25 nearest pixels of the same kind; its weight is the inverse of what is left.
     """
     one, two, pull, zero = np.float32(1.0), np.float32(2.0), np.float32(prior), np.float32(0.0)
-    height, width = of_green.shape
+    width = of_green.shape[1]
     inner = width - 2 * skip
     over, under, power = np.empty(inner + 8, np.float32), np.empty(inner + 8, np.float32), np.empty(inner + 8, np.float32)
     left = skip - 4
-    for y in range(skip, height - skip):
-        a, b, c = of_green[y - 4, left:], of_green[y - 2, left:], of_green[y, left:]
-        d, e = of_green[y + 2, left:], of_green[y + 4, left:]
-        p, q, r = of_color[y - 4, left:], of_color[y - 2, left:], of_color[y, left:]
-        s, t = of_color[y + 2, left:], of_color[y + 4, left:]
+    for y in range(max(skip, start - skip), end - skip):
+        up4, up2, mid, down2, down4 = (y - 4) & _KEEP, (y - 2) & _KEEP, y & _KEEP, (y + 2) & _KEEP, (y + 4) & _KEEP
+        a, b, c = of_green[up4, left:], of_green[up2, left:], of_green[mid, left:]
+        d, e = of_green[down2, left:], of_green[down4, left:]
+        p, q, r = of_color[up4, left:], of_color[up2, left:], of_color[mid, left:]
+        s, t = of_color[down2, left:], of_color[down4, left:]
         for x in range(inner + 8):
             over[x] = (a[x] * p[x] + e[x] * t[x]) + (b[x] * q[x] + d[x] * s[x]) + c[x] * r[x]
             under[x] = (a[x] * a[x] + e[x] * e[x]) + (b[x] * b[x] + d[x] * d[x]) + c[x] * c[x]
             power[x] = (p[x] * p[x] + t[x] * t[x]) + (q[x] * q[x] + s[x] * s[x]) + r[x] * r[x]
-        row, times = weight[y, skip:], weighted[y, skip:]
+        row, times = weight[mid, skip:], weighted[mid, skip:]
         for x in range(inner):
             top = (over[x] + over[x + 8]) + (over[x + 2] + over[x + 6]) + over[x + 4]
             bottom = (under[x] + under[x + 8]) + (under[x + 2] + under[x + 6]) + under[x + 4]
@@ -137,34 +154,38 @@ def _slopes(  # noqa: PLR0913, PLR0917 - planes in, planes out
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def _mean_slopes(weight: Plane, weighted: Plane, out: Plane, skip: int) -> None:
+def _mean_slopes(weight: Plane, weighted: Plane, out: Plane, skip: int, start: int, end: int) -> None:  # noqa: PLR0913, PLR0917
     """Write the weighted mean slope of the nine nearest pixels of the same kind."""
-    height, width = weight.shape
+    width = weight.shape[1]
     inner = width - 2 * skip
     over, under = np.empty(inner + 4, np.float32), np.empty(inner + 4, np.float32)
     left = skip - 2
-    for y in range(skip, height - skip):
-        a, b, c = weighted[y - 2, left:], weighted[y, left:], weighted[y + 2, left:]
-        p, q, r = weight[y - 2, left:], weight[y, left:], weight[y + 2, left:]
+    for y in range(max(skip, start - skip), end - skip):
+        up2, mid, down2 = (y - 2) & _KEEP, y & _KEEP, (y + 2) & _KEEP
+        a, b, c = weighted[up2, left:], weighted[mid, left:], weighted[down2, left:]
+        p, q, r = weight[up2, left:], weight[mid, left:], weight[down2, left:]
         for x in range(inner + 4):
             over[x] = (a[x] + c[x]) + b[x]
             under[x] = (p[x] + r[x]) + q[x]
-        row = out[y, skip:]
+        row = out[mid, skip:]
         for x in range(inner):
             row[x] = ((over[x] + over[x + 4]) + over[x + 2]) / ((under[x] + under[x + 4]) + under[x + 2])
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def _colors(tile: Plane, green: Plane, slope: Plane, out: NDArray[np.float32], margin: int) -> None:
+def _colors(  # noqa: PLR0913, PLR0917 - planes in, planes out
+    tile: Plane, green: Plane, slope: Plane, out: NDArray[np.float32], margin: int, start: int, end: int
+) -> None:
     """Write the three colours: red and blue from their neighbours' means, corrected by the slope on green."""
     half, quarter = np.float32(0.5), np.float32(0.25)
-    _, height, width = out.shape
+    width = out.shape[2]
     left = margin - 1
-    for y in range(height):
+    for y in range(max(0, start - 2 * margin), end - 2 * margin):
         at, odd = y + margin, y & 1
         up, here, down = tile[at - 1, left:], tile[at, left:], tile[at + 1, left:]
         green_up, green_here, green_down = green[at - 1, left:], green[at, left:], green[at + 1, left:]
-        slope_up, slope_here, slope_down = slope[at - 1, left:], slope[at, left:], slope[at + 1, left:]
+        slope_up, slope_down = slope[(at - 1) & _KEEP, left:], slope[(at + 1) & _KEEP, left:]
+        slope_here = slope[at & _KEEP, left:]
         of_row, middle, of_column = out[2 * odd, y], out[1, y], out[2 - 2 * odd, y]
         for x in range(width):
             is_green = ((x + odd) & 1) == 1
@@ -183,26 +204,31 @@ def _colors(tile: Plane, green: Plane, slope: Plane, out: NDArray[np.float32], m
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
 def differences(  # noqa: PLR0913, PLR0917 - plane in, planes out
-    tile: Plane, across: Plane, down: Plane, product: Plane, square: Plane, prior: float, low: float, high: float
+    tile: Plane, rings: NDArray[np.float32], across: Plane, down: Plane, prior: float, low: float, high: float
 ) -> None:
-    """Write green minus the other colour along rows and columns, 8 pixels inside; ``product`` and ``square`` are room.
+    """Write green minus the other colour along rows and columns, 8 pixels inside; ``rings`` (2, 32, W) are room.
 
     ``prior`` is the weight of slope 1 (a sum of squares); slopes stay within ``low`` to ``high``.
     """
     _along_rows(tile, across, prior, low, high, 8)
-    _column_products(tile, product, square, 3)
-    _along_columns(tile, product, square, down, prior, low, high, 8)
+    product, square = rings[0], rings[1]
+    for start in range(0, tile.shape[0], _BLOCK):
+        end = min(start + _BLOCK, tile.shape[0])
+        _column_products(tile, product, square, 3, start, end)
+        _along_columns(tile, product, square, down, prior, low, high, 8, start, end)
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
 def red_and_blue(  # noqa: PLR0913, PLR0917 - planes in, planes out
-    tile: Plane, green: Plane, scratch: NDArray[np.float32], prior: float, out: NDArray[np.float32], margin: int
+    tile: Plane, green: Plane, rings: NDArray[np.float32], prior: float, out: NDArray[np.float32], margin: int
 ) -> None:
-    """Write the three colours from green, which is right 10 pixels further out than ``margin``; four planes of room."""
-    of_green, of_color, weight, weighted = scratch[0], scratch[1], scratch[2], scratch[3]
+    """Write the three colours from green, which is right 10 pixels further out than ``margin``; (5, 32, W) are room."""
+    of_green, of_color, weight, weighted, slope = rings[0], rings[1], rings[2], rings[3], rings[4]
     skip = margin - 8
-    _laplacians(green, of_green, skip)
-    _laplacians(tile, of_color, skip)
-    _slopes(of_green, of_color, weight, weighted, prior, skip + 4)
-    _mean_slopes(weight, weighted, of_green, skip + 6)
-    _colors(tile, green, of_green, out, margin)
+    for start in range(0, tile.shape[0], _BLOCK):
+        end = min(start + _BLOCK, tile.shape[0])
+        _laplacians(green, of_green, skip, start, end)
+        _laplacians(tile, of_color, skip, start, end)
+        _slopes(of_green, of_color, weight, weighted, prior, skip + 4, start, end)
+        _mean_slopes(weight, weighted, slope, skip + 6, start, end)
+        _colors(tile, green, slope, out, margin, start, end)

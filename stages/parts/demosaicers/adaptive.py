@@ -24,6 +24,8 @@ from stages.parts.demosaicers import _gbtf, _residual
 
 Plane = NDArray[np.float32]
 _MARGIN = 22
+# Rows that a chain of kernels takes in at a time, and the mask of its rings: see ``_gbtf``.
+_BLOCK, _KEEP = 16, 31
 _FAST = {"contract", "nsz"}
 # Weight of slope 1: second differences of 0..1 values, squared and summed, below which a fitted slope is not believed.
 _PRIOR = 1e-4
@@ -41,21 +43,23 @@ class Params(core.Params):
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def _near_weights(across: Plane, down: Plane, weight_h: Plane, weight_v: Plane, skip: int) -> None:
+def _near_weights(  # noqa: PLR0913, PLR0917 - planes in, rings out
+    across: Plane, down: Plane, weight_h: Plane, weight_v: Plane, skip: int, start: int, end: int
+) -> None:
     """Write the weight of each direction: the inverse square of the differences' changes in 3 x 3 pixels."""
     one, tiny = np.float32(1.0), np.float32(_TINY)
-    height, width = across.shape
+    width = across.shape[1]
     inner = width - 2 * skip
     sum_h, sum_v = np.empty(inner + 2, np.float32), np.empty(inner + 2, np.float32)
     left = skip - 1
-    for y in range(skip, height - skip):
+    for y in range(max(skip, start - skip), end - skip):
         a, b, c = across[y - 1, left - 1 :], across[y, left - 1 :], across[y + 1, left - 1 :]
         p, q, r = down[y - 2, left:], down[y - 1, left:], down[y, left:]
         s, t = down[y + 1, left:], down[y + 2, left:]
         for x in range(inner + 2):
             sum_h[x] = (abs(a[x + 2] - a[x]) + abs(c[x + 2] - c[x])) + abs(b[x + 2] - b[x])
             sum_v[x] = (abs(r[x] - p[x]) + abs(t[x] - r[x])) + abs(s[x] - q[x])
-        out_h, out_v = weight_h[y, skip:], weight_v[y, skip:]
+        out_h, out_v = weight_h[y & _KEEP, skip:], weight_v[y & _KEEP, skip:]
         for x in range(inner):
             h = (sum_h[x] + sum_h[x + 2]) + sum_h[x + 1]
             v = (sum_v[x] + sum_v[x + 2]) + sum_v[x + 1]
@@ -65,15 +69,16 @@ def _near_weights(across: Plane, down: Plane, weight_h: Plane, weight_v: Plane, 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
 def _near(  # noqa: PLR0913, PLR0917 - planes in, plane out
-    across: Plane, down: Plane, weight_h: Plane, weight_v: Plane, near: Plane, skip: int
+    across: Plane, down: Plane, weight_h: Plane, weight_v: Plane, near: Plane, skip: int, start: int, end: int
 ) -> None:
     """Write the colour difference: the mean of the four directions over three pixels each, seen from the next pixel."""
     first, second, third = np.float32(_NEAR[0]), np.float32(_NEAR[1]), np.float32(_NEAR[2])
-    height, width = near.shape
-    for y in range(skip, height - skip):
-        sides, above, below = weight_h[y, skip - 1 :], weight_v[y - 1, skip:], weight_v[y + 1, skip:]
+    width = near.shape[1]
+    for y in range(max(skip, start - skip), end - skip):
+        sides = weight_h[y & _KEEP, skip - 1 :]
+        above, below = weight_v[(y - 1) & _KEEP, skip:], weight_v[(y + 1) & _KEEP, skip:]
         here, up2, up1 = across[y, skip - 2 :], down[y - 2, skip:], down[y - 1, skip:]
-        mid, down1, down2, row = down[y, skip:], down[y + 1, skip:], down[y + 2, skip:], near[y, skip:]
+        mid, down1, down2, row = down[y, skip:], down[y + 1, skip:], down[y + 2, skip:], near[y & _KEEP, skip:]
         for x in range(width - 2 * skip):
             west, east, north, south = sides[x], sides[x + 2], above[x], below[x]
             h = (west + east) * (first * here[x + 2]) + (
@@ -86,14 +91,16 @@ def _near(  # noqa: PLR0913, PLR0917 - planes in, plane out
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def _changes(tile: Plane, difference: Plane, of_color: Plane, of_mosaic: Plane, skip: int) -> None:
+def _changes(  # noqa: PLR0913, PLR0917 - planes in, rings out
+    tile: Plane, difference: Plane, of_color: Plane, of_mosaic: Plane, skip: int, start: int, end: int
+) -> None:
     """Write how much the colour difference and the mosaic change over two pixels; the former at green pixels, else 0."""
     zero = np.float32(0.0)
-    height, width = tile.shape
-    for y in range(skip, height - skip):
+    width = tile.shape[1]
+    for y in range(max(skip, start - skip), end - skip):
         here, above, below = tile[y, skip - 1 :], tile[y - 1, skip:], tile[y + 1, skip:]
         color, color_up, color_down = difference[y, skip - 1 :], difference[y - 1, skip:], difference[y + 1, skip:]
-        out_color, out_mosaic = of_color[y, skip:], of_mosaic[y, skip:]
+        out_color, out_mosaic = of_color[y & _KEEP, skip:], of_mosaic[y & _KEEP, skip:]
         odd = (y + skip) & 1
         for x in range(width - 2 * skip):
             change = abs(color[x + 2] - color[x]) + abs(color_down[x] - color_up[x])
@@ -104,25 +111,26 @@ def _changes(tile: Plane, difference: Plane, of_color: Plane, of_mosaic: Plane, 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
 def _nine(rows: Plane, y: int, left: int, column: NDArray[np.float32], size: int) -> None:
     """Write the sum of nine rows around ``y``."""
-    a, b, c, d, e = rows[y - 4, left:], rows[y - 3, left:], rows[y - 2, left:], rows[y - 1, left:], rows[y, left:]
-    f, g, h, i = rows[y + 1, left:], rows[y + 2, left:], rows[y + 3, left:], rows[y + 4, left:]
+    a, b, c = rows[(y - 4) & _KEEP, left:], rows[(y - 3) & _KEEP, left:], rows[(y - 2) & _KEEP, left:]
+    d, e, f = rows[(y - 1) & _KEEP, left:], rows[y & _KEEP, left:], rows[(y + 1) & _KEEP, left:]
+    g, h, i = rows[(y + 2) & _KEEP, left:], rows[(y + 3) & _KEEP, left:], rows[(y + 4) & _KEEP, left:]
     for x in range(size):
         column[x] = ((a[x] + i[x]) + (b[x] + h[x])) + ((c[x] + g[x]) + (d[x] + f[x])) + e[x]
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
 def _blend(  # noqa: PLR0913, PLR0917 - planes in, plane out
-    tile: Plane, far: Plane, near: Plane, of_color: Plane, of_mosaic: Plane, green: Plane, skip: int
+    tile: Plane, far: Plane, near: Plane, of_color: Plane, of_mosaic: Plane, green: Plane, skip: int, start: int, end: int
 ) -> None:
     """Write green: measured, or the pixel's colour plus a blend of both differences by their changes in 9 x 9 pixels."""
     one, tiny, scale = np.float32(1.0), np.float32(1e-3), np.float32(_HALFWAY * 0.5)
-    height, width = tile.shape
+    width = tile.shape[1]
     inner = width - 2 * skip
     color, mosaic = np.empty(inner + 8, np.float32), np.empty(inner + 8, np.float32)
-    for y in range(skip, height - skip):
+    for y in range(max(skip, start - skip), end - skip):
         _nine(of_color, y, skip - 4, color, inner + 8)
         _nine(of_mosaic, y, skip - 4, mosaic, inner + 8)
-        here, wide, narrow = tile[y, skip:], far[y, skip:], near[y, skip:]
+        here, wide, narrow = tile[y, skip:], far[y, skip:], near[y & _KEEP, skip:]
         row = green[y, skip:]
         odd = (y + skip) & 1
         for x in range(inner):
@@ -144,25 +152,28 @@ def _blend(  # noqa: PLR0913, PLR0917 - planes in, plane out
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def _green(tile: Plane, across: Plane, down: Plane, scratch: NDArray[np.float32], green: Plane) -> None:
-    """Write green from the far differences, plane 0, and those along rows and columns; planes 1 to 3 are room."""
-    far, near, weight_h, weight_v = scratch[0], scratch[1], scratch[2], scratch[3]
-    _near_weights(across, down, weight_h, weight_v, 10)
-    _near(across, down, weight_h, weight_v, near, 11)
-    of_color, of_mosaic = across, down
-    _changes(tile, far, of_color, of_mosaic, 8)
-    _blend(tile, far, near, of_color, of_mosaic, green, 12)
+def _green(  # noqa: PLR0913, PLR0917 - planes in, plane out
+    tile: Plane, far: Plane, across: Plane, down: Plane, rings: NDArray[np.float32], green: Plane
+) -> None:
+    """Write green, 12 pixels inside, from the far differences and those along rows and columns; (5, 32, W) are room."""
+    weight_h, weight_v, near, of_color, of_mosaic = rings[0], rings[1], rings[2], rings[3], rings[4]
+    for start in range(0, tile.shape[0], _BLOCK):
+        end = min(start + _BLOCK, tile.shape[0])
+        _near_weights(across, down, weight_h, weight_v, 10, start, end)
+        _near(across, down, weight_h, weight_v, near, 11, start, end)
+        _changes(tile, far, of_color, of_mosaic, 8, start, end)
+        _blend(tile, far, near, of_color, of_mosaic, green, 12, start, end)
 
 
 def fill(tile: Plane, out: NDArray[np.float32], scratch: NDArray[np.float32]) -> None:
     """Fill in the missing colours of a tile; see ``maths.tiling.Demosaicer``."""
-    across, down = scratch[0], scratch[1]
-    _gbtf.mean_differences(tile, scratch)
-    _residual.differences(tile, across, down, scratch[4], scratch[5], _PRIOR, _LOW, _HIGH)
-    _green(tile, across, down, scratch[2:6], scratch[6])
-    _residual.red_and_blue(tile, scratch[6], scratch[:4], _PRIOR, out, _MARGIN)
+    far, across, down, green = scratch[0], scratch[1], scratch[2], scratch[8]
+    _gbtf.mean_differences(tile, scratch[1:], far)
+    _residual.differences(tile, scratch[3:5], across, down, _PRIOR, _LOW, _HIGH)
+    _green(tile, far, across, down, scratch[3:8], green)
+    _residual.red_and_blue(tile, green, scratch[:5], _PRIOR, out, _MARGIN)
 
 
 def build(params: Params) -> Demosaicer:  # noqa: ARG001 - the family's form
     """Return the demosaicer; see the family's head."""
-    return Demosaicer(fill, margin=_MARGIN, num_scratch=8)
+    return Demosaicer(fill, margin=_MARGIN, num_scratch=9)

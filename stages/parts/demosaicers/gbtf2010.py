@@ -69,10 +69,10 @@ def _colors(tile: Plane, difference: Plane, opposite: Plane, out: NDArray[np.flo
 
 def fill(tile: Plane, out: NDArray[np.float32], scratch: NDArray[np.float32]) -> None:
     """Fill in the missing colours of a tile; see ``maths.tiling.Demosaicer``."""
-    _gbtf.mean_differences(tile, scratch)
-    _colors(tile, scratch[2], scratch[3], out)
+    _gbtf.mean_differences(tile, scratch[1:], scratch[0])
+    _colors(tile, scratch[0], scratch[1], out)
 
 
 def build(params: Params) -> Demosaicer:  # noqa: ARG001 - the family's form
     """Return the demosaicer; see the family's head."""
-    return Demosaicer(fill, margin=_MARGIN, num_scratch=8)
+    return Demosaicer(fill, margin=_MARGIN, num_scratch=9)

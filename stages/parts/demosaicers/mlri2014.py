@@ -203,8 +203,8 @@ def fill(tile: Plane, out: NDArray[np.float32], scratch: NDArray[np.float32]) ->
     _turn(tile, turned[0])
     _along_rows(turned[0], turned[1])
     _turn(turned[1], down)
-    _gbtf.gradients(across, down, scratch[7], scratch[8], 15)
-    _gbtf.weights(across, down, scratch[7], scratch[8], scratch[3:7], 17)
+    _gbtf.gradients(across, down, scratch[7], scratch[8], 15, 0, tile.shape[0], -1)
+    _gbtf.weights(across, down, scratch[7], scratch[8], scratch[3:7], 17, 0, tile.shape[0], -1)
     _combine(tile, across, down, scratch[3:7], green, 19)
     row = np.empty(tile.shape[1], np.float32)
     for colour in range(2):

@@ -9,10 +9,10 @@ import tifffile
 from numpy.typing import NDArray
 
 from stages.maths import bayer
+from stages.maths import orientation as exif
 
 _COLORS = {"R": 0, "G": 1, "B": 2}
 _LIGHT_A, _D65 = 17, 21
-_ORIENTATIONS = (1, 8, 3, 6)  # EXIF: by counter-clockwise quarter turns that make the picture upright
 _CFA_PHOTOMETRIC = 32803
 _LONG, _SHORT, _BYTE, _ASCII, _RATIONAL, _SRATIONAL = 4, 3, 1, 2, 5, 10
 _LEVELS, _COLORS_TO = 10_000, 1_000_000  # denominators: levels reach 65,535 and must fit 32 bits with theirs
@@ -29,7 +29,7 @@ def encode(  # noqa: PLR0913 - the file's tags, each by name
     model: str,
     iso: int,
     tungsten_matrix: NDArray[np.float64] | None = None,
-    quarter_turns: int = 0,
+    orientation: int = 1,
     active_area: tuple[int, int, int, int] | None = None,
 ) -> bytes:
     """Encode a mosaic; equal input gives equal bytes.
@@ -44,27 +44,29 @@ def encode(  # noqa: PLR0913 - the file's tags, each by name
         model: the camera's name.
         iso: sensitivity, up to 65,535 (TIFF's short).
         tungsten_matrix: (3, 3) the same under CIE illuminant A; None where the camera was calibrated once.
-        quarter_turns: counter-clockwise quarter turns that make the picture upright.
+        orientation: how the mosaic lies in the file, EXIF's 1 to 8; 1 is upright.
         active_area: top, left, bottom, right of the pixels that saw light; None: all.
 
     Returns:
         The file's bytes (Adobe DNG 1.4).
 
     Raises:
-        ValueError: the pattern is no Bayer pattern or the active area leads out of the mosaic.
+        ValueError: the pattern is no Bayer pattern, the active area leads out of the mosaic or the orientation is none.
     """
     top, left, bottom, right = area = active_area or (0, 0, *mosaic.shape)
     if not (0 <= top < bottom <= mosaic.shape[0] and 0 <= left < right <= mosaic.shape[1]):
         raise ValueError(
             f"the active area {area} leads out of a mosaic of {mosaic.shape[0]} rows and {mosaic.shape[1]} columns"
         )
+    if not exif.is_known(orientation):
+        raise ValueError(f"orientation is {orientation}; expected 1 to 8 (EXIF)")
     tags = [
         (50706, _BYTE, 4, bytes((1, 4, 0, 0)), True),  # DNGVersion
         (50707, _BYTE, 4, bytes((1, 1, 0, 0)), True),  # DNGBackwardVersion
         (50708, _ASCII, 0, model, True),  # UniqueCameraModel
         (271, _ASCII, 0, "Rawline", True),  # Make
         (272, _ASCII, 0, model, True),  # Model
-        (274, _SHORT, 1, _ORIENTATIONS[quarter_turns % 4], True),  # Orientation
+        (274, _SHORT, 1, orientation, True),  # Orientation
         (33421, _SHORT, 2, (2, 2), True),  # CFARepeatPatternDim
         (33422, _BYTE, 4, bytes(_COLORS[c] for c in bayer.check(pattern)), True),  # CFAPattern
         (34855, _SHORT, 1, min(iso, 65535), True),  # ISOSpeedRatings

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.maths import calibration as maths
+from stages.maths import orientation as exif
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Frame:
         camera_gains: (3,) white balance the camera chose, green = 1; None where the file has none that is usable.
         srgb_from_camera: (3, 3) linear sRGB from white-balanced camera colours, each row's sum 1, for the light of
             ``camera_gains`` (D65 without them); None where unknown.
-        quarter_turns: counter-clockwise quarter turns that make the picture upright.
+        orientation: how the mosaic lies in the file, EXIF's 1 to 8; 1 is upright.
         camera: name, or None.
         iso: sensitivity, or None.
         calibration: what a DNG states about its colours: gives the matrix for another white balance; else None.
@@ -32,7 +33,7 @@ class Frame:
     white_level: float
     camera_gains: tuple[float, float, float] | None
     srgb_from_camera: NDArray[np.float64] | None
-    quarter_turns: int = 0
+    orientation: int = exif.UPRIGHT
     camera: str | None = None
     iso: int | None = None
     calibration: maths.Calibration | None = None
@@ -53,4 +54,4 @@ class Frame:
     def size(self) -> tuple[int, int]:
         """Width and height of the upright picture."""
         height, width = self.mosaic.shape
-        return (height, width) if self.quarter_turns % 2 else (width, height)
+        return (height, width) if exif.swaps_sides(self.orientation) else (width, height)

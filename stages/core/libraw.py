@@ -12,7 +12,7 @@ from stages.core.errors import DataError
 from stages.core.frame import Frame
 from stages.core.tiff import Content
 
-_QUARTER_TURNS = {0: 0, 3: 2, 5: 1, 6: 3}  # LibRaw's flip: counter-clockwise quarter turns that make the picture upright
+_ORIENTATIONS = {0: 1, 1: 2, 3: 3, 2: 4, 4: 5, 6: 6, 7: 7, 5: 8}  # EXIF's, of LibRaw's flip: 1 and 2 mirror, 4 swaps
 _CELL = 2
 _INSTEAD = "develop it elsewhere and give the picture as PNG, JPEG or TIFF"
 
@@ -56,7 +56,7 @@ def _frame(file: Any) -> Frame:
         white_level=float(file.white_level),
         camera_gains=usable_gains(file.camera_whitebalance),
         srgb_from_camera=_matrix(file),
-        quarter_turns=_QUARTER_TURNS.get(file.sizes.flip, 0),
+        orientation=_ORIENTATIONS.get(file.sizes.flip, 1),
         iso=int(iso) if iso > 0 else None,
     )
 

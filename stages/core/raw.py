@@ -19,13 +19,12 @@ from stages.core import dng_tags, images, libraw, tiff, uncompressed
 from stages.core.errors import DataError
 from stages.core.frame import Frame
 from stages.core.libraw import UnknownCameraError
-from stages.maths import bayer, calibration
+from stages.maths import bayer, calibration, orientation
 
 __all__ = ["Frame", "UnknownCameraError", "read", "read_any"]
 
 _TIFF_HEADS = (b"II*\x00", b"MM\x00*", b"II\x55\x00", b"IIRO", b"IIRS", b"MMOR", b"FUJIFILMCCD-RAW")
 _MODEL, _ISO, _DNG_MODEL, _ORIENTATION = 272, 34855, 50708, 274
-_TURNED = {1: 0, 3: 2, 6: 3, 8: 1}  # EXIF's orientation: counter-clockwise quarter turns that make the picture upright
 _CELL = 2
 
 
@@ -83,6 +82,8 @@ def _decode(content: tiff.Content) -> Frame:
     stated = dng_tags.read(tags) if tags else None
     if tags and stated and stated.pattern and uncompressed.is_plain(stated.directory):
         return _direct(content, tags, stated)
+    if stated:
+        uncompressed.refuse_cut(content, stated.directory)  # LibRaw would print a line of its own
     frame = libraw.decode(content)
     return _with_stated(frame, tags, stated) if tags else frame
 
@@ -101,7 +102,7 @@ def _direct(content: tiff.Content, tags: tiff.Tiff, stated: dng_tags.Stated) -> 
         white_level=float(highest),
         camera_gains=None,
         srgb_from_camera=None,
-        quarter_turns=_TURNED.get(int(tags.number(_ORIENTATION) or 1), 0),
+        orientation=_orientation(tags),
     )
     return _with_stated(frame, tags, stated)
 
@@ -128,6 +129,11 @@ def _with_stated(frame: Frame, tags: tiff.Tiff, stated: dng_tags.Stated | None) 
             stated.calibration, None
         )  # the white balance is no light's: a whim of the user
     return replace(frame, camera_gains=gains, srgb_from_camera=matrix, calibration=stated.calibration)
+
+
+def _orientation(tags: tiff.Tiff) -> int:
+    stated = tags.number(_ORIENTATION)
+    return int(stated) if stated is not None and orientation.is_known(int(stated)) else orientation.UPRIGHT
 
 
 def _at_origin(levels: tuple[float, ...], area: tuple[int, int, int, int]) -> tuple[float, float, float, float]:

@@ -10,6 +10,7 @@ from stages.maths.bit_packing import unpack
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _SAMPLES, _FORMAT = 256, 257, 258, 259, 277, 339
 _STRIPS, _STRIP_ROWS, _TILES, _TILE_WIDTH, _TILE_HEIGHT = 273, 278, 324, 322, 323
+_STRIP_BYTES, _TILE_BYTES = 279, 325
 _FILL_ORDER, _LINEARIZATION, _LAYOUT = 266, 50712, 50711
 _PLAIN = {_COMPRESSION: (1,), _SAMPLES: (1,), _FORMAT: (1,), _LAYOUT: (1,), _FILL_ORDER: (1,)}
 _LEAST_BITS, _MOST_BITS, _FILE_END = 8, 16, 2**32
@@ -64,6 +65,19 @@ def mosaic(content: Content, order: str, directory: Directory, area: tuple[int, 
             y0 - y :, x0 - x : x1 - x
         ]
     return out
+
+
+def refuse_cut(content: Content, directory: Directory) -> None:
+    """Refuse a file that ends before its compressed strips or tiles do; others may state any number of bytes.
+
+    Raises:
+        DataError: what the file needs and what it has.
+    """
+    places, sizes = (_TILES, _TILE_BYTES) if _TILES in directory else (_STRIPS, _STRIP_BYTES)
+    offsets, counts = (directory.get(tag) for tag in (places, sizes))
+    compressed = directory.get(_COMPRESSION, (1,)) != (1,)
+    if compressed and isinstance(offsets, tuple) and isinstance(counts, tuple):
+        _refuse_beyond(int(max((sum(part) for part in zip(offsets, counts, strict=False)), default=0)), content)
 
 
 def _numbers(rows: NDArray[np.uint8], order: str, bits: int, columns: int) -> NDArray[np.uint16]:

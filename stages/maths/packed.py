@@ -5,30 +5,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.maths import orientation as exif
+
 CELL = 2
 
 
-def edge_to_edge(packed: NDArray[Any], shape: tuple[int, ...], quarter_turns: int) -> NDArray[Any]:
+def edge_to_edge(packed: NDArray[Any], shape: tuple[int, ...], orientation: int) -> NDArray[Any]:
     """Return a packed picture that ends where its mosaic ends.
 
     A mosaic of odd size ends inside its last cells, which were completed: then each cell is drawn out over its pixels and
     what lies beyond the edge is cut off, on whichever side the turn has brought it to. Even sizes are returned as they are.
 
     Args:
-        packed: (ceil(H / 2), ceil(W / 2), 4), turned already.
-        shape: height and width of the mosaic, before it was turned.
-        quarter_turns: counter-clockwise, as it was turned.
+        packed: (ceil(H / 2), ceil(W / 2), 4), upright already.
+        shape: height and width of the mosaic as it is stored.
+        orientation: the file's, EXIF's number.
 
     Example:
         >>> cells = np.arange(2.0).reshape(1, 2, 1)
-        >>> edge_to_edge(cells, (1, 3), 0)[..., 0].tolist(), edge_to_edge(np.rot90(cells, 2), (1, 3), 2)[..., 0].tolist()
+        >>> edge_to_edge(cells, (1, 3), 1)[..., 0].tolist(), edge_to_edge(cells[:, ::-1], (1, 3), 2)[..., 0].tolist()
         ([[0.0, 0.0, 1.0]], [[1.0, 0.0, 0.0]])
     """
     height, width = shape
     if not (height % CELL or width % CELL):
         return packed
-    drawn = np.rot90(packed, -quarter_turns).repeat(CELL, axis=0).repeat(CELL, axis=1)[:height, :width]
-    return np.ascontiguousarray(np.rot90(drawn, quarter_turns))
+    drawn = exif.as_stored(packed, orientation).repeat(CELL, axis=0).repeat(CELL, axis=1)[:height, :width]
+    return np.ascontiguousarray(exif.upright(drawn, orientation))
 
 
 def mosaic(packed: NDArray[Any]) -> NDArray[Any]:

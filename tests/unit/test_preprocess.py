@@ -1,6 +1,7 @@
 """The preprocess stage: one conversion for stage and model, annotations that follow, faults that are listed."""
 
 import json
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,13 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+import rawpy
 
 from stages import preprocess
 from stages.core import artefacts, dataset, files, images, params
 from stages.core.errors import DataError, ParamsError
 from stages.core.stage import Job, Note
+from stages.maths import orientation as exif
 from stages.maths import rle
 from tests.factories import make_dataset
 from tests.raws import make_dng
@@ -196,13 +199,19 @@ def test_missing_white_balance_is_stood_in_for_and_recorded() -> None:
     np.testing.assert_allclose(done.gains, (636 / 336, 1.0, 636 / 486), rtol=1e-4)
 
 
-def test_upright_is_upright() -> None:
-    """A quarter turn stated in the file turns the developed picture, not the mosaic: colours stay, the size swaps."""
-    content = make_dng(np.tile(np.arange(64, 1064, 20, dtype=np.uint16), (30, 1)))
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_upright_is_upright(orientation: int) -> None:
+    """What the file states turns or mirrors the developed picture, not the mosaic: colours stay; LibRaw lays it the same."""
+    content = make_dng(np.add.outer(np.arange(0, 900, 30), np.arange(64, 1064, 20)).astype(np.uint16))
     flat = preprocess.prepare(_recipe(fit="none", size_px=None), content).image
     tag = content.index(bytes((0x12, 0x01, 0x03, 0x00, 0x01, 0x00, 0x00, 0x00)))
-    turned = content[: tag + 8] + bytes((6, 0)) + content[tag + 10 :]
-    np.testing.assert_array_equal(preprocess.prepare(_recipe(fit="none", size_px=None), turned).image, np.rot90(flat, 3))
+    turned = content[: tag + 8] + bytes((orientation, 0)) + content[tag + 10 :]
+    image = preprocess.prepare(_recipe(fit="none", size_px=None), turned).image
+    np.testing.assert_array_equal(image, exif.upright(flat, orientation))
+    with rawpy.imread(BytesIO(turned)) as file:
+        by_libraw = file.postprocess(no_auto_bright=True)
+    assert by_libraw.shape == image.shape
+    assert np.corrcoef(by_libraw.ravel(), image.ravel())[0, 1] > 0.99
 
 
 def test_wrong_values_are_explained() -> None:

@@ -14,6 +14,7 @@ from stages.core.errors import DataError, ParamsError
 from stages.core.frame import Frame
 from stages.core.stage import Job
 from stages.maths import geometry, packed
+from stages.maths import orientation as exif
 from tests.raws import make_dng
 
 BASE = params.read(Path(__file__).parents[2] / "params.yaml")["preprocess"]
@@ -24,9 +25,9 @@ def _recipe(**changes: Any) -> dict[str, Any]:
     return {"seed": 7, "preprocess": {**BASE, **changes}}
 
 
-def _frame(mosaic: NDArray[np.uint16], pattern: str = "RGGB", turns: int = 0) -> Frame:
+def _frame(mosaic: NDArray[np.uint16], pattern: str = "RGGB", orientation: int = 1) -> Frame:
     """Return a camera file whose white balance and levels change nothing."""
-    return Frame(mosaic, pattern, (0.0,) * 4, 65535.0, (1.0, 1.0, 1.0), None, turns)
+    return Frame(mosaic, pattern, (0.0,) * 4, 65535.0, (1.0, 1.0, 1.0), None, orientation)
 
 
 def _spot(height: int, width: int, top: int, left: int) -> NDArray[np.uint16]:
@@ -52,17 +53,17 @@ def _coverage(num: int, new: int) -> NDArray[np.float64]:
     return np.clip(high - low, 0, None) * new / num
 
 
-@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+@pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize(("height", "width"), [(32, 48), (31, 48), (32, 47), (31, 47)])
 @pytest.mark.parametrize(("fit", "size"), [("stretch", 12), ("letterbox", 16), ("none", None)])
 def test_packed_pictures_lie_where_the_original_lies(
-    height: int, width: int, turns: int, fit: str, size: int | None
+    height: int, width: int, orientation: int, fit: str, size: int | None
 ) -> None:
     """Each pixel is the exact area average of what lies below it, however the mosaic ends and was turned."""
     mosaic = _spot(height, width, 12, 20)
     recipe = _recipe(output="packed_raw", fit=fit, size_px=size, pad_value=0)
-    done = preprocess.prepare(recipe, _frame(mosaic, turns=turns))
-    upright = np.rot90(mosaic, turns)
+    done = preprocess.prepare(recipe, _frame(mosaic, orientation=orientation))
+    upright = exif.upright(mosaic, orientation)
     assert (done.height, done.width) == upright.shape
     at = done.placement
     expected = _coverage(at.height, at.new_height) @ upright @ _coverage(at.width, at.new_width).T
@@ -70,13 +71,15 @@ def test_packed_pictures_lie_where_the_original_lies(
         np.testing.assert_allclose(geometry.inside(done.image, at)[..., channel], expected, atol=1)
 
 
-@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+@pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize(("height", "width"), [(32, 48), (31, 47)])
-def test_packed_pictures_that_grow_keep_their_centre(height: int, width: int, turns: int) -> None:
+def test_packed_pictures_that_grow_keep_their_centre(height: int, width: int, orientation: int) -> None:
     """The centre of a spot is where the placement says: half a pixel of the packed picture is a pixel of the mosaic."""
     mosaic = _spot(height, width, 12, 20)
-    done = preprocess.prepare(_recipe(output="packed_raw", fit="stretch", size_px=96), _frame(mosaic, turns=turns))
-    x, y = _centre(np.rot90(mosaic, turns))
+    done = preprocess.prepare(
+        _recipe(output="packed_raw", fit="stretch", size_px=96), _frame(mosaic, orientation=orientation)
+    )
+    x, y = _centre(exif.upright(mosaic, orientation))
     expected = geometry.boxes_to(np.array([[x, y, x, y]]), done.placement)[0, :2]
     for channel in range(4):
         np.testing.assert_allclose(_centre(done.image[..., channel]), expected, atol=0.02)

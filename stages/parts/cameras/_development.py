@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 
 from stages.core import raw
 from stages.core.pixels import Output
-from stages.maths import mosaic_statistics, tile_kernels, tiling
+from stages.maths import mosaic_statistics, orientation, tile_kernels, tiling
 from stages.maths.mosaic_statistics import MosaicStatistics
 from stages.parts.cameras import _tone
 
@@ -110,7 +110,7 @@ def develop(  # noqa: PLR0913 - the chain's choices, each by name
             image = _tone.retouch(tone, image)
         statistics = measured()
     return Development(
-        image=np.ascontiguousarray(np.rot90(image, frame.quarter_turns)),
+        image=np.ascontiguousarray(orientation.upright(image, frame.orientation)),
         gains=gains,
         without_gains=frame.camera_gains is None,
         matrix_known=frame.srgb_from_camera is not None,

@@ -114,7 +114,7 @@ def prepare(
         raise DataError(f"{name}{error}; state what is right (params.yaml: preprocess)") from error
     image = done.image
     if params.output == "packed_raw":
-        image = packed.edge_to_edge(image, source.mosaic.shape, source.quarter_turns)
+        image = packed.edge_to_edge(image, source.mosaic.shape, source.orientation)
     placed = _placed(image, source.size[::-1], params, done)
     return replace(placed, truth=None if isinstance(truth, raw.Frame) else truth)
 

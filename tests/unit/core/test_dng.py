@@ -60,22 +60,22 @@ def test_equal_pictures_give_equal_bytes_without_a_date() -> None:
         assert not {"Software", "DateTime"} & {tag.name for tag in file.pages[0].tags.values()}
 
 
-@pytest.mark.parametrize("turns", range(4))
+@pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize(("size", "area"), [((301, 403), None), ((300, 404), (3, 4, 299, 401)), ((33, 47), (2, 1, 33, 47))])
-def test_orientation_odd_sizes_and_areas_arrive(turns: int, size: tuple, area: tuple | None) -> None:
+def test_orientation_odd_sizes_and_areas_arrive(orientation: int, size: tuple, area: tuple | None) -> None:
     """LibRaw and our reader see the same pixels of the area, the same levels and the same way up."""
     mosaic = np.random.default_rng(1).integers(0, 4096, size, dtype=np.uint16)
     content = dng.encode(
         mosaic, pattern="GRBG", black_level=(250, 256, 260, 252), white_level=4095, neutral=(0.5, 1.0, 0.8),
-        color_matrix=MATRIX, model="Test A", iso=400, quarter_turns=turns, active_area=area,
+        color_matrix=MATRIX, model="Test A", iso=400, orientation=orientation, active_area=area,
     )  # fmt: skip
     frame = raw.read(content)
     top, left, bottom, right = area or (0, 0, *size)
     np.testing.assert_array_equal(frame.mosaic, mosaic[top + top % 2 : bottom, left + left % 2 : right])
-    assert frame.quarter_turns == turns
+    assert frame.orientation == orientation
     with rawpy.imread(BytesIO(content)) as file:
         np.testing.assert_array_equal(file.raw_image_visible, frame.mosaic)
-        assert file.sizes.flip == (0, 5, 3, 6)[turns]
+        assert file.sizes.flip == (0, 1, 3, 2, 4, 6, 7, 5)[orientation - 1]
 
 
 def test_two_calibrations_arrive_with_their_lights() -> None:
@@ -92,7 +92,12 @@ def test_two_calibrations_arrive_with_their_lights() -> None:
 
 
 def test_what_no_reader_could_use_is_not_written() -> None:
-    """An unknown pattern and an active area outside the mosaic are refused with their values."""
+    """An unknown pattern or orientation and an active area outside the mosaic are refused with their values."""
+    with pytest.raises(ValueError, match="orientation is 9; expected 1 to 8"):
+        dng.encode(
+            np.zeros((8, 8), np.uint16), pattern="RGGB", black_level=(0,) * 4, white_level=1, neutral=(1, 1, 1),
+            color_matrix=MATRIX, model="T", iso=100, orientation=9,
+        )  # fmt: skip
     with pytest.raises(ValueError, match="'RGBG'; expected one of RGGB"):
         _encode("RGBG")
     with pytest.raises(ValueError, match=r"\(0, 0, 9, 9\) leads out of a mosaic of 8 rows"):

@@ -3,13 +3,15 @@
 import dataclasses
 import io
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import rawpy
 import tifffile
 from PIL import Image
 
-from stages.core import dng_tags, raw, tiff
+from stages.core import dng_tags, libraw, raw, tiff
 from stages.core.errors import DataError
 from stages.maths import bayer
 from tests.raws import MATRIX, make_dng
@@ -33,7 +35,7 @@ def test_what_was_written_is_read(pattern: str, tmp_path: Path) -> None:
         assert frame.black_level == (60, 64, 66, 70)
         assert frame.white_level == 4000
         assert frame.camera_gains == pytest.approx((2.0, 1.0, 1 / 0.7), abs=1e-4)
-        assert (frame.camera, frame.iso, frame.quarter_turns) == ("Test 1", 200, 0)
+        assert (frame.camera, frame.iso, frame.orientation) == ("Test 1", 200, 1)
 
 
 def test_the_matrix_takes_camera_white_to_white() -> None:
@@ -72,13 +74,13 @@ def test_active_area_with_odd_margins_keeps_the_pattern(top: int, left: int) -> 
     assert frame.pattern == bayer.crop("RGGB", y - top, x - left)  # DNG states the pattern for the active area's origin
 
 
-@pytest.mark.parametrize(("orientation", "turns"), [(1, 0), (3, 2), (6, 3), (8, 1)])
-def test_orientation_is_read(orientation: int, turns: int) -> None:
-    """EXIF orientation becomes counter-clockwise quarter turns, and the size is the upright one."""
-    tags = [(33422, 1, 4, bytes((0, 1, 1, 2)), True), (274, 3, 1, orientation, True)]
+@pytest.mark.parametrize(("stated", "orientation"), [*((n, n) for n in range(1, 9)), (0, 1), (9, 1)])
+def test_orientation_is_read(stated: int, orientation: int) -> None:
+    """What EXIF states is kept, a number that it does not know is upright, and the size is that of the upright picture."""
+    tags = [(33422, 1, 4, bytes((0, 1, 1, 2)), True), (274, 3, 1, stated, True)]
     frame = raw.read(_with_tags(_mosaic(40, 52), tags))
-    assert frame.quarter_turns == turns
-    assert frame.size == ((40, 52) if turns % 2 else (52, 40))
+    assert frame.orientation == orientation
+    assert frame.size == ((40, 52) if orientation > 4 else (52, 40))
 
 
 @pytest.mark.parametrize("gains", [(1, 1, 1, 1), (0, 1, 0, 0), (2, 1, float("nan"), 0), (-1, 1, 2, 0), (0, 0, 0, 0)])
@@ -103,6 +105,25 @@ def test_bad_files_end_in_one_line(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
     with pytest.raises(DataError, match=r"none\.dng cannot be read"):
         raw.read(tmp_path / "none.dng")
+
+
+@pytest.mark.parametrize("name", ["Blackmagic.dng", "DC0008L.KDC"])
+def test_compressed_files_that_end_early_say_how_much_is_missing(name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """Each cut is one line of ours; LibRaw, which would print its own, is not asked where the tags tell."""
+    whole = (REAL / name).read_bytes()
+    for size in (20_000, len(whole) // 2, len(whole) - 2_000):
+        with pytest.raises(DataError, match=rf"cut short: its pixels need \d+ bytes, it has {size}; copy it again"):
+            raw.read(whole[:size])
+    with pytest.raises(DataError, match="may be cut short"):
+        raw.read(whole[:300])
+    assert capfd.readouterr() == ("", "")
+
+
+def test_stacked_colours_are_named() -> None:
+    """What LibRaw tells of a Foveon sensor's file: three colours in each pixel, no pattern."""
+    stacked = SimpleNamespace(raw_type=rawpy.RawType.Stack, raw_pattern=None)
+    with pytest.raises(DataError, match=r"stacked colours, no mosaic.*; develop it elsewhere"):
+        libraw._cell(stacked)  # no such file is at hand
 
 
 def _foreign(mosaic: np.ndarray, photometric: int, tags: list) -> bytes:

@@ -61,7 +61,7 @@ def _both(content: bytes, monkeypatch: pytest.MonkeyPatch) -> tuple[Frame, Frame
 def _equal(one: Frame, other: Frame) -> None:
     np.testing.assert_array_equal(one.mosaic, other.mosaic)
     assert one.srgb_from_camera == pytest.approx(other.srgb_from_camera, abs=1e-12)
-    for name in ("pattern", "black_level", "white_level", "camera_gains", "quarter_turns", "camera", "iso"):
+    for name in ("pattern", "black_level", "white_level", "camera_gains", "orientation", "camera", "iso"):
         assert getattr(one, name) == getattr(other, name), name
 
 
@@ -119,13 +119,13 @@ def test_black_levels_of_each_shape(tags: list, expected: tuple, monkeypatch: py
     assert straight.black_level == expected
 
 
-@pytest.mark.parametrize(("white", "turned", "turns"), [(1023, 1, 0), (4095, 3, 2), (16383, 6, 3), (65535, 8, 1)])
-def test_white_level_and_orientation(white: int, turned: int, turns: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """10 to 16 bit and all quarter turns; without a white level it is 65,535."""
-    tags = [(50717, 4, 1, white, True), (274, 3, 1, turned, True), (34855, 3, 1, 800, True)]
+@pytest.mark.parametrize(("white", "orientation"), [*zip([1023, 4095, 16383, 65535] * 2, range(1, 9), strict=True)])
+def test_white_level_and_orientation(white: int, orientation: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """10 to 16 bit and all ways to lie, mirrored ones too; without a white level it is 65,535."""
+    tags = [(50717, 4, 1, white, True), (274, 3, 1, orientation, True), (34855, 3, 1, 800, True)]
     straight, by_libraw = _both(_write(_mosaic(), tags), monkeypatch)
     _equal(straight, by_libraw)
-    assert (straight.white_level, straight.quarter_turns, straight.iso) == (white, turns, 800)
+    assert (straight.white_level, straight.orientation, straight.iso) == (white, orientation, 800)
     assert raw.read(_write(_mosaic())).white_level == 65535
 
 
@@ -240,7 +240,7 @@ def test_the_mosaic_is_found_behind_a_thumbnail(monkeypatch: pytest.MonkeyPatch)
     straight, by_libraw = _both(out.getvalue(), monkeypatch)
     _equal(straight, by_libraw)
     assert (straight.pattern, straight.black_level, straight.white_level) == ("GBRG", (64,) * 4, 4095)
-    assert (straight.camera, straight.quarter_turns, straight.camera_gains) == ("T", 3, (2.0, 1.0, 1.428571))
+    assert (straight.camera, straight.orientation, straight.camera_gains) == ("T", 6, (2.0, 1.0, 1.428571))
     assert straight.calibration is not None
 
 

@@ -135,6 +135,8 @@ def chain(frame: raw.Frame, name: str, num_threads: int = 1) -> Callable[[], Any
     """Return a call that develops a decoded frame to sRGB uint8 as the stage does."""
     balance = camera_balance.build(camera_balance.Params(**RECIPE["preprocess"]["camera"]))
     tone, method = _tone.Params(**RECIPE["preprocess"]["tone"]), build(name)
+    if RECIPE["preprocess"]["demosaic_domain"] == "square_root":
+        method = tiling.in_square_root(method)
     return lambda: develop(frame, balance=balance, demosaicer=method, tone=tone, num_threads=num_threads)
 
 

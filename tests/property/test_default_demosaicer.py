@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from stages.core import parts
-from stages.maths import bayer
-from stages.maths.tiling import Demosaicer
+from stages.maths import bayer, colour, sensor
+from stages.maths.tiling import Demosaicer, in_square_root
 
 NAMES = ("gbtf2010", "mlri2014", "adaptive")
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
@@ -67,6 +67,37 @@ def test_the_default_wins_on_both_sets() -> None:
         found[folder] = float(np.mean([_quality(cv2.imread(str(file))[..., ::-1]) for file in files]))
         assert found[folder] >= floor
     assert np.mean(list(found.values())) >= 38.5
+
+
+@pytest.mark.parametrize(("folder", "clean_gain"), [("kodak", 2.5), ("mcmaster", 1.0)])
+def test_square_roots_gain_in_linear_light(folder: str, clean_gain: float) -> None:
+    """On references brought to linear light the square-root domain gains, and under strong noise it does not lose."""
+    files = sorted(file for file in (SHARED / folder).glob("*") if file.suffix in {".png", ".tif"})[::6]
+    if not files:
+        pytest.skip(f"the {folder} pictures are not here")
+    pictures = [cv2.imread(str(file))[..., ::-1] for file in files]
+    method = _build("adaptive")
+    for variance, gain in ((0.0, clean_gain), (0.002, 0.0)):
+        plain, rooted = (
+            float(np.mean([_quality_in_light(picture, way, variance) for picture in pictures]))
+            for way in (method, in_square_root(method))
+        )
+        assert rooted >= plain + gain
+
+
+def test_square_roots_keep_the_mean_of_noisy_shadows() -> None:
+    """Noise of 0.8 % of white moves the mean of a shadow at 1 % by less than a fiftieth."""
+    shadow = np.random.default_rng(3).normal(0.01, 0.008, (300, 300)).astype(np.float32)
+    found = in_square_root(_build("adaptive"))(shadow, "RGGB")
+    assert found.mean() == pytest.approx(shadow.mean(), rel=0.02)
+
+
+def _quality_in_light(picture: np.ndarray, method: Demosaicer, variance: float) -> float:
+    light = bayer.mosaic(sensor.linear_from_srgb(picture), "RGGB")
+    noise = np.random.default_rng(0).normal(size=light.shape) * np.sqrt(variance * light)
+    found = colour.srgb_from_linear(method((light + noise).astype(np.float32), "RGGB"))
+    error = (found.astype(np.float64) - picture)[10:-10, 10:-10]
+    return float(10 * np.log10(255**2 / np.mean(np.square(error))))
 
 
 def _quality(picture: np.ndarray) -> float:

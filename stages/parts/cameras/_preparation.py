@@ -39,7 +39,7 @@ class Params(core.Params):
     Attributes:
         output: what the models see: ``srgb`` (8 bit), ``linear_rgb`` or ``packed_raw`` (16 bit); see ``core.pixels``.
         demosaicer: a part of ``demosaicers``.
-        demosaic_domain: what the demosaicer sees: ``linear`` light or its ``square_root``; measured in ``docs/camera.md``.
+        demosaic_domain: what the demosaicer sees: the light's ``square_root``, or ``linear`` light; see ``docs/camera.md``.
         white_balance: a part of ``white_balances``.
         pattern: instead of the file's, for files that lie; null trusts the file.
         black_level: instead of the file's, in digital numbers; null trusts the file.

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from stages.maths import bayer, calibration, colour, sensor, tile_kernels, tiling
 from stages.parts.demosaicers import bilinear, malvar2004
 
-DEMOSAICERS = [bilinear.build(bilinear.Params()), malvar2004.build(malvar2004.Params())]
+LINEAR = [bilinear.build(bilinear.Params()), malvar2004.build(malvar2004.Params())]
+DEMOSAICERS = [*LINEAR, *map(tiling.in_square_root, LINEAR)]
 MATRIX = (0.6722, -0.0635, -0.0963, -0.4287, 1.2460, 0.2028, -0.0908, 0.2162, 0.5668)
 LEVELS = (250.0, 262.0, 270.0, 255.0)
 WHITE = 4095.0
@@ -62,12 +63,13 @@ def test_blown_white_stays_neutral(gains: tuple[float, float, float], pattern: s
     assert (colour.srgb_from_linear(linear) == 255).all()
 
 
-def test_shadows_keep_their_mean() -> None:
+@pytest.mark.parametrize("demosaic", DEMOSAICERS)
+def test_shadows_keep_their_mean(demosaic) -> None:
     """Noise around black is not clipped on the way, so that the mean of a dark frame is the true one."""
     rng = np.random.default_rng(0)
     true = 0.002
     noisy = (np.array(250.0) + true * (WHITE - 250) + rng.normal(0, 30, (400, 400))).round().astype(np.uint16)
-    linear = _developed(noisy, "RGGB", (1.0, 1.0, 1.0), DEMOSAICERS[1], levels=(250.0,) * 4, matrix=np.eye(3))
+    linear = _developed(noisy, "RGGB", (1.0, 1.0, 1.0), demosaic, levels=(250.0,) * 4, matrix=np.eye(3))
     assert linear.min() < 0
     assert linear.mean() == pytest.approx(true, abs=1e-4)
     assert np.maximum(linear, 0).mean() > 1.5 * true

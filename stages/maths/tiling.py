@@ -79,8 +79,8 @@ class Demosaicer:
 def in_square_root(method: Demosaicer) -> Demosaicer:
     """Return the method working on square roots of light, where shot noise is alike in shadows and lights.
 
-    The root is straight around black (``tile_kernels.root``), as the transforms that make noise alike are (Anscombe 1948; with
-    read noise Starck, Murtagh and Bijaoui 1998), so that averages of roots hardly darken noisy shadows.
+    The root is straight around black (``tile_kernels.root``), as the transforms that make noise alike are (Anscombe 1948;
+    with read noise Starck, Murtagh and Bijaoui 1998), so that averages of roots hardly darken noisy shadows.
     """
 
     def fill(tile: Planes, out: Planes, scratch: Planes) -> None:

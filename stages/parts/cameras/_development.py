@@ -8,8 +8,9 @@ While a tile is loaded (``maths.tile_kernels.load``):
 3. White balance, BEFORE demosaicing: interpolation compares colours, and comparing them on one scale gained 2.5 dB (Malvar)
    to 8 dB (GBTF) in a linear chain. The smallest gain is 1, so that a saturated pixel reaches at least 1 in each colour.
 
-4. Demosaicing, between a square root of the light and its square (``maths.tiling.in_square_root``): methods compare differences,
-   and a difference means the same in shadows and lights only there. On linear light by choice; ``docs/camera.md`` has both.
+4. Demosaicing, between a square root of the light and its square (``maths.tiling.in_square_root``): methods compare
+   differences, and only there does one mean the same in shadows and lights. ``linear`` by choice; both are measured in
+   ``docs/camera.md``.
 
 While it is finished (``to_srgb``, ``to_linear``):
 

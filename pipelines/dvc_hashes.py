@@ -24,7 +24,7 @@ def dependencies(root: Path, name: str) -> dict[str, str]:
         Path, or ``file:key`` of a parameter, to hash or value; empty text where it is missing.
     """
     with _ONE_AT_A_TIME, _repo(root) as repo:
-        stage = _stage(repo, name)
+        stage = _booked(repo, name)
         found: dict[str, str] = {}
         for dep in stage.deps:
             if hasattr(dep, "params"):
@@ -37,7 +37,7 @@ def dependencies(root: Path, name: str) -> dict[str, str]:
 def outputs(root: Path, name: str) -> dict[str, str]:
     """Return path and hash of what a stage wrote, as ``dvc.lock`` says; empty when it does not say."""
     with _ONE_AT_A_TIME, _repo(root) as repo:
-        stage = _stage(repo, name)
+        stage = _booked(repo, name)
         return {out.def_path: str(out.hash_info.value) for out in stage.outs if out.hash_info}
 
 
@@ -59,7 +59,7 @@ def forget(root: Path, name: str) -> None:
     """
     from dvc.stage.cache import _can_hash, _get_stage_hash  # noqa: PLC0415 - the key has no public name
 
-    with _ONE_AT_A_TIME, _repo(root, wait=True) as repo, repo.lock:
+    with _ONE_AT_A_TIME, _repo(root) as repo, repo.lock:
         stage = _stage(repo, name)
         key = _get_stage_hash(stage) if _can_hash(stage) else None  # of the hashes that dvc.lock holds
         stage.dvcfile._lockfile.remove_stage(stage)  # noqa: SLF001 - the public one removes it from dvc.yaml too
@@ -80,7 +80,13 @@ def _stage(repo: Any, name: str) -> Any:
     return next(stage for stage in repo.index.stages if address(stage) == name)
 
 
-def _repo(root: Path, *, wait: bool = False) -> Any:
+def _booked(repo: Any, name: str) -> Any:
+    """Read a stage under DVC's lock: another stage's end rewrites ``dvc.lock`` in place, and half of it may be read."""
+    with repo.lock:
+        return _stage(repo, name)
+
+
+def _repo(root: Path) -> Any:
     from dvc.repo import Repo  # noqa: PLC0415 - only what a command needs is imported
 
-    return Repo(str(root), _wait_for_lock=wait)
+    return Repo(str(root), _wait_for_lock=True)

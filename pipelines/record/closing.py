@@ -44,7 +44,7 @@ def snapshot(execution: str) -> None:
     try:
         if place.exists() and (workdir / LOCK).stat().st_mtime_ns == place.stat().st_mtime_ns:
             return
-        with files.atomic(place) as temporary:
+        with files.atomic(place) as temporary, lockfile.quiet(workdir):
             shutil.copy2(workdir / LOCK, temporary)
     except FileNotFoundError:
         return

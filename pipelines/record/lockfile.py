@@ -3,12 +3,15 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import yaml
+import zc.lockfile
 
 from pipelines import graph as graphs
 from pipelines import settings
@@ -17,6 +20,7 @@ from stages.core import files
 from stages.core.errors import DataError, RawlineError
 
 NAME = "dvc.lock"
+QUIET_S = 5.0
 Entry = dict[str, Any]
 Entries = dict[str, Entry]
 
@@ -29,12 +33,36 @@ def read(path: Path) -> Entries:
     """
     try:
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        content = yaml.load(path.read_bytes(), Loader=loader)  # noqa: S506 - a safe loader
+        with quiet(path.parent):
+            text = path.read_bytes()
+        content = yaml.load(text, Loader=loader)  # noqa: S506 - a safe loader
     except FileNotFoundError:
         return {}
     except yaml.YAMLError as error:
         raise DataError(f"{path} is not valid YAML; git checkout it, or dvc repro again") from error
     return dict((content or {}).get("stages", {}))
+
+
+@contextmanager
+def quiet(root: Path) -> Iterator[None]:
+    """Hold DVC's lock while the block reads ``dvc.lock``: DVC rewrites that file in place when another stage ends.
+
+    After ``QUIET_S`` seconds the block goes on without it: who holds the lock that long is not writing this file.
+    """
+    place, end = root / ".dvc" / "tmp" / "lock", time.monotonic() + QUIET_S
+    lock = None
+    while place.parent.is_dir() and lock is None and time.monotonic() < end:
+        try:
+            lock = zc.lockfile.LockFile(str(place))
+        except zc.lockfile.LockError:
+            time.sleep(0.05)
+        except OSError:  # a project that may only be read
+            break
+    try:
+        yield
+    finally:
+        if lock is not None:
+            lock.close()
 
 
 def hashes(entry: Entry, side: str) -> dict[str, str]:

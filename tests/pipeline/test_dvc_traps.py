@@ -8,10 +8,13 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
+import zc.lockfile
 
 from pipelines import dvc_hashes, graph
 from pipelines.dvc_stage import Groups, How, Outcome, reproduce
 from pipelines.flow_task import Run, attempt
+from pipelines.record import lockfile
+from stages.core.errors import ParamsError
 from tests.projects import dvc, make_project
 
 HOLD = "import sys, time, zc.lockfile; lock = zc.lockfile.LockFile(sys.argv[1]); time.sleep(float(sys.argv[2]))"
@@ -152,6 +155,38 @@ def test_what_is_edited_during_a_run_makes_it_stale(tmp_path: Path, changed: str
     assert run(tmp_path, "a").how is How.UNCHANGED, "the trap: dvc.lock says that out was made from the edited file"
     dvc_hashes.forget(tmp_path, "a")
     assert run(tmp_path, "a").how is How.RAN, "neither dvc.lock nor the run cache may say that it is fresh"
+
+
+def test_half_a_lock_file_is_read_again(tmp_path: Path) -> None:
+    """DVC rewrites dvc.lock in place, under its lock: our readers wait or look again, and see what it says in the end."""
+    make_project(tmp_path, "stages:\n  a: {cmd: cp data out, deps: [data], outs: [out]}\n")
+    (tmp_path / "data").write_text("1")
+    run(tmp_path, "a")
+    book, whole = tmp_path / "dvc.lock", (tmp_path / "dvc.lock").read_text()
+    expected = dvc_hashes.outputs(tmp_path, "a")
+    assert expected["out"]
+
+    def finish(holder: zc.lockfile.LockFile) -> None:
+        book.write_text(whole)
+        holder.close()
+
+    for torn in (whole[: len(whole) // 2], "schema: '2.0'\n", "stages:\n"):
+        holder = zc.lockfile.LockFile(str(tmp_path / ".dvc/tmp/lock"))
+        book.write_text(torn)
+        timer = threading.Timer(0.7, finish, (holder,))
+        timer.start()
+        assert set(graph.read(tmp_path).nodes) == {"a"}
+        assert dvc_hashes.outputs(tmp_path, "a") == expected
+        timer.join()
+        holder = zc.lockfile.LockFile(str(tmp_path / ".dvc/tmp/lock"))
+        book.write_text(torn)
+        timer = threading.Timer(0.7, finish, (holder,))
+        timer.start()
+        assert lockfile.read(book) == yaml.safe_load(whole)["stages"]
+        timer.join()
+    book.write_text("stages:\n")
+    with pytest.raises(ParamsError, match=r"^dvc\.lock cannot be read"):
+        graph.read(tmp_path)
 
 
 @pytest.mark.parametrize(

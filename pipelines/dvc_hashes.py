@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from pipelines import dvc_lock
 from pipelines.dvc_stage import command
 from pipelines.graph import address
 
@@ -59,7 +60,7 @@ def forget(root: Path, name: str) -> None:
     """
     from dvc.stage.cache import _can_hash, _get_stage_hash  # noqa: PLC0415 - the key has no public name
 
-    with _ONE_AT_A_TIME, _repo(root) as repo, repo.lock:
+    with _ONE_AT_A_TIME, _repo(root, wait=True) as repo, repo.lock:
         stage = _stage(repo, name)
         key = _get_stage_hash(stage) if _can_hash(stage) else None  # of the hashes that dvc.lock holds
         stage.dvcfile._lockfile.remove_stage(stage)  # noqa: SLF001 - the public one removes it from dvc.yaml too
@@ -81,12 +82,12 @@ def _stage(repo: Any, name: str) -> Any:
 
 
 def _booked(repo: Any, name: str) -> Any:
-    """Read a stage under DVC's lock: another stage's end rewrites ``dvc.lock`` in place, and half of it may be read."""
-    with repo.lock:
+    """Read a stage with what ``dvc.lock`` says of it."""
+    with dvc_lock.held(Path(repo.root_dir)):
         return _stage(repo, name)
 
 
-def _repo(root: Path) -> Any:
+def _repo(root: Path, *, wait: bool = False) -> Any:
     from dvc.repo import Repo  # noqa: PLC0415 - only what a command needs is imported
 
-    return Repo(str(root), _wait_for_lock=True)
+    return Repo(str(root), _wait_for_lock=wait)

@@ -1,15 +1,12 @@
 """Reads DVC's graph once: what runs, what it needs and in which order. Nothing here repeats ``dvc.yaml``."""
 
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipelines import dvc_lock
 from stages.core.errors import ParamsError, nearest
-
-# DVC rewrites dvc.lock in place when a stage ends: who reads it at that moment finds half of it.
-READ_ATTEMPTS, READ_AGAIN_S = 8, 0.25
 
 
 @dataclass(frozen=True)
@@ -104,17 +101,12 @@ def read(root: Path | None = None) -> Graph:
     from dvc.exceptions import DvcException  # noqa: PLC0415 - only what a command needs is imported
     from dvc.repo import Repo  # noqa: PLC0415
 
-    attempts_left = READ_ATTEMPTS
-    while True:
-        try:
-            with Repo(str(root) if root else None) as repo:
-                return _from_dvc(repo.index.graph)
-        except DvcException as error:
-            attempts_left -= 1
-            file = "dvc.lock" if "dvc.lock" in str(error) else "dvc.yaml"
-            if file == "dvc.yaml" or not attempts_left:
-                raise ParamsError(f"{file} cannot be read: {' '.join(str(error).split())}") from error
-            time.sleep(READ_AGAIN_S)
+    try:
+        with Repo(str(root) if root else None) as repo, dvc_lock.held(Path(repo.root_dir)):
+            return _from_dvc(repo.index.graph)
+    except DvcException as error:
+        file = "dvc.lock" if "dvc.lock" in str(error) else "dvc.yaml"
+        raise ParamsError(f"{file} cannot be read: {' '.join(str(error).split())}") from error
 
 
 def address(stage: Any) -> str:

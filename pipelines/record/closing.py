@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipelines import settings
+from pipelines import dvc_lock, settings
 from pipelines.graph import Graph, Node
 from pipelines.record import execution as executions
 from pipelines.record import lockfile, provenance
@@ -44,7 +44,7 @@ def snapshot(execution: str) -> None:
     try:
         if place.exists() and (workdir / LOCK).stat().st_mtime_ns == place.stat().st_mtime_ns:
             return
-        with files.atomic(place) as temporary, lockfile.quiet(workdir):
+        with files.atomic(place) as temporary, dvc_lock.held(workdir):
             shutil.copy2(workdir / LOCK, temporary)
     except FileNotFoundError:
         return

@@ -3,24 +3,20 @@
 import hashlib
 import json
 import re
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import yaml
-import zc.lockfile
 
+from pipelines import dvc_lock, settings
 from pipelines import graph as graphs
-from pipelines import settings
 from pipelines.graph import Graph, Node
 from stages.core import files
 from stages.core.errors import DataError, RawlineError
 
 NAME = "dvc.lock"
-QUIET_S = 5.0
 Entry = dict[str, Any]
 Entries = dict[str, Entry]
 
@@ -33,7 +29,7 @@ def read(path: Path) -> Entries:
     """
     try:
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        with quiet(path.parent):
+        with dvc_lock.held(path.parent):
             text = path.read_bytes()
         content = yaml.load(text, Loader=loader)  # noqa: S506 - a safe loader
     except FileNotFoundError:
@@ -41,28 +37,6 @@ def read(path: Path) -> Entries:
     except yaml.YAMLError as error:
         raise DataError(f"{path} is not valid YAML; git checkout it, or dvc repro again") from error
     return dict((content or {}).get("stages", {}))
-
-
-@contextmanager
-def quiet(root: Path) -> Iterator[None]:
-    """Hold DVC's lock while the block reads ``dvc.lock``: DVC rewrites that file in place when another stage ends.
-
-    After ``QUIET_S`` seconds the block goes on without it: who holds the lock that long is not writing this file.
-    """
-    place, end = root / ".dvc" / "tmp" / "lock", time.monotonic() + QUIET_S
-    lock = None
-    while place.parent.is_dir() and lock is None and time.monotonic() < end:
-        try:
-            lock = zc.lockfile.LockFile(str(place))
-        except zc.lockfile.LockError:
-            time.sleep(0.05)
-        except OSError:  # a project that may only be read
-            break
-    try:
-        yield
-    finally:
-        if lock is not None:
-            lock.close()
 
 
 def hashes(entry: Entry, side: str) -> dict[str, str]:

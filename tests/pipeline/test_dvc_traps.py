@@ -10,7 +10,7 @@ import pytest
 import yaml
 import zc.lockfile
 
-from pipelines import dvc_hashes, graph
+from pipelines import dvc_hashes, dvc_lock, graph
 from pipelines.dvc_stage import Groups, How, Outcome, reproduce
 from pipelines.flow_task import Run, attempt
 from pipelines.record import lockfile
@@ -157,14 +157,27 @@ def test_what_is_edited_during_a_run_makes_it_stale(tmp_path: Path, changed: str
     assert run(tmp_path, "a").how is How.RAN, "neither dvc.lock nor the run cache may say that it is fresh"
 
 
-def test_half_a_lock_file_is_read_again(tmp_path: Path) -> None:
-    """DVC rewrites dvc.lock in place, under its lock: our readers wait or look again, and see what it says in the end."""
-    make_project(tmp_path, "stages:\n  a: {cmd: cp data out, deps: [data], outs: [out]}\n")
-    (tmp_path / "data").write_text("1")
-    run(tmp_path, "a")
-    book, whole = tmp_path / "dvc.lock", (tmp_path / "dvc.lock").read_text()
-    expected = dvc_hashes.outputs(tmp_path, "a")
-    assert expected["out"]
+READERS = {
+    "graph": lambda root: set(graph.read(root).nodes),
+    "outputs": lambda root: dvc_hashes.outputs(root, "a"),
+    "dependencies": lambda root: dvc_hashes.dependencies(root, "a"),
+    "entries": lambda root: lockfile.read(root / "dvc.lock"),
+}
+
+
+def booked(root: Path) -> Path:
+    """Run a project of one stage and return its ``dvc.lock``."""
+    make_project(root, "stages:\n  a: {cmd: cp data out, deps: [data], outs: [out]}\n")
+    (root / "data").write_text("1")
+    assert run(root, "a").how is How.RAN
+    return root / "dvc.lock"
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_readers_wait_until_dvc_has_written_its_lock_file(tmp_path: Path, reader: str) -> None:
+    """DVC rewrites dvc.lock in place, under its lock: nobody takes half of it for the whole."""
+    book = booked(tmp_path)
+    whole, expected = book.read_text(), READERS[reader](tmp_path)
 
     def finish(holder: zc.lockfile.LockFile) -> None:
         book.write_text(whole)
@@ -175,18 +188,20 @@ def test_half_a_lock_file_is_read_again(tmp_path: Path) -> None:
         book.write_text(torn)
         timer = threading.Timer(0.7, finish, (holder,))
         timer.start()
-        assert set(graph.read(tmp_path).nodes) == {"a"}
-        assert dvc_hashes.outputs(tmp_path, "a") == expected
+        assert READERS[reader](tmp_path) == expected
         timer.join()
-        holder = zc.lockfile.LockFile(str(tmp_path / ".dvc/tmp/lock"))
-        book.write_text(torn)
-        timer = threading.Timer(0.7, finish, (holder,))
-        timer.start()
-        assert lockfile.read(book) == yaml.safe_load(whole)["stages"]
-        timer.join()
+
+
+def test_a_lock_held_for_long_stops_no_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DVC also holds its lock while it hashes or checks out; then a reader goes on, and a broken file is named."""
+    book = booked(tmp_path)
+    monkeypatch.setattr(dvc_lock, "PATIENCE_S", 0.2)
+    holder = zc.lockfile.LockFile(str(tmp_path / ".dvc/tmp/lock"))
+    assert set(graph.read(tmp_path).nodes) == {"a"}
     book.write_text("stages:\n")
     with pytest.raises(ParamsError, match=r"^dvc\.lock cannot be read"):
         graph.read(tmp_path)
+    holder.close()
 
 
 @pytest.mark.parametrize(

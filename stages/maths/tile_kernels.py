@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 Plane = NDArray[np.float32]
 _Color = tuple[np.float32, np.float32, np.float32]
 _LEVELS = 65535
+_SHIFT = np.float32(0.125)  # of the square root: its slope at black is a half over this
 
 
 def srgb_codes() -> NDArray[np.uint8]:
@@ -84,26 +85,25 @@ def root(plane: Plane) -> None:
     """Replace (h, w) values u by sign(u) (sqrt(|u| + 1/64) - 1/8), in place: a square root that is straight around black.
 
     Without the offset the root's endless slope at 0 would let read noise there outweigh everything, and the mean of roots
-    would darken shadows. 1/64 of white has an exact root, so that 0 stays 0.
+    would darken shadows. 1/64 of white, the square of ``_SHIFT``, has an exact root, so that 0 stays 0.
     """
-    zero, offset, shift = np.float32(0.0), np.float32(0.015625), np.float32(0.125)
+    zero = np.float32(0.0)
     for y in range(plane.shape[0]):
         row = plane[y]
         for x in range(row.size):
             value = row[x]
-            size = np.sqrt(abs(value) + offset) - shift
+            size = np.sqrt(abs(value) + _SHIFT * _SHIFT) - _SHIFT
             row[x] = -size if value < zero else size
 
 
 @njit(cache=True, nogil=True)
 def square(planes: Plane) -> None:
     """Undo ``root`` on (3, h, w) planes, in place."""
-    twice_shift = np.float32(0.25)
     for c in range(planes.shape[0]):
         for y in range(planes.shape[1]):
             row = planes[c, y]
             for x in range(row.size):
-                row[x] = row[x] * (abs(row[x]) + twice_shift)
+                row[x] = row[x] * (abs(row[x]) + _SHIFT + _SHIFT)
 
 
 @njit(cache=True, nogil=True)

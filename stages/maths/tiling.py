@@ -91,6 +91,9 @@ def in_square_root(method: Demosaicer) -> Demosaicer:
     return replace(method, fill=fill)
 
 
+DOMAINS: dict[str, Callable[[Demosaicer], Demosaicer]] = {"linear": lambda method: method, "square_root": in_square_root}
+
+
 def levels(black_level: Sequence[float], white_level: float, gains: Sequence[float]) -> Levels:
     """Return the levels of a frame.
 

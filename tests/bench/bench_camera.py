@@ -134,9 +134,10 @@ def speed(name: str, ours: float, rival: str, theirs: float, group: str = "speed
 def chain(frame: raw.Frame, name: str, num_threads: int = 1) -> Callable[[], Any]:
     """Return a call that develops a decoded frame to sRGB uint8 as the stage does."""
     balance = camera_balance.build(camera_balance.Params(**RECIPE["preprocess"]["camera"]))
-    tone, method = _tone.Params(**RECIPE["preprocess"]["tone"]), build(name)
-    if RECIPE["preprocess"]["demosaic_domain"] == "square_root":
-        method = tiling.in_square_root(method)
+    tone, method = (
+        _tone.Params(**RECIPE["preprocess"]["tone"]),
+        tiling.DOMAINS[RECIPE["preprocess"]["demosaic_domain"]](build(name)),
+    )
     return lambda: develop(frame, balance=balance, demosaicer=method, tone=tone, num_threads=num_threads)
 
 

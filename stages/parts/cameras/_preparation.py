@@ -154,11 +154,10 @@ def _develop(frame: raw.Frame, section: core.Section[Params], num_threads: int) 
     if params.color_matrix is not None:
         stated = calibration.daylight(params.color_matrix)
         frame = replace(frame, srgb_from_camera=calibration.srgb_from_camera(stated, None), calibration=stated)
-    demosaicer = choices["demosaicers"].build()
     return develop(
         frame,
         balance=choices["white_balances"].build(),
-        demosaicer=tiling.in_square_root(demosaicer) if params.demosaic_domain == "square_root" else demosaicer,
+        demosaicer=tiling.DOMAINS[params.demosaic_domain](choices["demosaicers"].build()),
         tone=params.tone,
         output=params.output,
         num_threads=num_threads,

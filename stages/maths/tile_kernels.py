@@ -103,7 +103,7 @@ def square(planes: Plane) -> None:
         for y in range(planes.shape[1]):
             row = planes[c, y]
             for x in range(row.size):
-                row[x] = row[x] * (abs(row[x]) + _SHIFT + _SHIFT)
+                row[x] = row[x] * (abs(row[x]) + (_SHIFT + _SHIFT))
 
 
 @njit(cache=True, nogil=True)

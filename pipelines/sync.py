@@ -2,12 +2,14 @@
 
 import os
 import time
+from collections.abc import Mapping
 
 import click
 
 from pipelines import settings
-from pipelines.record import closing, delivery, recorder
+from pipelines.record import closing, database, delivery, quarantine, recorder
 from pipelines.record.sender import Sender
+from pipelines.redaction import redact
 from stages.core.errors import DataError, InfrastructureError
 
 PATIENCE_S = 20.0
@@ -18,17 +20,31 @@ def sync() -> None:
 
     Raises:
         InfrastructureError: MLflow is still out of reach.
+        DataError: something could not be read and was set aside.
     """
     settings.quiet(os.environ)
     _let_recorders_end()
+    database.prepare()  # its addresses follow a project that was moved
+    before = quarantine.listed()
     found = delivery.deliver_rest(Sender())
-    if problems := [problem for problem in found.values() if problem]:
-        raise InfrastructureError(f"{problems[0]} ({len(delivery.waiting())} executions wait)")
+    problems = [f"{problem} ({name})" for name, problem in found.items() if problem]
     left = delivery.waiting()
-    if found:
-        click.echo(f"{len(found) - len(set(found) & set(left))} executions sent to {settings.tracking_uri()}")
-    else:
+    if sent := len(found) - len(set(found) & set(left)):
+        click.echo(f"{sent} executions sent to {redact(settings.tracking_uri())}")
+    elif not problems and not quarantine.listed():
         click.echo("MLflow has everything." if not left else "Nothing to send: what is unsent still runs.")
+    _tell_set_aside(before)
+    if problems:
+        raise InfrastructureError(f"{problems[0]}; {len(left)} executions wait")
+    if aside := [name for name in quarantine.listed() if name != quarantine.LOOSE]:
+        raise DataError(f"of {len(aside)} executions not all could be read; see {quarantine.folder()}, and rawline doctor")
+
+
+def _tell_set_aside(before: Mapping[str, list[str]]) -> None:
+    """Name each file that was set aside now."""
+    for name, lines in quarantine.listed().items():
+        for line in lines[len(before.get(name, [])) :]:
+            click.echo(f"rawline: set aside: {name}: {line.partition(' UTC: ')[2] or line}", err=True)
 
 
 def _let_recorders_end() -> None:

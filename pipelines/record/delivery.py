@@ -1,39 +1,98 @@
 """Delivers executions to MLflow and puts away those that are complete there."""
 
-import shutil
-from dataclasses import asdict
+import sys
+import traceback
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines import settings
-from pipelines.record import closing, locks
+from pipelines.record import archive, closing, copies, locks, mending, quarantine, snapshots
 from pipelines.record import execution as executions
 from pipelines.record.journal import PARENT, Journal, journals
 from pipelines.record.sender import Sender
+from pipelines.record.uploads import SlowError
+from pipelines.redaction import redact
 from stages.core import files
-from stages.core.errors import DataError, InfrastructureError
+from stages.core.errors import InfrastructureError, RawlineError
 
-KEPT = 500
+MB = 1e6
 
 
-def deliver(sender: Sender, execution: str) -> str:
+@dataclass(frozen=True)
+class Delivery:
+    """What came of a delivery.
+
+    Attributes:
+        problem: why MLflow has not got all, one line; empty when it has.
+        away: whether MLflow is out of reach or slow, so that other executions would wait for the same server.
+        slow: whether it answers, but late: worth more patience.
+    """
+
+    problem: str = ""
+    away: bool = False
+    slow: bool = False
+
+
+def deliver(sender: Sender, execution: str, *, over: bool) -> Delivery:
     """Send what MLflow does not have of an execution; put it away when that was all.
 
-    Returns:
-        Why it could not be sent, one line; empty when it was.
+    Numbers and words of all runs go first: a slow server or a large file keeps no run from being seen.
+
+    Args:
+        sender: to MLflow.
+        execution: its id.
+        over: whether nothing more will run, as ``look`` told.
     """
     place = executions.folder(execution)
-    try:
-        for journal in journals(place):
-            if not journal.is_settled():
-                sender.send(journal)
-    except InfrastructureError as error:
-        files.write_text(place / "problem.txt", f"{error}\n")
-        return str(error)
+    result = _send_all(sender, place)
+    if result.problem:
+        say(execution, result.problem)
+        return result
     (place / "problem.txt").unlink(missing_ok=True)
     parent = Journal(place / f"{PARENT}.jsonl")
-    if parent.ending() and all(journal.is_settled() for journal in journals(place)):
-        _put_away(execution, parent)
-    return ""
+    settled = all(journal.is_settled() for journal in journals(place))
+    if over and parent.ending() and settled:
+        archive.put_away(execution)
+    return result
+
+
+def say(execution: str, problem: str) -> None:
+    """Note why an execution cannot be sent, for the stage that waits, for ``rawline repro`` and for a person."""
+    problem = redact(problem)
+    with suppress(OSError, InfrastructureError):  # the disk may be full
+        if executions.problem(execution) != problem:
+            files.write_text(executions.folder(execution) / "problem.txt", f"{problem}\n")
+
+
+def unexpected(error: BaseException) -> str:
+    """Print the traceback, which goes to ``recorder.log``, and return one line."""
+    traceback.print_exception(error, file=sys.stderr)
+    sys.stderr.flush()
+    text = " ".join(str(error).split())[:300]
+    return f"the record could not be sent: {type(error).__name__}: {text} (rawline sync tries again; see recorder.log)"
+
+
+def _send_all(sender: Sender, place: Path) -> Delivery:
+    problems: list[str] = []
+    for work in (sender.tell, sender.keep):
+        for journal in journals(place):
+            try:
+                if not journal.is_settled():
+                    work(journal)
+            except SlowError as error:
+                return Delivery(f"{error}; {waits(place)}", away=True, slow=True)
+            except InfrastructureError as error:
+                return Delivery(str(error), away=True)
+            except Exception as error:  # noqa: BLE001 - one run's fault must not cost the others their record
+                problems.append(f"{journal.path.name}: {unexpected(error)}")
+    return Delivery(problems[0] if problems else "")
+
+
+def waits(place: Path) -> str:
+    """Return how much of an execution MLflow has not got."""
+    found = [path for journal in journals(place) for path in journal.waiting_files()]
+    size = sum(path.stat().st_size for path in found if path.exists()) / MB
+    return f"{len(found)} files, {size:.1f} MB wait"
 
 
 def deliver_rest(sender: Sender, but: str = "") -> dict[str, str]:
@@ -43,55 +102,56 @@ def deliver_rest(sender: Sender, but: str = "") -> dict[str, str]:
         Each execution looked at, with why it could not be sent.
     """
     found: dict[str, str] = {}
+    mending.sweep()
     for execution in waiting():
-        place = executions.folder(execution)
-        if execution == but or locks.is_held(place / "recorder.lock"):
+        if execution == but or locks.is_held(executions.folder(execution) / "recorder.lock"):
             continue
-        found[execution] = _deliver_left(sender, execution)
-        if found[execution]:
+        result = _deliver_left(sender, execution)
+        found[execution] = result.problem
+        if result.away:
             break  # the others would wait for the same server
     return found
 
 
-def _deliver_left(sender: Sender, execution: str) -> str:
+def _deliver_left(sender: Sender, execution: str) -> Delivery:
+    """Deliver an execution that no recorder looks after; whatever is wrong with it stays its own."""
     try:
         with locks.locked(executions.folder(execution) / "recorder.lock", timeout_s=0.5):
-            closing.settle(execution)
-            if closing.is_over(execution):
-                closing.note_graph(execution)
-                closing.snapshot(execution)
-                closing.close(execution)
-            return deliver(sender, execution)
-    except (DataError, FileNotFoundError):  # another process has just put it away
-        if executions.folder(execution).exists():
-            raise
-        return ""
+            archive.bring_back(execution)
+            if fault := copies.fault(execution, sender):
+                quarantine.put(execution, executions.folder(execution), fault)
+                return Delivery()
+            with suppress(OSError, RawlineError, LookupError, TypeError, ValueError):  # mended next
+                closing.is_over(execution)  # whether it lives is asked before anything is written there
+            mending.mend(execution)
+            return deliver(sender, execution, over=look(execution))
+    except InfrastructureError as error:
+        return Delivery("" if _is_another_s(execution) else str(error))
+    except Exception as error:  # noqa: BLE001 - named, and the next execution has its turn
+        if not executions.is_one(executions.folder(execution)):  # another process has just put it away
+            return Delivery()
+        problem = unexpected(error)
+        say(execution, problem)
+        return Delivery(problem)
+
+
+def _is_another_s(execution: str) -> bool:
+    return locks.is_held(executions.folder(execution) / "recorder.lock")
+
+
+def look(execution: str) -> bool:
+    """Bring the journals up to date; tell whether the execution is over."""
+    closing.settle(execution)
+    snapshots.graph(execution)
+    closing.snapshot(execution)
+    over = closing.is_over(execution)
+    if over:
+        closing.snapshot(execution)  # dvc may have booked its last stage and ended since
+        mending.account(execution)
+        closing.close(execution)
+    return over
 
 
 def waiting() -> list[str]:
     """List the executions whose record is not complete in MLflow, oldest first."""
-    found = sorted(path.parent for path in executions.spool().glob("*/execution.json"))
-    return [place.name for place in found if (place / f"{PARENT}.jsonl").exists()]
-
-
-def _put_away(execution: str, parent: Journal) -> None:
-    place = executions.folder(execution)
-    refused = [journal for journal in journals(place) if journal.sent().refused]
-    states = {name: asdict(state) for name, state in executions.stage_states(execution).items()}
-    about = executions.describe(execution)
-    ending = parent.ending() or {}
-    content = {**about, "run_id": parent.sent().run_id, "status": ending.get("status"), "states": states}
-    content["refused"] = {journal.path.stem: journal.sent().refused for journal in refused}
-    files.write_json(executions.archive(execution), content)
-    target = settings.state() / ("refused" if refused else "gone") / execution
-    shutil.rmtree(target, ignore_errors=True)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    place.rename(target)  # at once, so that nobody meets half of it
-    if not refused:  # else a person may look at what MLflow would not take
-        shutil.rmtree(target, ignore_errors=True)
-    _prune(executions.archive(execution).parent)
-
-
-def _prune(folder: Path) -> None:
-    for old in sorted(folder.glob("*.json"))[:-KEPT]:
-        old.unlink(missing_ok=True)
+    return [place.name for place in sorted(executions.spool().glob("*")) if executions.is_one(place)]

@@ -2,10 +2,11 @@
 
 import hashlib
 import json
+import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
@@ -13,30 +14,102 @@ import yaml
 from pipelines import dvc_lock, settings
 from pipelines import graph as graphs
 from pipelines.graph import Graph, Node
+from pipelines.record import code_state, contents, dvc_cache, git_command
 from stages.core import files
-from stages.core.errors import DataError, RawlineError
+from stages.core.errors import DataError
 
 NAME = "dvc.lock"
 Entry = dict[str, Any]
 Entries = dict[str, Entry]
 
 
+def of(address: str) -> str:
+    """Return the file in which DVC books a stage, seen from the project's root: it lies beside the stage's ``dvc.yaml``.
+
+    Example:
+        >>> of("finetune@a"), of("sub/dvc.yaml:page")
+        ('dvc.lock', 'sub/dvc.lock')
+    """
+    return posixpath.join(posixpath.dirname(graphs.file(address)), NAME)
+
+
+def names(graph: Graph) -> list[str]:
+    """Return the files in which DVC books the stages of a graph, the root's among them."""
+    return sorted({NAME, *map(of, graph.nodes)})
+
+
+def bookings(root: Path, graph: Graph) -> Entries:
+    """Return what DVC has booked of all stages, by their addresses, each path seen from the project's root.
+
+    Args:
+        root: the DVC project, or a folder of copies that lie in it as the files do in the project.
+        graph: the stages, which tell where the files lie and from where their paths are seen.
+
+    Raises:
+        DataError: a file is broken.
+    """
+    found: Entries = {}
+    with dvc_lock.held(root, names(graph)):
+        for name in names(graph):
+            folder = posixpath.dirname(name)
+            for stage, entry in _read(root / name).items():
+                address = graphs.resolved(stage, folder)
+                node = graph.nodes.get(address)
+                found[address] = _from_root(entry, node.wdir if node else folder or ".")
+    return found
+
+
+def _from_root(entry: Entry, wdir: str) -> Entry:
+    """Return an entry with its paths seen from the project's root; DVC writes them as seen from the stage's folder."""
+    if wdir == ".":
+        return entry
+    found = dict(entry)
+    for side in {"deps", "outs"} & entry.keys():
+        found[side] = [{**item, "path": graphs.seen(item["path"], wdir)} for item in entry[side]]
+    if "params" in entry:
+        found["params"] = {graphs.seen(file, wdir): values for file, values in entry["params"].items()}
+    return found
+
+
 def read(path: Path) -> Entries:
-    """Return the entries of ``dvc.lock`` by stage; none when it does not exist.
+    """Return the entries of one ``dvc.lock`` as they stand there; none when it does not exist.
 
     Raises:
         DataError: the file is broken.
     """
+    with dvc_lock.held(path.parent):
+        return _read(path)
+
+
+def _read(path: Path) -> Entries:
     try:
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        with dvc_lock.held(path.parent):
-            text = path.read_bytes()
+        text = path.read_bytes()
         content = yaml.load(text, Loader=loader)  # noqa: S506 - a safe loader
     except FileNotFoundError:
         return {}
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise DataError(f"{path} is not valid YAML; git checkout it, or dvc repro again") from error
-    return dict((content or {}).get("stages", {}))
+    stages = content.get("stages", {}) if isinstance(content, dict) else {} if content is None else None
+    if not isinstance(stages, dict) or not all(isinstance(entry, dict) for entry in stages.values()):
+        raise DataError(f"{path} does not list stages; git checkout it, or dvc repro again")
+    return dict(stages)
+
+
+def check(path: Path) -> None:
+    """Refuse a copy of ``dvc.lock`` that cannot be used.
+
+    Raises:
+        DataError: what is wrong with it.
+    """
+    if path.stat().st_size == 0:
+        raise DataError(f"{path} is empty")
+    for entry in read(path).values():
+        if not isinstance(entry.get("params", {}), dict):
+            raise DataError(f"{path}: the parameters of a stage are no mapping")
+        for side in ("deps", "outs"):
+            if not all(isinstance(item, dict) and isinstance(item.get("path"), str) for item in entry.get(side, [])):
+                raise DataError(f"{path}: {side} of a stage are no list of paths")
 
 
 def hashes(entry: Entry, side: str) -> dict[str, str]:
@@ -54,25 +127,101 @@ def output(entry: Entry) -> str:
     return digest(hashes(entry, "outs"))
 
 
+def reads(entry: Entry) -> list[str]:
+    """Return what a stage read: its dependencies and its files of parameters, which another stage may write.
+
+    Example:
+        >>> reads({"deps": [{"path": "train.py"}], "params": {"data/chosen.yaml": {"rate": 1}}})
+        ['train.py', 'data/chosen.yaml']
+    """
+    return [*hashes(entry, "deps"), *entry.get("params", {})]
+
+
+def upstream(
+    entries: Mapping[str, Entry], targets: Iterable[str], planned: Mapping[str, Iterable[str]] | None = None
+) -> list[str]:
+    """Return the targets and every stage that wrote what they read, directly or not; each after those that it reads from.
+
+    A folder that is read counts as read from whoever wrote it, a part of it, or what it is a part of. A stage without an
+    entry reads what is planned alone.
+
+    Args:
+        entries: what DVC booked, each path seen from one folder, as ``bookings`` gives them.
+        targets: stages.
+        planned: stages that a stage reads from by ``dvc.yaml``, whatever is booked.
+
+    Example:
+        >>> refine = {"deps": [{"path": "data/raw/a.csv"}], "outs": [{"path": "data/refined"}]}
+        >>> upstream({"fit": {"deps": [{"path": "data/refined"}]}, "refine": refine}, ["fit"])
+        ['refine', 'fit']
+    """
+    made = [(PurePosixPath(path), name) for name, entry in sorted(entries.items()) for path in hashes(entry, "outs")]
+    seen, found = set(), []
+
+    def visit(name: str) -> None:
+        if name in seen:
+            return
+        seen.add(name)
+        for dep in map(PurePosixPath, reads(entries.get(name, {}))):
+            for path, maker in made:
+                if path.is_relative_to(dep) or dep.is_relative_to(path):
+                    visit(maker)
+        for other in sorted((planned or {}).get(name, ())):
+            visit(other)
+        found.append(name)
+
+    for target in targets:
+        visit(target)
+    return found
+
+
 def digest(content: Any) -> str:
     """Return the MD5 of plain content, whatever the order of its keys."""
     return hashlib.md5(json.dumps(content, sort_keys=True, default=str).encode(), usedforsecurity=False).hexdigest()
 
 
 def load_graph(workdir: Path) -> Graph:
-    """Return the project's graph, from a cache keyed by ``dvc.yaml`` and ``params.yaml`` (DVC takes half a second).
+    """Return the project's graph, from a cache keyed by what DVC reads for it (which takes half a second).
 
+    That is every ``dvc.yaml`` of the project with its files of values. Where git cannot list them, DVC reads it anew.
     A folder that is no DVC project has an empty graph.
     """
-    sources = [p.read_bytes() for name in ("dvc.yaml", "params.yaml") if (p := workdir / name).exists()]
-    cache = settings.state() / "graphs" / f"{digest([str(s) for s in sources])}.json"
-    if cache.exists():
-        return thaw(files.read_json(cache))
-    if not (workdir / ".dvc").is_dir() or not (workdir / "dvc.yaml").exists():
+    if not (workdir / ".dvc").is_dir() or not (workdir / graphs.FILE).exists():
         return Graph({})
+    try:
+        cache = settings.state() / "graphs" / f"{digest(_sources(workdir))}.json"
+    except git_command.GitError:
+        return graphs.read(workdir)
+    if cache.exists():
+        try:
+            return thaw(files.read_json(cache))
+        except (OSError, DataError, KeyError, TypeError, AttributeError):  # only a cache: it is made anew
+            cache.unlink(missing_ok=True)
     found = graphs.read(workdir)
     files.write_json(cache, freeze(found))
     return found
+
+
+def _sources(workdir: Path) -> list[str]:
+    """Return the content of each file that makes the graph; like DVC, git passes over folders that it ignores.
+
+    Raises:
+        GitError: git cannot list them.
+    """
+    listed = git_command.run(workdir, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
+    own = {path for path in listed if posixpath.basename(path) in (graphs.FILE, ".dvcignore")}
+    folders = {posixpath.dirname(path) for path in own | {graphs.FILE} if path.endswith(graphs.FILE)}
+    values = {posixpath.join(folder, name) for folder in folders for name in ("params.yaml", *_variables(workdir / folder))}
+    paths = sorted({*own, *values, graphs.FILE, ".dvc/config", ".dvc/config.local"})
+    return [f"{path} {place.read_bytes()!r}" for path in paths if (place := workdir / path).is_file()]
+
+
+def _variables(folder: Path) -> list[str]:
+    """Return the further files of values that a folder's ``dvc.yaml`` names; a broken one is DVC's to report."""
+    try:
+        return code_state.variables(folder)
+    except (OSError, UnicodeError, yaml.YAMLError, AttributeError, TypeError):
+        return []
 
 
 def freeze(graph: Graph) -> dict[str, Any]:
@@ -85,7 +234,8 @@ def thaw(content: dict[str, Any]) -> Graph:
     nodes = [
         Node(
             raw["name"], tuple(raw["commands"]), tuple(raw["deps"]), {f: tuple(keys) for f, keys in raw["params"].items()},
-            tuple(raw["outs"]), tuple(raw["metrics"]), frozenset(raw["upstream"]),
+            tuple(raw["outs"]), tuple(raw["metrics"]), frozenset(raw["upstream"]), bool(raw.get("frozen", False)),
+            str(raw.get("wdir", ".")),
         )
         for raw in content["nodes"]
     ]  # fmt: skip
@@ -95,25 +245,43 @@ def thaw(content: dict[str, Any]) -> Graph:
 def inputs(node: Node, entries: Entries, workdir: Path) -> dict[str, str]:
     """Return path to hash of what a stage is about to read, without hashing large folders.
 
-    What another stage or a ``.dvc`` file made has its hash there; a file is hashed; any other folder is named by the
-    names, sizes and times of its files (prefix ``listing:``).
+    What another stage made has its hash in ``dvc.lock``, what a ``.dvc`` file names has it there, as long as that fits what
+    lies there; any other file is hashed, any other folder is named by its listing (prefix ``listing:``).
     """
-    made = {path: value for entry in entries.values() for path, value in hashes(entry, "outs").items()}
-    return {dep: made.get(dep) or _tracked(workdir / dep) or _hash(workdir / dep) for dep in node.deps}
+    made = _made(entries)
+    return {dep: made.get(dep) or contents.name(workdir / dep) for dep in node.deps}
+
+
+def listings(node: Node, entries: Entries, workdir: Path) -> dict[str, str]:
+    """Return path to listing of each folder that a stage reads and no stage made: names, sizes and times of its files."""
+    made = _made(entries)
+    return {dep: contents.listing(workdir / dep) for dep in node.deps if dep not in made and (workdir / dep).is_dir()}
+
+
+def _made(entries: Entries) -> dict[str, str]:
+    return {path: value for entry in entries.values() for path, value in hashes(entry, "outs").items()}
 
 
 def is_fresh(node: Node, entries: Entries, workdir: Path) -> bool:
-    """Tell whether a stage's entry still fits its command, parameters and inputs, as far as is cheap to say."""
+    """Tell whether a stage's entry still fits its command, parameters and inputs, as far as is cheap to say.
+
+    What it made must lie in the folder or in DVC's cache. Whether what it reads is itself up to date is not asked here.
+    """
     entry = entries.get(node.name)
-    if entry is None or _words(entry.get("cmd")) != _words(list(node.commands)):
+    if entry is None or words(entry.get("cmd")) != words(list(node.commands)):
         return False
-    now = inputs(node, entries, workdir) if workdir.is_dir() else {}
+    there = workdir.is_dir()  # an experiment's copy of the project is deleted when it ends
+    if there and not all(
+        (workdir / path).exists() or dvc_cache.find(value) for path, value in hashes(entry, "outs").items()
+    ):
+        return False
+    now = inputs(node, entries, workdir) if there else {}
     return not changed(now, parameters(node, workdir), entry)
 
 
 def known(value: str) -> str | None:
     """Return a DVC hash, None for a mere listing or a missing file."""
-    return None if value.startswith("listing:") or not value else value
+    return None if value.startswith(contents.LISTING) or not value else value
 
 
 def changed(seen: Mapping[str, str], params: Mapping[str, Any], entry: Entry) -> list[str]:
@@ -164,27 +332,6 @@ def _find(content: Any, key: str) -> Any:
     return content
 
 
-def _words(command: Any) -> list[str]:
+def words(command: Any) -> list[str]:
+    """Return the lines of a command as ``dvc.lock`` and ``dvc.yaml`` write it: a text or a list."""
     return command.splitlines() if isinstance(command, str) else list(command or [])
-
-
-def _tracked(path: Path) -> str | None:
-    """Return the hash that a ``.dvc`` file beside the path holds."""
-    pointer = path.with_name(path.name + ".dvc")
-    if not pointer.exists():
-        return None
-    try:
-        outs = (yaml.safe_load(pointer.read_bytes()) or {}).get("outs", [])
-    except yaml.YAMLError as error:
-        raise RawlineError(f"{pointer} is not valid YAML") from error
-    return next((str(out["md5"]) for out in outs if out.get("path") == path.name and "md5" in out), None)
-
-
-def _hash(path: Path) -> str:
-    if path.is_dir():
-        found = sorted(p for p in path.rglob("*") if p.is_file())
-        return "listing:" + digest([[p.relative_to(path).as_posix(), (s := p.stat()).st_size, s.st_mtime_ns] for p in found])
-    if not path.exists():
-        return ""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

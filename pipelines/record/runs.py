@@ -9,16 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from pipelines import settings
-from pipelines.graph import Node
+from pipelines.graph import Graph, file_name, local
+from pipelines.record import booking, contained, headline, identity, lockfile, looks, processes, provenance, recorder
 from pipelines.record import execution as executions
-from pipelines.record import lockfile, processes, provenance, recorder
 from pipelines.record.journal import Journal
-from stages.core.errors import InfrastructureError, RawlineError
-from stages.core.stage import Keep, Metrics, Note, Record
+from pipelines.redaction import redact
+from stages.core.errors import DataError, RawlineError
+from stages.core.stage import Keep, Metrics, Note, Record, Tags
 
 VARIABLE = "RAWLINE_RUN"  # the journal of the stage that this process runs
 PATIENCE_S = 8.0  # for a server to answer or to be found missing; the recorder goes on after that
 LOCAL_S = 2.0
+START_S = 30.0  # for a recorder to load MLflow and to try
+CONTAINED_S = 60.0  # where the recorder ends with dvc
 MESSAGE = 1500
 
 
@@ -28,28 +31,42 @@ class StageRun:
     Attributes:
         journal: where its records go.
         address: the stage's DVC address.
+        node: the stage in DVC's graph; None outside of one.
     """
 
-    def __init__(self, address: str, execution: str, node: Node | None) -> None:
+    def __init__(self, address: str, execution: str, graph: Graph) -> None:
         self.address = address
+        self.node = node = graph.nodes.get(address)
         self.execution = execution
-        self.entries = lockfile.read(Path(lockfile.NAME))
+        written = booking.stamp(Path(lockfile.of(address)))
+        self.entries = lockfile.bookings(Path(), graph)
         self.seen = lockfile.inputs(node, self.entries, Path()) if node else {}
         me = processes.owner()
         stamp = f"{int(time.time() * 1000):x}-{me.pid:x}"
-        self.journal = Journal(executions.folder(execution) / f"{address}.{stamp}.jsonl")
-        verb, _, task = address.partition("@")
+        self.journal = Journal(executions.folder(execution) / f"{file_name(address)}.{stamp}.jsonl")
+        workdir = Path(executions.describe(execution)["workdir"])
+        looks.note(workdir, address, self.entries.get(address), written, self.journal.key)
+        verb, _, task = local(address).partition("@")
         tags = {"rawline.stage": address, "rawline.verb": verb, "rawline.state": "Running", **provenance.tags(Path.cwd())}
         tags |= {"rawline.task": task} if task else {}
         seen = {path: value for path, value in self.seen.items() if lockfile.known(value)}
         tags |= {f"dvc.dep.{path}": value for path, value in seen.items() if path.startswith("data/")}
         self.journal.write(
-            "open", name=address, stage=address, experiment=settings.experiment(), pid=me.pid,
-            created_ms=int(me.created * 1000), tags=tags, seen=seen, booked=lockfile.digest(self.entries.get(address)),
-            params=lockfile.parameters(node, Path()) if node else {},
+            "open", name=address, stage=address, experiment=settings.experiment(), **me.noted(),
+            tags=tags, seen=seen, listed=self._listings(), booked=lockfile.digest(self.entries.get(address)),
+            params=lockfile.parameters(node, Path()) if node else {}, **identity.here(), **self._told_by_dvc(),
         )  # fmt: skip
         if datasets := self._datasets(seen):
             self.journal.write("inputs", datasets=datasets)
+
+    def _told_by_dvc(self) -> dict[str, Any]:
+        """Note whether dvc runs the command and will book it, and the command as it stands in the graph."""
+        command = {"cmd": list(self.node.commands)} if self.node else {}
+        return {"by_dvc": "DVC_STAGE" in os.environ, **command}
+
+    def _listings(self) -> dict[str, str]:
+        """List the folders that are read and that no stage made, as they lie there now."""
+        return lockfile.listings(self.node, self.entries, Path()) if self.node else {}
 
     def params(self, values: Mapping[str, Any]) -> None:
         """Note the parameters, flattened with dots."""
@@ -64,11 +81,22 @@ class StageRun:
                 self.journal.keep(path, folder)
             case Note(text):
                 self.journal.write("note", text=text)
+            case Tags(values):
+                self.journal.write("tags", values=dict(values))
 
     def end(self, status: str, message: str = "") -> None:
-        """Note how the run ended."""
+        """Note how the run ended, and the figures it leaves for the execution's own run.
+
+        Where nobody is left to send that afterwards, a run that ended badly waits for it too.
+        """
+        if status == "FINISHED":
+            headline.note(self.journal, self.node)
         self.journal.write("tags", values={"rawline.state": executions.STATES[status]})
-        self.journal.write("end", status=status, message=message[:MESSAGE])
+        lock = booking.stamp(Path(lockfile.of(self.address)))
+        listed = self._listings() if status == "FINISHED" else {}
+        self.journal.write("end", status=status, message=message[:MESSAGE], lock=lock, listed=listed)
+        if status != "FINISHED" and contained.applies(self.execution):
+            self.wait()
 
     def wait(self) -> str:
         """Wait a little for MLflow to take the run.
@@ -76,18 +104,35 @@ class StageRun:
         Returns:
             Why it will not have it, one line; empty when it has, or when the recorder is at it.
         """
-        end = time.monotonic() + (LOCAL_S if settings.is_local() else PATIENCE_S)
-        while time.monotonic() < end:
+        if lost := self.journal.incomplete():
+            return f"the record is incomplete, {lost}"
+        if os.environ.get(executions.RECORDER) == "off":  # nobody sends it now
+            return ""
+        begin = time.monotonic()
+        while time.monotonic() - begin < self._patience_s():
             try:
-                if self.journal.is_settled():
+                if self.journal.is_settled() and not self._waits_for_parent():
                     return self.journal.sent().refused
-            except FileNotFoundError:  # sent and put away
+                if problem := executions.problem(self.execution):
+                    return problem
+            except (FileNotFoundError, DataError):  # sent and put away
                 return ""
-            if problem := executions.problem(self.execution):
-                return problem
             time.sleep(0.05)
         recorder.ensure(self.execution)  # slow, or gone: then a new one takes over
         return ""
+
+    def _patience_s(self) -> float:
+        """Return how long to wait: a recorder that has just begun must have tried once, or nobody says what is wrong."""
+        place = executions.folder(self.execution)
+        if identity.is_contained():
+            return CONTAINED_S
+        if not (place / identity.HEARTBEAT).exists() and recorder.is_running(self.execution):
+            return START_S
+        return LOCAL_S if settings.is_local() else PATIENCE_S
+
+    def _waits_for_parent(self) -> bool:
+        """Tell whether the recorder, which ends with this process, has still to show the execution as it stands."""
+        return contained.applies(self.execution) and not contained.is_shown(self.execution, self.journal)
 
     def _datasets(self, seen: Mapping[str, str]) -> list[dict[str, Any]]:
         """Refer to each data set that is read: DVC's hash is the digest, the bytes stay where they are."""
@@ -106,9 +151,9 @@ class StageRun:
 
 
 @contextmanager
-def opened(address: str, node: Node | None) -> Iterator[StageRun]:
+def opened(address: str, graph: Graph) -> Iterator[StageRun]:
     """Open a stage's run in the current execution; what leaves the block says how it ended."""
-    run = StageRun(address, executions.current_execution(), node)
+    run = StageRun(address, executions.current_execution(), graph)
     os.environ[VARIABLE] = str(run.journal.path)
     try:
         yield run
@@ -120,42 +165,6 @@ def opened(address: str, node: Node | None) -> Iterator[StageRun]:
         run.end("FINISHED")
     finally:
         os.environ.pop(VARIABLE, None)
-
-
-def current_run_id() -> str:
-    """Return the MLflow run of the stage that this process runs; it is sent now if it was not.
-
-    Raises:
-        InfrastructureError: MLflow is out of reach.
-        RawlineError: no stage runs in this process, or MLflow refused the run.
-    """
-    from pipelines.record.sender import Sender  # noqa: PLC0415 - imports MLflow
-
-    if VARIABLE not in os.environ:
-        raise RawlineError("no stage runs in this process; start it with rawline stage")
-    sent = Sender().send(Journal(Path(os.environ[VARIABLE])))
-    if sent.run_id is None:
-        raise InfrastructureError(f"MLflow refused the run: {sent.refused}")
-    return sent.run_id
-
-
-def origin_run_id(address: str) -> str | None:
-    """Return the MLflow run that made a stage's present outputs, None when this record does not know it.
-
-    Args:
-        address: the stage's DVC address, for instance ``finetune@classify``.
-
-    Raises:
-        InfrastructureError: MLflow is out of reach.
-    """
-    from pipelines.record.sender import Sender  # noqa: PLC0415 - imports MLflow
-
-    state = executions.stage_states(executions.current_execution()).get(address)
-    if state and state.state == "Completed" and state.run_id:
-        return state.run_id
-    if not (entry := lockfile.read(Path(lockfile.NAME)).get(address)):
-        return None
-    return Sender().origin(address, lockfile.signature(entry), lockfile.output(entry), settings.experiment())
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -178,5 +187,5 @@ def describe(error: BaseException) -> str:
         return "interrupted"
     if isinstance(error, SystemExit):
         return "terminated"
-    text = " ".join(str(error).split())
+    text = redact(" ".join(str(error).split()))
     return text if isinstance(error, RawlineError) else f"{type(error).__name__}: {text}"

@@ -3,29 +3,31 @@
 import os
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from requests.exceptions import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipelines import settings
-from pipelines.reasons import reason
-from pipelines.record import database, locks
-from pipelines.record.journal import PARENT, Event, Journal, Sent
+from pipelines.reasons import LOGIN, reason, refusal
+from pipelines.record import database, entities, locks, quarantine, uploads
+from pipelines.record.entities import MAX_TAG
+from pipelines.record.events import Event
+from pipelines.record.journal import INCOMPLETE, PARENT, Journal, Sent
 from stages.core.errors import InfrastructureError
+from stages.core.text import markdown
 
 KEY = "rawline.key"
+EXPERIMENT_KIND = "mlflow.experimentKind"  # without it MLflow opens the GenAI pages and files runs under "Evaluations"
+TRAINING = "custom_model_development"
 CHUNK = 2000
 METRICS_AT_ONCE = 1000
 OTHERS_AT_ONCE = 100
-MAX_PARAM = 6000
-MAX_TAG = 5000
-DIGEST = 36  # MLflow's limit, and the length of a DVC directory hash
+MAX_PATIENCE = 16  # times the usual limit
 NEVER = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "INVALID_STATE", "BAD_REQUEST")
 
 
@@ -37,6 +39,7 @@ class Sender:
         self.uri = uri or settings.tracking_uri()
         self._client: MlflowClient | None = None
         self._experiments: dict[str, str] = {}
+        self._patience = 1
 
     @property
     def client(self) -> MlflowClient:
@@ -47,7 +50,7 @@ class Sender:
         return self._client
 
     def send(self, journal: Journal) -> Sent:
-        """Send what MLflow does not have yet.
+        """Send what MLflow does not have yet, words first.
 
         Returns:
             What it has now; ``refused`` says why it will never take the rest.
@@ -55,29 +58,92 @@ class Sender:
         Raises:
             InfrastructureError: MLflow is out of reach; the journal stays and can be sent later.
         """
+        self.tell(journal)
+        return self.keep(journal)
+
+    def tell(self, journal: Journal) -> Sent:
+        """Send numbers and words; returns and raises as ``send`` does."""
         with locks.locked(settings.state() / "send.lock", timeout_s=120):
-            sent = journal.sent()
-            if journal.is_settled():
-                return sent
-            try:
-                with self._reaching():
-                    return self._send(journal, sent)
-            except MlflowException as error:
-                refused = Sent(journal.sent().offset, journal.sent().run_id, reason(error))
-                journal.note_sent(refused)
-                return refused
+            for _ in range(uploads.TRIES - 1):  # each with a longer limit than the one before
+                with suppress(uploads.SlowError):
+                    return self._tell_once(journal)
+            return self._tell_once(journal)
+
+    def _tell_once(self, journal: Journal) -> Sent:
+        if journal.is_told() or self._end_refused(journal):
+            return journal.sent()
+        return self._trying(journal, self._tell)
+
+    def _end_refused(self, journal: Journal) -> bool:
+        """Give a run of which MLflow refused something the end that came later; tell whether it is such a run."""
+        if journal.lacks_end():
+            with self._reaching():
+                self._close_refused(journal)
+        return bool(journal.sent().refused)
+
+    def keep(self, journal: Journal) -> Sent:
+        """Send kept files; returns and raises as ``send`` does. A large file keeps no other sender from its words."""
+        with locks.locked(journal.path.with_name("files.lock"), timeout_s=120):
+            if journal.is_settled() or self._end_refused(journal):
+                return journal.sent()
+            return self._trying(journal, self._keep_all)
+
+    def _trying(self, journal: Journal, work: Any) -> Sent:
+        try:
+            with self._reaching():
+                work(journal)
+        except MlflowException as error:
+            journal.note_sent(replace(journal.sent(), refused=reason(error)))
+            with suppress(InfrastructureError):  # the next look tries again
+                self._end_refused(journal)
+        return journal.sent()
+
+    def _close_refused(self, journal: Journal) -> None:
+        """End a run of which MLflow would not take something: it would stay open. What is refused again is left."""
+        sent, last = journal.sent(), journal.ending()
+        if not (sent.run_id and last):
+            return
+        try:
+            self._say_missing(journal, sent.run_id)
+            self.client.set_terminated(sent.run_id, last["status"], last["t"])
+        except MlflowException as error:
+            if error.error_code not in NEVER:
+                raise
+        journal.note_sent(replace(sent, closed=last["t"]))
 
     @contextmanager
     def _reaching(self) -> Iterator[None]:
-        """Tell a server out of reach, which may come back, from one that refuses."""
+        """Tell a server that is out of reach or lets us not in, which may change, from one that refuses what is sent."""
         try:
-            yield
-        except MlflowException as error:
-            if error.error_code in NEVER:
+            with uploads.limited(uploads.base_s() * self._patience):
+                yield
+        except (MlflowException, SQLAlchemyError, RequestException, ConnectionError, TimeoutError) as error:
+            if uploads.is_slow(error):
+                self._patience = min(2 * self._patience, MAX_PATIENCE)  # the next try waits longer
+                raise uploads.SlowError(f"MLflow at {self.uri} is slow: {reason(error)}") from error
+            if isinstance(error, MlflowException) and error.error_code in NEVER:
                 raise
-            raise InfrastructureError(f"MLflow at {self.uri} is out of reach: {reason(error)}") from error
-        except (SQLAlchemyError, RequestException, ConnectionError, TimeoutError) as error:
-            raise InfrastructureError(f"MLflow at {self.uri} is out of reach: {reason(error)}") from error
+            refused = refusal(error)
+            told = f"refuses ({refused}): {LOGIN}" if refused else f"is out of reach: {reason(error)}"
+            raise InfrastructureError(f"MLflow at {self.uri} {told}") from error
+
+    def set_status(self, run_id: str, status: str) -> None:
+        """Give a run a status that may change again.
+
+        Raises:
+            InfrastructureError: MLflow is out of reach.
+        """
+        with self._reaching():
+            self.client.update_run(run_id, status=status)
+
+    def shown(self, journal: Journal) -> Any | None:
+        """Return the run that MLflow shows of a journal, None when there is none.
+
+        Raises:
+            InfrastructureError: MLflow is out of reach.
+        """
+        with self._reaching():
+            return self.find({KEY: journal.key}, journal.opening()["experiment"])
 
     def find(self, tags: dict[str, str], experiment: str) -> Any | None:
         """Return the newest run of an experiment that carries all the tags, None when there is none."""
@@ -87,29 +153,33 @@ class Sender:
         )  # fmt: skip
         return found[0] if found else None
 
-    def origin(self, stage: str, signature: str, outs: str, experiment: str) -> str | None:
-        """Return the id of the run that made a stage's bytes, None when there is none.
-
-        Raises:
-            InfrastructureError: MLflow is out of reach.
-        """
-        with self._reaching():
-            found = self._origin(stage, signature, outs, experiment)
-        return str(found.info.run_id) if found else None
-
-    def _send(self, journal: Journal, sent: Sent) -> Sent:
+    def _tell(self, journal: Journal) -> None:
+        sent = journal.sent()
         run_id = sent.run_id or self._open(journal)
-        journal.note_sent(Sent(sent.offset, run_id))
-        for chunk, offset in _chunks(journal.events(sent.offset)):
+        sent = replace(sent, run_id=run_id)
+        journal.note_sent(sent)
+        for chunk, offset in _chunks(journal.lines(sent.offset)):
             self._send_chunk(journal, run_id, chunk)
-            journal.note_sent(Sent(offset, run_id))
-        return journal.sent()
+            sent = replace(sent, offset=offset)
+            journal.note_sent(sent)
+
+    def _keep_all(self, journal: Journal) -> None:
+        """Send the files up to where the words were sent; each one that has arrived is noted."""
+        sent = journal.sent()
+        for event, _, offset in journal.lines(sent.kept):
+            if offset > sent.offset:
+                break
+            if event and event["kind"] == "artifact" and sent.run_id:
+                self._keep(journal, sent.run_id, event)
+            if not event or event["kind"] == "artifact" or offset == sent.offset:
+                journal.note_sent(replace(journal.sent(), kept=offset, arrived=()))
 
     def _open(self, journal: Journal) -> str:
         """Return the journal's run, made now unless an earlier try has made it."""
         first = journal.opening()
         experiment = first["experiment"]
         if run := self.find({KEY: journal.key}, experiment):
+            self._say_missing(journal, run.info.run_id)
             return str(run.info.run_id)
         tags = {**first.get("tags", {}), KEY: journal.key}
         if not journal.is_parent:
@@ -138,6 +208,9 @@ class Sender:
                 if found.lifecycle_stage == "deleted":
                     self.client.restore_experiment(found.experiment_id)
                 self._experiments[name] = str(found.experiment_id)
+                if EXPERIMENT_KIND not in found.tags:  # made by an older version or by hand; a person's choice stays
+                    with suppress(MlflowException):  # a server may not let us: the record goes on all the same
+                        self.client.set_experiment_tag(found.experiment_id, EXPERIMENT_KIND, TRAINING)
         return self._experiments[name]
 
     def _create(self, name: str) -> str:
@@ -145,7 +218,7 @@ class Sender:
             (settings.artifact_root() / re.sub(r"[^\w.-]+", "-", name)).as_uri() if self.uri.startswith("sqlite") else None
         )
         try:
-            return str(self.client.create_experiment(name, artifact_location=folder))
+            return str(self.client.create_experiment(name, artifact_location=folder, tags={EXPERIMENT_KIND: TRAINING}))
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
@@ -156,37 +229,59 @@ class Sender:
 
     def _send_chunk(self, journal: Journal, run_id: str, events: list[Event]) -> None:
         """Send numbers and words in batches, then the rest in order, the end last."""
-        metrics = [m for e in events if e["kind"] == "metrics" for m in _metrics(e)]
-        params = [p for e in events if e["kind"] == "params" for p in _params(e["values"])]
+        metrics = [m for e in events if e["kind"] == "metrics" for m in entities.metrics(e)]
+        params = [p for e in events if e["kind"] == "params" for p in entities.params(e["values"])]
         tags = {k: v for e in events if e["kind"] == "tags" for k, v in e["values"].items()}
-        for part in _slices(metrics, METRICS_AT_ONCE):
+        for part in entities.slices(metrics, METRICS_AT_ONCE):
             self.client.log_batch(run_id, metrics=part)
-        for part in _slices(params, OTHERS_AT_ONCE):
+        for part in entities.slices(params, OTHERS_AT_ONCE):
             self.client.log_batch(run_id, params=part)
-        for part in _slices(list(tags.items()), OTHERS_AT_ONCE):
-            self.client.log_batch(run_id, tags=[RunTag(_name(k), str(v)[:MAX_TAG]) for k, v in part])
+        for part in entities.slices(list(tags.items()), OTHERS_AT_ONCE):
+            self.client.log_batch(run_id, tags=entities.tags(dict(part)))
+        if any(event["kind"] == "missing" for event in events):
+            self._say_missing(journal, run_id)
         for event in events:
             self._send_one(journal, run_id, event)
+
+    def _say_missing(self, journal: Journal, run_id: str) -> None:
+        """Give a run one tag with all reasons why it is incomplete, and none when there is none any more."""
+        if reasons := journal.reasons():
+            self.client.set_tag(run_id, INCOMPLETE, "; ".join(reasons)[:MAX_TAG])
+        elif INCOMPLETE in self.client.get_run(run_id).data.tags:
+            self.client.delete_tag(run_id, INCOMPLETE)
 
     def _send_one(self, journal: Journal, run_id: str, event: Event) -> None:
         match event["kind"]:
             case "inputs":
-                self.client.log_inputs(run_id, datasets=[_dataset(item) for item in event["datasets"]])
-            case "artifact":
-                self._keep(run_id, journal.files / event["file"], event["folder"])
+                self.client.log_inputs(run_id, datasets=[entities.dataset(item) for item in event["datasets"]])
             case "link":
                 self._link(journal, run_id, event)
             case "end":
                 if event.get("message"):
-                    tags = {"rawline.message": event["message"], "mlflow.note.content": event["message"]}
-                    self.client.log_batch(run_id, tags=[RunTag(k, v[:MAX_TAG]) for k, v in tags.items()])
+                    tags = {"rawline.message": event["message"], "mlflow.note.content": _described(event["message"])}
+                    self.client.log_batch(run_id, tags=entities.tags(tags))
                 self.client.set_terminated(run_id, event["status"], event["t"])
 
-    def _keep(self, run_id: str, path: Path, folder: str) -> None:
-        if path.is_dir():
-            self.client.log_artifacts(run_id, str(path), "/".join(filter(None, (folder, path.name))))
-        else:
-            self.client.log_artifact(run_id, str(path), folder or None)
+    def _keep(self, journal: Journal, run_id: str, event: Event) -> None:
+        path = journal.files / event["file"]
+        if not path.exists():
+            self._miss(journal, run_id, event["file"])
+            return
+        again = _is_second(journal, event)
+        for part, folder in uploads.parts(path, event["folder"]):
+            name, sent = part.relative_to(journal.files).as_posix(), journal.sent()
+            if name not in sent.arrived:
+                uploads.send(self.client, run_id, part, folder, again=again)
+                journal.note_sent(replace(sent, arrived=(*sent.arrived, name)))
+
+    def _miss(self, journal: Journal, run_id: str, name: str) -> None:
+        """Say that a kept copy is gone; the rest of the run is sent."""
+        quarantine.note(
+            journal.path.parent.name, f"{journal.files.name}/{name}", "the kept copy is gone, so MLflow has not got it"
+        )
+        sent = journal.sent()
+        journal.note_sent(replace(sent, gone=tuple(dict.fromkeys((*sent.gone, name)))))
+        self._say_missing(journal, run_id)
 
     def _link(self, journal: Journal, run_id: str, event: Event) -> None:
         """Point a cached stage at the run that made its bytes."""
@@ -195,10 +290,11 @@ class Sender:
             note, tags = "Cached: its bytes were made before this record began, or on another machine.", {}
         else:
             info = origin.info
-            note = f"Cached: made by [{info.run_name}](#/experiments/{info.experiment_id}/runs/{info.run_id})."
+            place = f"#/experiments/{info.experiment_id}/runs/{info.run_id}"
+            note = f"Cached: made by [{markdown(info.run_name)}]({place})."
             tags = {"rawline.origin": info.run_id, "rawline.origin_name": str(info.run_name)}
         tags["mlflow.note.content"] = note
-        self.client.log_batch(run_id, tags=[RunTag(k, v) for k, v in tags.items()])
+        self.client.log_batch(run_id, tags=entities.tags(tags))
 
     def _origin(self, stage: str, signature: str, outs: str, experiment: str) -> Any | None:
         """Find the completed run of a stage with the same inputs, else with the same outputs."""
@@ -207,42 +303,40 @@ class Sender:
         return found or self.find({**made, "rawline.outs": outs}, experiment)
 
 
-def _chunks(events: Iterable[tuple[Event, int]]) -> Iterator[tuple[list[Event], int]]:
+def _described(message: str) -> str:
+    r"""Return a message as a run's description, which MLflow's page shows as markdown; its lines stay lines.
+
+    Example:
+        >>> _described("evaluate failed\n# not a heading")
+        'evaluate failed\n\\# not a heading'
+    """
+    return "\n".join(map(markdown, message.splitlines()))
+
+
+def _is_second(journal: Journal, event: Event) -> bool:
+    """Tell whether something was kept before under the place of a kept file or folder: ``dvc.lock`` at start and end."""
+    own = _target(event)
+    for other, _ in journal.events():
+        if other["kind"] == "artifact":
+            if other["file"] == event["file"]:
+                return False
+            if f"{own}/".startswith(f"{_target(other)}/") or f"{_target(other)}/".startswith(f"{own}/"):
+                return True
+    return False
+
+
+def _target(event: Event) -> str:
+    return "/".join(filter(None, (event["folder"], event["file"].rpartition("/")[2])))
+
+
+def _chunks(lines: Iterable[tuple[Event | None, bytes, int]]) -> Iterator[tuple[list[Event], int]]:
+    """Yield events by the chunk with the offset behind them; lines that are no events are passed over."""
     chunk: list[Event] = []
     offset = 0
-    for event, offset in events:  # the last offset is what a chunk reaches
-        chunk.append(event)
+    for event, _, offset in lines:  # the last offset is what a chunk reaches
+        chunk += [event] if event else []
         if len(chunk) == CHUNK:
             yield chunk, offset
             chunk = []
-    if chunk:
+    if offset:
         yield chunk, offset
-
-
-def _metrics(event: Event) -> list[Metric]:
-    return [Metric(_name(key), float(value), event["t"], event["step"] or 0) for key, value in event["values"].items()]
-
-
-def _params(values: dict[str, Any]) -> list[Param]:
-    return [Param(_name(key), str(value)[:MAX_PARAM]) for key, value in values.items()]
-
-
-def _dataset(item: dict[str, Any]) -> DatasetInput:
-    digest = item["digest"][:DIGEST]
-    data = Dataset(item["name"], digest, source_type="dvc", source=item["source"], profile=item.get("profile"))
-    return DatasetInput(data, [InputTag("mlflow.data.context", item["context"])])
-
-
-def _name(key: str) -> str:
-    """Return a name MLflow takes: letters, digits and ``_ - . : /`` and blanks.
-
-    Example:
-        >>> _name("val/IoU (background)")
-        'val/IoU _background_'
-    """
-    return re.sub(r"[^\w\-. :/]", "_", key)[:250]
-
-
-def _slices(items: list[Any], size: int) -> Iterator[list[Any]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.record import execution as executions
+from pipelines.record import lockfile
 from tests.pipeline import toy
 
 
@@ -52,15 +53,45 @@ def test_the_scheduler_s_word_and_the_record_become_one(project: toy.Project) ->
 
 def test_an_input_edited_during_the_run_gets_no_signature(project: toy.Project) -> None:
     """DVC would book the edited file (issue 11058); the record says what was edited and links nothing to these bytes."""
-    project.set("acquire", num_epochs=20, sleep_s=0.2)
+    _edit_while_acquire_runs(project)
+    (parent,) = project.parents()
+    run = project.children(parent)["acquire"]
+    assert run.data.tags["rawline.edited_while_running"] == "code.txt"
+    assert run.data.tags["rawline.outs_edited"] == lockfile.output(lockfile.read(project.root / "dvc.lock")["acquire"])
+    assert not {"rawline.signature", "rawline.outs"} & set(run.data.tags)
+
+
+@pytest.mark.long
+def test_what_a_bare_dvc_keeps_of_it_is_stale_until_it_has_run_again(project: toy.Project) -> None:
+    """The record neither signs it nor calls it cached, from the run cache either; ``rawline repro`` makes it anew."""
+    _edit_while_acquire_runs(project)
+    assert project.dvc("repro", "finetune@classify").returncode == 0
+    project.settle()
+    stale = project.children(project.parents()[1])["acquire"]
+    assert (stale.info.status, stale.data.tags["rawline.state"]) == ("FINISHED", "Stale")
+    assert stale.data.tags["rawline.message"].startswith("code.txt changed while it ran before")
+    assert not {"rawline.signature", "rawline.outs", "rawline.origin"} & set(stale.data.tags)
+    (project.root / "code.txt").write_text("3")
+    assert project.dvc("repro", "acquire").returncode == 0
+    (project.root / "code.txt").write_text("2")
+    restored = project.rawline("repro", "acquire")
+    assert restored.returncode == 1
+    assert "code.txt changed while acquire ran" in restored.stderr
+    done = project.rawline("repro")
+    assert done.returncode == 0, done.stderr
+    project.settle()
+    last = project.children(project.parents()[-1])["acquire"]
+    assert last.data.tags["rawline.state"] == "Completed"
+    assert "rawline.signature" in last.data.tags
+
+
+def _edit_while_acquire_runs(project: toy.Project) -> None:
+    project.set("acquire", num_epochs=100_000, sleep_s=0.05)
     command = project.start(sys.executable, "-m", "dvc", "repro", "acquire")
     while not list((project.root / ".rawline").glob("spool/*/acquire.*.jsonl")):
         assert command.poll() is None
     (project.root / "code.txt").write_text("2")
-    output, _ = command.communicate(timeout=60)
+    (project.root / "enough").touch()
+    output, _ = command.communicate(timeout=600)
     assert command.returncode == 0, output
     project.settle()
-    (parent,) = project.parents()
-    run = project.children(parent)["acquire"]
-    assert run.data.tags["rawline.edited_while_running"] == "code.txt"
-    assert "rawline.signature" not in run.data.tags

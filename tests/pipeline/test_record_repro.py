@@ -8,21 +8,24 @@ import pytest
 from tests.pipeline import toy
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a project that ran once, from a database nobody had prepared."""
+@pytest.fixture(scope="module", params=["0", "1"], ids=["outlives_dvc", "ends_with_dvc"])
+def template(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> toy.Project:
+    """Return a project that ran once, from a database nobody had prepared: on a host, and as in a container."""
     project = toy.make(tmp_path_factory.mktemp("toy") / "project", cold=True)
+    project.env = {"RAWLINE_CONTAINED": request.param}
     done = project.dvc("repro")
     assert done.returncode == 0, done.stderr + done.stdout
     project.settle()
-    return project.root
+    assert not list((project.root / ".rawline").glob("work/*"))  # what a stage kept for going on is gone when it ended well
+    return project
 
 
 @pytest.fixture
-def project(template: Path, tmp_path: Path) -> toy.Project:
+def project(template: toy.Project, tmp_path: Path) -> toy.Project:
     """Return a copy of the project that ran once."""
     copy = tmp_path / "copy"
-    return toy.Project(Path(shutil.copytree(template, copy, symlinks=True, ignore=shutil.ignore_patterns(".rawline"))))
+    shutil.copytree(template.root, copy, symlinks=True, ignore=shutil.ignore_patterns(".rawline"))
+    return toy.Project(copy, dict(template.env))
 
 
 def test_all_stages_of_one_repro_belong_to_one_parent(project: toy.Project) -> None:
@@ -51,7 +54,6 @@ def test_a_run_has_params_curves_inputs_tags_and_artefacts(project: toy.Project)
     (folder,) = project.client.list_artifacts(run.info.run_id)
     assert folder.path == "outs"
     assert not (project.root / "mlruns").exists()
-    assert not list((project.root / ".rawline").glob("work/*"))
 
 
 def test_what_did_not_run_is_cached_and_linked_to_its_origin(project: toy.Project) -> None:

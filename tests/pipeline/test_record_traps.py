@@ -1,7 +1,16 @@
 """The traps of MLflow and DVC that the record walks past."""
 
+import json
+import platform
+import sqlite3
 import sys
+from importlib import metadata
 from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from mlflow.entities import Run
 
 from tests.pipeline import toy
 
@@ -18,7 +27,7 @@ def test_parallel_stages_share_one_execution_on_a_cold_database(tmp_path: Path) 
     project.env = {"RAWLINE_EXECUTION": opened.stdout.strip()}
     commands = [("finetune", "classify"), ("finetune", "detect"), ("evaluate", "classify"), ("acquire",)]
     started = [project.start(sys.executable, "toy.py", "stage", *words) for words in commands]
-    outputs = [process.communicate(timeout=120)[0] for process in started]
+    outputs = [process.communicate(timeout=900)[0] for process in started]
     assert [process.returncode for process in started] == [0] * 4, outputs
     project.settle()
     (parent,) = [run for run in project.parents() if run.info.run_name == "four"]
@@ -59,3 +68,75 @@ def test_an_experiment_in_a_temporary_folder_is_recorded_in_the_project(tmp_path
     assert children["acquire"].data.tags["rawline.dvc_experiment"] == "longer"
     assert "rawline.signature" in children["finetune@detect"].data.tags
     assert not list((project.root / ".dvc/tmp/exps").rglob("mlflow.db"))
+    _holds_what_it_ran_with(project, parent, {"num_epochs": 5, "sleep_s": 0.0, "fail": ""})
+
+
+def test_each_execution_holds_its_parameters_and_its_environment(tmp_path: Path) -> None:
+    """A bare dvc repro and an experiment in the workspace: the parameters as they were then, whole, and what they ran on."""
+    project = toy.make(tmp_path / "project")
+    project.set("acquire", num_epochs=3)
+    assert project.dvc("repro", "acquire").returncode == 0
+    project.env = {"DVC_STUDIO_OFFLINE": "true"}
+    assert project.dvc("exp", "run", "-S", "acquire.num_epochs=4").returncode == 0
+    project.env = {}
+    project.settle()
+    for parent, epochs in zip(project.parents(), (3, 4), strict=True):
+        _holds_what_it_ran_with(project, parent, {"num_epochs": epochs, "sleep_s": 0.0, "fail": ""})
+
+
+def _holds_what_it_ran_with(project: toy.Project, parent: Run, acquire: dict[str, Any]) -> None:
+    names = {artifact.path for artifact in project.client.list_artifacts(parent.info.run_id)}
+    assert {"params.yaml", "environment.json", "requirements.txt"} <= names
+    place = Path(project.client.download_artifacts(parent.info.run_id, "params.yaml"))
+    assert yaml.safe_load(place.read_text()) == {**toy.PARAMS, "acquire": acquire}
+    about = json.loads(Path(project.client.download_artifacts(parent.info.run_id, "environment.json")).read_text())
+    assert about["packages"]["dvc"] == metadata.version("dvc")
+    tags = parent.data.tags
+    assert (tags["rawline.python"], tags["rawline.host"]) == (platform.python_version(), platform.node())
+    assert {"rawline.torch", "rawline.cuda", "rawline.gpu", "rawline.cpu"} <= set(tags)
+
+
+@pytest.mark.slow
+def test_a_database_of_a_newer_mlflow_does_not_fail_dvc_and_is_told(tmp_path: Path) -> None:
+    """The stages run, each says in one line why nothing is recorded; with the database back, sync sends all."""
+    project = toy.make(tmp_path / "project")
+    file = project.root / "tracking/mlflow.db"
+    before = _revision(file)
+    _revision(file, "ffff00001111")
+    done = project.dvc("repro")
+    assert done.returncode == 0, done.stderr
+    said = done.stdout + done.stderr
+    assert f"{file} was written by a newer MLflow (its schema is ffff00001111;" in said
+    assert "Traceback" not in said
+    _revision(file, before)
+    sent = project.rawline("sync")
+    assert sent.returncode == 0, sent.stderr
+    project.settle()
+    (parent,) = project.parents()
+    assert toy.states(project.children(parent)) == dict.fromkeys(toy.STAGES, ("FINISHED", "Completed"))
+
+
+@pytest.mark.slow
+def test_a_project_whose_path_has_every_sign_keeps_its_record_inside(tmp_path: Path) -> None:
+    """Blanks, quotes, # and ?, % and letters beyond ASCII: the database and the files lie where they belong."""
+    project = toy.make(tmp_path / "it's #1? 50% ü", cold=True)
+    done = project.dvc("repro")
+    assert done.returncode == 0, done.stderr
+    project.settle()
+    (parent,) = project.parents()
+    assert toy.states(project.children(parent)) == dict.fromkeys(toy.STAGES, ("FINISHED", "Completed"))
+    run = project.children(parent)["acquire"]
+    kept = project.root / "tracking/artifacts/toy" / run.info.run_id / "artifacts/outs/numbers.txt"
+    assert kept.exists()
+    assert [path.relative_to(tmp_path).parts[0] for path in tmp_path.rglob("*.db")] == [project.root.name]
+
+
+def _revision(file: Path, new: str = "") -> str:
+    """Return the schema's revision; write another where one is given."""
+    connection = sqlite3.connect(file)
+    with connection:
+        (found,) = connection.execute("select version_num from alembic_version").fetchone()
+        if new:
+            connection.execute("update alembic_version set version_num = ?", (new,))
+    connection.close()
+    return str(found)

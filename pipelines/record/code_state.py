@@ -1,0 +1,141 @@
+"""Holds the code of a project against its commit, file by file, without trust in git's index.
+
+Code is ``pipelines/``, ``stages/``, ``dvc.yaml`` with the files that it takes variables from, and what lies beside them and
+is imported. Contents count: a file's mode, ``params.yaml``, ``dvc.lock``, data, docs and tests do not. A module that the
+commit lacks counts whether git ignores it or not, for Python imports it all the same.
+"""
+
+import os
+import posixpath
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib.machinery import all_suffixes
+from pathlib import Path
+from typing import Literal
+
+import yaml
+
+from pipelines.record import beside, git_command
+from pipelines.record.git_command import GitError
+
+FOLDERS = ("pipelines", "stages")
+GRAPH = "dvc.yaml"
+VALUES = "params.yaml"
+LINK, SUBMODULE = "120000", "160000"
+
+
+@dataclass(frozen=True)
+class CodeState:
+    """How the code stands to its commit.
+
+    Attributes:
+        commit: the commit; empty where there is none, or where git cannot tell.
+        dirty: ``false`` where code and commit are known to be the same, ``true`` where they differ, else ``unknown``.
+        changes: what differs, one clause each; why, where it is not known; empty when it is clean.
+    """
+
+    commit: str
+    dirty: Literal["true", "false", "unknown"]
+    changes: tuple[str, ...] = ()
+
+
+def read(workdir: Path) -> CodeState:
+    """Compare the code in a folder with the commit that is checked out there.
+
+    Args:
+        workdir: the folder of ``dvc.yaml``; it may be a subfolder of its repository.
+    """
+    commit = ""
+    try:
+        commit = git_command.run(workdir, "rev-parse", "--verify", "HEAD^{commit}").strip()
+        roots = [*FOLDERS, GRAPH, *variables(workdir), *beside.imported(workdir, FOLDERS)]
+        changes = sorted(_changes(workdir, _committed(workdir, commit, roots), roots))
+        hidden = _hidden(workdir, roots)
+    except (GitError, OSError, UnicodeError, yaml.YAMLError) as error:
+        return CodeState(commit, "unknown", (" ".join(str(error).split()),))
+    if changes:
+        return CodeState(commit, "true", tuple(changes))
+    return CodeState(commit, "unknown" if hidden else "false", tuple(hidden))
+
+
+def variables(workdir: Path) -> list[str]:
+    """Return the files from which a folder's ``dvc.yaml`` takes variables, seen from there, but for the parameter file."""
+    try:
+        text = (workdir / GRAPH).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return []
+    if "vars" not in text:
+        return []
+    graph = yaml.safe_load(text)
+    stages = [body.get("do", body) for body in graph.get("stages", {}).values()]
+    places = [(str(place.get("wdir") or "."), item) for place in (graph, *stages) for item in place.get("vars") or ()]
+    listed = [
+        posixpath.normpath(posixpath.join(wdir, item.partition(":")[0])) for wdir, item in places if isinstance(item, str)
+    ]
+    return sorted({*listed} - {VALUES})
+
+
+def _committed(workdir: Path, commit: str, roots: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Return mode and blob of each file of the code that the commit holds, by path from ``workdir``."""
+    said = git_command.run(workdir, "ls-tree", "-r", "-z", commit, "--", *roots)
+    lines = [line.partition("\t") for line in said.split("\0") if line]
+    return {path: (about.split()[0], about.split()[2]) for about, _, path in lines}
+
+
+def _changes(workdir: Path, committed: dict[str, tuple[str, str]], roots: Iterable[str]) -> Iterator[str]:
+    plain = []
+    for path, (mode, blob) in committed.items():
+        if odd := _oddity(workdir, path, mode):
+            yield f"{path} {odd}"
+        elif mode == LINK:
+            if _blobs(workdir, "--stdin", given=str((workdir / path).readlink())) != [blob]:
+                yield f"{path} differs"
+        else:
+            plain.append(path)
+    prefix = git_command.run(workdir, "rev-parse", "--show-prefix").strip("\n")  # git reads such paths from its own root on
+    given = "".join(f"{prefix}{path}\n" for path in plain)
+    now = _blobs(workdir, "--stdin-paths", given=given) if plain else []
+    yield from (f"{path} differs" for path, blob in zip(plain, now, strict=True) if committed[path][1] != blob)
+    there = [path for root in roots for path in _modules(workdir / root)]
+    names = [path.relative_to(workdir).as_posix() for path in there]
+    yield from (f"{name} is not in the commit" for name in names if name not in committed)
+
+
+def _oddity(workdir: Path, path: str, mode: str) -> str:
+    """Say what keeps a committed file from being compared by its content; empty where nothing does."""
+    place = workdir / path
+    if mode == SUBMODULE:
+        raise GitError(f"{path} is a submodule, whose content the commit does not hold")
+    if "\n" in path:
+        raise GitError(f"{path!r} has a line break in its name")
+    if not os.path.lexists(place):
+        return "is missing"
+    if (mode == LINK) != place.is_symlink() or not (place.is_symlink() or place.is_file()):
+        return "is another kind of file"
+    inside = [workdir.resolve() / folder for folder in FOLDERS]
+    leaves = mode == LINK and not any(place.resolve().is_relative_to(folder) for folder in inside)
+    return "leads out of the code" if leaves else ""
+
+
+def _blobs(workdir: Path, option: str, given: str) -> list[str]:
+    """Return the blob of the standard input, or of each file that it names, as the bytes are: a filter can hide an edit."""
+    return git_command.run(workdir, "hash-object", "--no-filters", option, given=given).split()
+
+
+def _modules(root: Path) -> Iterator[Path]:
+    """Yield the root itself where it is a file, what Python could import from below it, and every link."""
+    if root.is_symlink() or root.is_file():
+        yield root
+    elif root.is_dir():
+        for path in sorted(root.iterdir()):
+            if path.name == "__pycache__" or path.name.startswith("."):
+                continue
+            if path.is_symlink() or path.is_dir() or path.name.endswith(tuple(all_suffixes())):
+                yield from _modules(path)
+
+
+def _hidden(workdir: Path, roots: Iterable[str]) -> list[str]:
+    """Return the files that git was told not to look at: whoever asks git about them is told that all is well."""
+    said = git_command.run(workdir, "ls-files", "-v", "-z", "--", *roots).split("\0")
+    flagged = [line[2:] for line in said if line[:1] == "S" or line[:1].islower()]
+    return [f"{path} is hidden from git (assume-unchanged or skip-worktree)" for path in flagged]

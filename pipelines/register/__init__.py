@@ -24,9 +24,16 @@ class Params(Base):
         metric: headline figure of the evaluation that is judged, for instance ``accuracy``.
         min_quality: quality floor, 0 to 1.
         judged_by: whether the floor holds for the figure's ``value`` or for the ``low`` end of its interval.
-        max_drop: how far the figure may lie below the champion's on the same test data, 0 to 1.
-        max_class_drop: the same for each class; null judges no class.
+        max_drop: how far the figure may lie below the champion's and the best former one's on the same test data, 0 to 1.
+        max_class_drop: how far each class may lie below the champion's and below the best of any former one; null judges no
+            class.
         allow_undecided: whether a model whose audit says UNDECIDED may become champion.
+        allow_degenerate: whether a model whose evaluation says nothing (``stages/judge/degenerate.py``) may become champion;
+            for exploration, and the version says so.
+        code: ``clean`` lets only a model become champion whose code is known and equals a commit; ``any`` is for
+            exploration, and the version says so.
+        incomparable_champion: what happens where the champion cannot be judged on the present test data (other classes,
+            a model of another tool): ``refuse`` keeps it, ``replace`` lets the new one take its place.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
@@ -36,6 +43,9 @@ class Params(Base):
     max_drop: Share
     max_class_drop: Share | None
     allow_undecided: bool
+    allow_degenerate: bool
+    code: Literal["clean", "any"]
+    incomparable_champion: Literal["refuse", "replace"]
 
 
 def run(job: Job[Params]) -> Iterator[Record]:

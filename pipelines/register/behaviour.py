@@ -1,4 +1,4 @@
-"""Names what the code that travels with a model does, so that a model whose code has changed is another version."""
+"""Names what code does, comments and layout apart: that which travels with a model, and that which measures models."""
 
 import ast
 import hashlib
@@ -11,6 +11,7 @@ from pipelines.agreement.source import Source
 from pipelines.register import served
 
 ENTRANCES = ("stages.core.checkpoint", "stages.parts.cameras._preparation", "stages.maths.rle")
+MEASURES = ("stages/judge/", "stages/maths/", "stages/parts/evaluators/")
 CHOICES = (("demosaicer", "demosaicers"), ("white_balance", "white_balances"))
 
 
@@ -20,12 +21,35 @@ def digest(card: Mapping[str, Any]) -> str:
     Args:
         card: content of ``model.json``: it names the parts.
     """
-    root = Path(str(stages.__file__)).parent.parent
-    source = Source(root)
-    found = {path for name in (*ENTRANCES, *_parts(card)) for path in source.closure(name)}
-    texts = [f"{path.as_posix()}\n{meaning((root / path).read_text(encoding='utf-8'))}" for path in sorted(found)]
+    found = _closure(*ENTRANCES, *_parts(card))
     own = meaning(Path(served.__file__).read_text(encoding="utf-8"))
-    return hashlib.sha256("\n".join([*texts, own]).encode()).hexdigest()
+    return _hash([*_texts(found), own])
+
+
+def measuring(task: str) -> str:
+    """Return the SHA-256 of the code that makes figures of answers and truth: a task's evaluator and what it judges with."""
+    return _hash(_texts({path for path in _closure(f"stages.parts.evaluators.{task}") if _measures(path)}))
+
+
+def _measures(path: Path) -> bool:
+    return path.as_posix().startswith(MEASURES)
+
+
+def _root() -> Path:
+    return Path(str(stages.__file__)).parent.parent
+
+
+def _closure(*names: str) -> set[Path]:
+    source = Source(_root())
+    return {path for name in names for path in source.closure(name)}
+
+
+def _texts(found: set[Path]) -> list[str]:
+    return [f"{path.as_posix()}\n{meaning((_root() / path).read_text(encoding='utf-8'))}" for path in sorted(found)]
+
+
+def _hash(texts: list[str]) -> str:
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
 
 
 def _parts(card: Mapping[str, Any]) -> Iterator[str]:

@@ -4,15 +4,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipelines.record.names import allowed
 from pipelines.register.gate import Decision, Evidence, Figure
 from pipelines.register.lineage import UNKNOWN, Lineage
+from stages.core import artefacts
 from stages.core.pixels import of
+from stages.core.text import markdown, verbatim
+from stages.judge import degenerate
 
 WHAT = {
     "classify": "Names what a picture shows.",
     "detect": "Finds objects and draws a box around each.",
     "segment": "Gives every pixel its class.",
     "instance": "Finds objects, each with its box and mask.",
+}
+RULES = "rules_changed"  # the tag
+INTERVAL = "95 % interval"
+MAX_OPEN = 1000  # letters of a tag
+MAX_CLASSES = 20  # on the card; the evaluation's files and its run in MLflow have all
+STATES = {
+    "false": "",
+    "true": " **with uncommitted changes**",
+    UNKNOWN: ", **code state unknown**: whether it was changed since then is not on record",
 }
 
 
@@ -31,6 +44,11 @@ class Facts:
         params: the gate's rules.
         counts: pictures by split.
         groups: the worst rows of the audit's table.
+        class_figure: name of the classes' figure.
+        rules: the parameters of evaluate, audit and register that are not the commit's, or that this is unknown.
+        experiment: DVC's name of the experiment that registered it; empty outside of one.
+        notes: what a reader of the figures must know, one line each.
+        version: its number in the registry; empty before it has one, as in the package.
     """
 
     task: str
@@ -43,6 +61,11 @@ class Facts:
     params: Mapping[str, Any]
     counts: Mapping[str, int] = field(default_factory=dict)
     groups: Sequence[Mapping[str, Any]] = ()
+    class_figure: str = "value"
+    rules: Sequence[str] = ()
+    experiment: str = ""
+    notes: Sequence[str] = ()
+    version: str = ""
 
 
 def tags(facts: Facts, runs: Mapping[str, str]) -> dict[str, str]:
@@ -54,28 +77,56 @@ def tags(facts: Facts, runs: Mapping[str, str]) -> dict[str, str]:
         "dvc_lock": origin.lock,
         "task": facts.task,
         "verdict": facts.evidence.verdict,
+        degenerate.KEY: degenerate.words(facts.evidence.degenerate),
+        "not_audited": _not_audited(facts.evidence),
         "test_data": facts.evidence.test_data,
         "gate": "champion" if facts.decision.champion else "challenger",
     }
-    found |= {f"data.{path}": value for path, value in origin.data.items()}
+    found |= {"dvc_experiment": facts.experiment} if facts.experiment else {}
+    found |= {RULES: "; ".join(facts.rules)} if facts.rules else {}
+    found |= {allowed(f"data.{path}"): value for path, value in origin.data.items()}
     found |= {f"metric.{name}": str(figure) for name, figure in facts.evidence.figures.items()}
     found |= {f"gate.{check}": reason for check, reason in facts.decision.lines().items()}
     return found | {f"run.{stage}": run for stage, run in runs.items()}
 
 
+def _not_audited(found: Evidence) -> str:
+    """Return what the audit left open in one line, its beginning where it is too long for a tag."""
+    text = "; ".join(found.left_open) or "nothing"
+    return text if len(text) <= MAX_OPEN else text[: MAX_OPEN - 3] + "..."
+
+
 def render(facts: Facts) -> str:
-    """Return the card as markdown."""
-    parts = (_head, _figures, _gate, _audit, _data, _use, _load)
+    """Return the card as markdown; the numbers stand first, since MLflow's description is cut at 5,000 characters.
+
+    Names and sentences from data and parameters are shown and make nothing of the page (``stages.core.text``).
+    The first line alone stands in MLflow's list of versions: verdict, headline figure, gate.
+    """
+    parts = (_head, _figures, _gate, _audit, _about, _data, _use, _load)
     return "\n\n".join(part(facts) for part in parts) + "\n"
 
 
 def _head(facts: Facts) -> str:
-    model, what = facts.model, WHAT.get(facts.task, facts.task)
-    backbone, head, tuning = (model.get(key, {}).get("name", UNKNOWN) for key in ("backbone", "head", "tuning"))
-    classes = model["classes"]
+    gate = "champion" if facts.decision.champion else "challenger only"
+    found = facts.evidence
+    nothing = "" if found.degenerate == {} else "degenerate evaluation, " if found.degenerate else "unchecked evaluation, "
     return (
-        f"# {facts.name}\n\n{what} Trained on `{model.get('name')}`: {backbone} backbone pretrained without labels, "
-        f"{head} head, {tuning} tuning, {_size(model)}.\n\n**{len(classes)} classes:** {', '.join(classes)}."
+        f"{nothing}{found.verdict}, {markdown(found.metric)} {found.figure}, {gate}\n\n"
+        f"# {markdown(facts.name)}\n\n{WHAT.get(facts.task, markdown(facts.task))} "
+        f"Audit: **{found.verdict}**. Gate: **{gate}**. "
+        f"{_code(facts)}."
+    )
+
+
+def _about(facts: Facts) -> str:
+    model = facts.model
+    backbone, head, tuning = (markdown(model.get(key, {}).get("name", UNKNOWN)) for key in ("backbone", "head", "tuning"))
+    classes = model["classes"]
+    more = f" and {len(classes) - MAX_CLASSES} more" if len(classes) > MAX_CLASSES else ""
+    return (
+        f"## Model\n\nTrained on `{verbatim(model.get('name'))}`: {backbone} backbone pretrained without labels, "
+        f"{head} head, {tuning} tuning, {_size(model)}.\n\n"
+        f"**{len(classes)} classes:** {', '.join(map(markdown, classes[:MAX_CLASSES]))}{more}."
     )
 
 
@@ -86,58 +137,93 @@ def _size(model: Mapping[str, Any]) -> str:
 
 
 def _figures(facts: Facts) -> str:
-    rows = [(name, figure) for name, figure in facts.evidence.figures.items() if figure.value is not None]
-    table = _table(("figure", "value", "95 % interval", "n"), [_row(name, figure) for name, figure in rows])
-    classes = [_row(name, figure) for name, figure in facts.evidence.classes.items()]
-    each = "\n\n" + _table(("class", "value", "95 % interval", "n"), classes) if classes else ""
-    return f"## Figures on the test split, which no training has seen\n\n{table}{each}"
+    rows = [_row(name, figure) for name, figure in facts.evidence.figures.items()]
+    block = _block(("figure", "value", INTERVAL, "n"), rows)
+    covers = [f"{name}: {one.covers}." for name, one in facts.evidence.figures.items() if one.covers]
+    notes = "".join(f"\n\n{markdown(note)}" for note in (*covers, *facts.notes))
+    return f"## Figures on the test split, which no training has seen\n\n{_nothing(facts)}{block}{notes}{_classes(facts)}"
+
+
+def _nothing(facts: Facts) -> str:
+    """Say before the figures why they say nothing, where they do not."""
+    found = facts.evidence.degenerate
+    if not found:
+        return ""
+    lines = "\n".join(f"- {markdown(kind)}: {markdown(reason)}" for kind, reason in found.items())
+    return f"**The evaluation is degenerate: these figures say nothing.**\n\n{lines}\n\n"
+
+
+def _classes(facts: Facts) -> str:
+    """Return the classes' figures; of many the lowest, the undefined among them."""
+    found = list(facts.evidence.classes.items())
+    if not found:
+        return ""
+    if len(found) > MAX_CLASSES:
+        found = sorted(found, key=lambda pair: (pair[1].value is not None, pair[1].value or 0.0, pair[0]))[:MAX_CLASSES]
+    block = _block(("class", facts.class_figure, INTERVAL, "n"), [_row(name, figure) for name, figure in found])
+    rest = len(facts.evidence.classes) - len(found)
+    more = f"\n\n{rest} more classes, none lower: `{artefacts.evaluate_metrics(facts.task)}`." if rest else ""
+    return f"\n\n{block}{more}"
 
 
 def _row(name: str, figure: Figure) -> tuple[str, ...]:
     interval = "" if figure.low is None or figure.high is None else f"{figure.low:.3f} to {figure.high:.3f}"
-    return name, "undefined" if figure.value is None else f"{figure.value:.3f}", interval, str(figure.n or "")
+    return (
+        name,
+        "undefined" if figure.value is None else f"{figure.value:.3f}",
+        interval,
+        figure.count,
+    )
 
 
 def _gate(facts: Facts) -> str:
     head = "passed" if facts.decision.champion else "not passed: challenger only"
-    return f"## Gate to champion: {head}\n\n" + "\n".join(
-        f"- {name}: {line}" for name, line in facts.decision.lines().items()
-    )
+    lines = [f"- {markdown(name)}: {markdown(line)}" for name, line in facts.decision.lines().items()]
+    if facts.rules:
+        sure = not facts.rules[0].startswith(UNKNOWN)
+        told = "not the rules of the commit" if sure else "whether these are the rules of the commit"
+        lines.append(f"- **{told}**: {markdown('; '.join(facts.rules))}")
+    if facts.experiment:
+        lines.append(f"- registered by DVC's experiment {markdown(facts.experiment)}")
+    return f"## Gate to champion: {head}\n\n" + "\n".join(lines)
 
 
 def _audit(facts: Facts) -> str:
     lines = [f"## Audit: {facts.evidence.verdict}"]
     reasons = facts.audit.get("reasons") or []
     if reasons:
-        lines.append("\n".join(f"- {reason}" for reason in reasons))
+        lines.append("\n".join(f"- {markdown(reason)}" for reason in reasons))
+    if facts.evidence.left_open:
+        left = "\n".join(f"- {markdown(line)}" for line in facts.evidence.left_open)
+        allowed = " (allow_undecided lets it pass)" if facts.params.get("allow_undecided") else ""
+        undecided = facts.evidence.verdict == "UNDECIDED"
+        lines.append(f"**Not audited, or not decided{allowed if undecided else ''}:**\n\n{left}")
     if facts.groups:
-        lines.append(_table(tuple(facts.groups[0]), [tuple(row.values()) for row in facts.groups]))
+        lines.append(_block(tuple(facts.groups[0]), [tuple(row.values()) for row in facts.groups]))
     return "\n\n".join(lines)
 
 
 def _data(facts: Facts) -> str:
     splits = ", ".join(f"{number} {split}" for split, number in facts.counts.items())
-    seen = [
-        path
-        for path in ("data/acquired", "data/preprocessed", "data/augmented", "data/pretrained")
-        if path in facts.origin.data
-    ]
-    hashes = [f"- `{path}`: {facts.origin.data[path]}" for path in seen]
+    hashes = [f"- `{verbatim(path)}`: {markdown(value)}" for path, value in facts.origin.trained_on.items()]
     rows = [
         f"- Pictures: {splits}; test data {facts.evidence.test_data[:16]}",
-        f"- Code: commit {facts.origin.commit[:12]}{_dirty(facts)}",
+        f"- {_code(facts)}",
     ]
     lines = [
         *rows,
         f"- dvc.lock entries: {facts.origin.lock[:16]}",
         *hashes,
-        f"- Augmentation: {policy(facts.model.get('policy'))}",
+        f"- Augmentation: {markdown(policy(facts.model.get('policy')))}",
     ]
     return "## Training data\n\n" + "\n".join(lines)
 
 
-def _dirty(facts: Facts) -> str:
-    return " with uncommitted changes" if facts.origin.dirty == "true" else ""
+def _code(facts: Facts) -> str:
+    """Say which code made the model; what nobody knows must not read as clean."""
+    origin = facts.origin
+    commit = "Code: commit unknown" if origin.commit == UNKNOWN else f"Code: commit {origin.commit[:12]}"
+    return commit + STATES.get(origin.dirty, STATES[UNKNOWN])
 
 
 def policy(content: Any) -> str:
@@ -168,7 +254,7 @@ def policy(content: Any) -> str:
 def _use(facts: Facts) -> str:
     return (
         "## Intended use and limits\n\n"
-        f"- For pictures like those of `{facts.model.get('name')}`; {_takes(facts.model)}.\n"
+        f"- For pictures like those of `{verbatim(facts.model.get('name'))}`; {_takes(facts.model)}.\n"
         '- It knows no other classes and does not say "none of these"; scores are not calibrated probabilities.\n'
         "- The figures hold for the test split and its groups; other cameras, light and places need another evaluation.\n"
         "- Where the audit says FAIL, the groups above are served unequally; UNDECIDED means too few pictures to tell.\n"
@@ -185,15 +271,25 @@ def _takes(model: Mapping[str, Any]) -> str:
 
 
 def _load(facts: Facts) -> str:
-    uri = f"models:/{facts.name}@challenger"
+    uri = f"models:/{verbatim(facts.name)}/{facts.version or 'VERSION'}"
+    where = "" if facts.version else "VERSION: its number in the registry.\n\n"
     return (
-        "## How to load\n\n```python\nimport mlflow\n\n"
+        f"## How to load\n\n{where}```python\nfrom pathlib import Path\n\nimport mlflow\n\n"
         f'model = mlflow.pyfunc.load_model("{uri}")  # brings its code; requirements.txt pins its packages\n'
-        f'model.predict("picture.jpg")  # a path, bytes, an array, or a list of them; camera files too\n```\n\n'
+        f'model.predict(Path("picture.jpg"))  # or bytes, an array, base64, a list of them; camera files too\n```\n\n'
         f"or `rawline predict {uri} picture.jpg --draw drawn`."
     )
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
-    lines = [head, ("---",) * len(head), *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+def _block(head: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> str:
+    """Return rows as aligned columns in a code block: MLflow's page draws the cells of a markdown table without any gap.
+
+    Intervals have a column where there is one.
+    """
+    if INTERVAL in head and not any(row[head.index(INTERVAL)] for row in rows):
+        at = head.index(INTERVAL)
+        head, rows = head[:at] + head[at + 1 :], [row[:at] + row[at + 1 :] for row in rows]
+    lines = [tuple(map(verbatim, line)) for line in (head, *rows)]
+    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
+    text = ("   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
+    return "```text\n" + "\n".join(text) + "\n```"

@@ -3,23 +3,27 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from pipelines.register import behaviour
 from pipelines.register.gate import Evidence, Figure
-from stages.core import artefacts, dataset, files, seeds
+from stages.core import artefacts, checkpoint, dataset, figures, files, seeds
 from stages.core.errors import DataError, ParamsError, nearest
-from stages.maths import statistics
-from stages.maths.measures import Measure
+from stages.judge import curves, degenerate, units, validation
+from stages.judge.draws import Draws, alone
+from stages.judge.measures import Measure
 from stages.parts import evaluators
 
 VERDICTS = ("PASS", "FAIL", "UNDECIDED")
 TRUTH = ("bbox", "category_id", "iscrowd", "segmentation")
-PARTS = {"value", "low", "high", "n"}
-CLASS_FIGURES = ("f1", "map50", "iou", "map")
+SPARED = ("difficult", "ignore")  # beside iscrowd; where none is set the digest is that of before
+PARTS = {"value", "low", "high", "n", "pictures", "units", "covers"}
+CLASS_FIGURES = {"f1": "F1", "map50": "mAP50", "iou": "IoU", "map": "mAP"}  # by key, as a person reads them
 NUM_REPLICATES = 2000
 
 
@@ -36,25 +40,65 @@ def collect(task: str, metric: str) -> Evidence:
     """
     where = artefacts.evaluate_metrics(task)
     evaluation = files.read_json(where)
-    figures = headlines(evaluation)
-    if metric not in figures:
-        hint = f"{where} has no such figure; {nearest(metric, figures)} (params.yaml: register.{task}.metric)"
+    found = headlines(evaluation)
+    if metric not in found:
+        hint = f"{where} has no such figure; {nearest(metric, found)} (params.yaml: register.{task}.metric)"
         raise ParamsError(f"register.{task}.metric is '{metric}'; {hint}")
-    test = test_data()
+    judged = gather(task, metric, evaluation, artefacts.evaluated(task), verdict(task))
+    return replace(judged, left_open=left_open(files.read_json(artefacts.audit_metrics(task))))
+
+
+def gather(task: str, metric: str, evaluation: Mapping[str, Any], folder: Path, audit: str) -> Evidence:
+    """Return the evidence that an evaluation on the present test data holds, whoever's model it judged.
+
+    Args:
+        task: the task.
+        metric: the figure that the gate judges; the evaluation has it.
+        evaluation: content of the metrics file.
+        folder: with the evaluation's tables.
+        audit: the audit's verdict.
+    """
+    found, test = headlines(evaluation), test_data()
     return Evidence(
         metric=metric,
-        figure=figures[metric],
-        verdict=verdict(task),
+        figure=found[metric],
+        verdict=audit,
         test_data=test,
         classes=classes(evaluation),
-        figures=figures,
-        **pairing(task, metric, test),
+        figures=found,
+        measured=measured(task, folder),
+        degenerate=degenerate.of(evaluation, metric),
+        **pairing(task, metric, test, folder),
     )
+
+
+def measured(task: str, folder: Path) -> dict[str, Any]:
+    """Return what a figure depends on besides answers and test data: the evaluator's settings, classes and code.
+
+    Args:
+        task: the task.
+        folder: with the evaluation's tables.
+
+    Raises:
+        DataError: code of another form wrote the tables.
+    """
+    known = list(getattr(dataset.read(artefacts.PREPROCESSED).info, checkpoint.CLASSES[task]))
+    return {"settings": settings(folder), "classes": known, "code": behaviour.measuring(task)}
+
+
+def settings(folder: Path) -> dict[str, Any]:
+    """Return the parameters that an evaluation was made with; none where it left none.
+
+    Raises:
+        DataError: code of another form wrote them.
+    """
+    return evaluators.settings(folder) if (folder / evaluators.SETTINGS).exists() else {}
 
 
 def headlines(evaluation: Mapping[str, Any]) -> dict[str, Figure]:
     """Return every figure with an interval that stands at the top of the metrics."""
-    return {name: _figure(raw) for name, raw in sorted(evaluation.items()) if _is_figure(raw)}
+    found = figures.headlines(evaluation)
+    return {name: _figure(raw) for name, raw in sorted(found.items()) if set(raw) <= PARTS}
 
 
 def verdict(task: str) -> str:
@@ -67,6 +111,18 @@ def verdict(task: str) -> str:
     if found not in VERDICTS:
         raise DataError(f"{artefacts.audit_metrics(task)}: verdict is {found!r}; expected one of {', '.join(VERDICTS)}")
     return str(found)
+
+
+def left_open(audit: Mapping[str, Any]) -> list[str]:
+    """Return what an audit did not audit or decide, and why; of one of before, that it does not say.
+
+    Example:
+        >>> left_open({"verdict": "UNDECIDED", "left_open": ["everything: the data set has no group column"]})
+        ['everything: the data set has no group column']
+        >>> left_open({"verdict": "UNDECIDED"})
+        ['not on record (dvc repro audit)']
+    """
+    return list(audit.get("left_open", ["not on record (dvc repro audit)"]))
 
 
 def digest(*paths: Path, text: str = "") -> str:
@@ -85,10 +141,6 @@ def canonical(content: Any) -> str:
     return json.dumps(files.tidy(content), sort_keys=True)
 
 
-def _is_figure(raw: Any) -> bool:
-    return isinstance(raw, Mapping) and "value" in raw and set(raw) <= PARTS
-
-
 def _figure(raw: Any) -> Figure:
     return Figure(**raw) if isinstance(raw, Mapping) else Figure(raw)
 
@@ -99,53 +151,100 @@ def classes(evaluation: Mapping[str, Any]) -> dict[str, Figure]:
     for name, raw in sorted(evaluation.get("per_class", {}).items()):
         key = next((k for k in CLASS_FIGURES if k in raw), None)
         if key:
-            found[name] = _figure(raw[key]) if isinstance(raw[key], Mapping) else Figure(raw[key], n=raw.get("n"))
+            found[name] = (
+                _figure(raw[key])
+                if isinstance(raw[key], Mapping)
+                else Figure(raw[key], n=raw.get("n"), pictures=raw.get("pictures"))
+            )
     return found
 
 
+def notes(evaluation: Mapping[str, Any]) -> list[str]:
+    """Return what a reader of the figures must know, one line each.
+
+    Example:
+        >>> notes({"limit": {"max_detections": 100, "num_pictures_above": 2}})[0][:50]
+        '2 test pictures hold more than 100 objects of a cl'
+    """
+    torn, limit = [f"{line}." for line in units.torn(evaluation)], evaluation.get("limit", {})
+    if not limit.get("num_pictures_above"):
+        return torn
+    most = limit["max_detections"]
+    held = f"{limit['num_pictures_above']} test pictures hold more than {most} objects of a class"
+    return [*torn, f"{held}, and no more than {most} detections of a class count: not all of them can be found."]
+
+
+def unfinished(task: str, curves_csv: Path) -> list[str]:
+    """Return what the training's curve says of its end, in a line; nothing where it had come to it or left no curve."""
+    watch = validation.WATCH.get(task)
+    if watch is None or not curves_csv.is_file():
+        return []
+    table = pd.read_csv(curves_csv)
+    told = curves.sentence(curves.read(table.get(watch, pd.Series()).tolist()), watch, f"finetune.{task}.epochs")
+    return [told] if told else []
+
+
+def class_figure(evaluation: Mapping[str, Any]) -> str:
+    """Return the name of the classes' figure; ``value`` where there is none.
+
+    Example:
+        >>> class_figure({"per_class": {"cat": {"n": 3, "iou": 0.5}}})
+        'IoU'
+    """
+    keys = {key for raw in evaluation.get("per_class", {}).values() for key in raw}
+    return next((told for key, told in CLASS_FIGURES.items() if key in keys), "value")
+
+
 def test_data() -> str:
-    """Return the digest of the test split: every picture as it is judged, and its truth."""
+    """Return the digest of the test split: every picture as it is judged, its truth, and the unit it is drawn with."""
     data = dataset.read(artefacts.PREPROCESSED).subset("test")
     marks = data.annotations()
     rows = []
     for row in data.manifest.to_dict("records"):
         found = [data.root / row[key] for key in ("path", "mask") if isinstance(row[key], str)]
-        truth = [{k: mark.get(k) for k in TRUTH} for mark in marks[row["image_id"]]]
+        own = marks[row["image_id"]]
+        truth = [{k: m.get(k) for k in TRUTH} | {k: m[k] for k in SPARED if m.get(k)} for m in own]
         label = row["label"] if isinstance(row["label"], str) else None
-        rows.append([row["image_id"], [hashlib.sha256(f.read_bytes()).hexdigest() for f in found], label, truth])
+        shared = [row["unit"]] if row.get("unit", row["image_id"]) != row["image_id"] else []
+        rows.append([row["image_id"], [hashlib.sha256(f.read_bytes()).hexdigest() for f in found], label, truth, *shared])
     return hashlib.sha256(canonical(rows).encode()).hexdigest()
 
 
-def pairing(task: str, metric: str, test: str) -> dict[str, Any]:
+def pairing(task: str, metric: str, test: str, folder: Path) -> dict[str, Any]:
     """Return what lets two models be compared on the same test pictures.
 
-    The evaluation's tables give the figure as a function of how much each picture weighs. A proportion of pictures gives the
-    ``outcomes`` (0 or 1 by ``image_id``); any other figure its ``replicates`` under bootstrap weights that depend on the
-    test data alone, so that the replicates of two models on the same data are paired.
+    The evaluation's tables give the figure as a function of how much each unit weighs. A proportion of pictures that are
+    units of their own gives the ``outcomes`` (0 or 1 by ``image_id``); any other figure its ``replicates`` under bootstrap
+    weights that depend on the test data alone, so that the replicates of two models on the same data are paired.
 
     Args:
         task: the task.
         metric: the figure.
         test: digest of the test data.
+        folder: with the evaluation's tables.
     """
-    measure, names = _measure(task, metric)
+    measure, names = _measure(task, metric, folder)
     if measure is None:
         return {}
-    if measure.independent:
-        alone = measure.values(np.eye(len(names)))
-        return {"outcomes": {n: float(v) for n, v in zip(names, alone, strict=True) if np.isfinite(v)}}
-    weights = statistics.resamples(len(names), NUM_REPLICATES, seeds.generator(0, "gate", test))
-    return {"replicates": [round(float(v), 6) if np.isfinite(v) else None for v in measure.values(weights)]}
+    if measure.independent and measure.counts.size == len(names):
+        each = alone(measure.values, len(names))
+        return {"outcomes": {n: float(v) for n, v in zip(names, each, strict=True) if np.isfinite(v)}}
+    values = draws(measure.counts.size, test).of(measure.values)
+    return {"replicates": [round(float(v), 6) if np.isfinite(v) else None for v in values]}
 
 
-def _measure(task: str, metric: str) -> tuple[Measure | None, list[str]]:
+def draws(number: int, test: str) -> Draws:
+    """Return ``NUM_REPLICATES`` bootstrap draws of so many units: the same for the same test data."""
+    return Draws(number, NUM_REPLICATES, lambda: seeds.generator(0, "gate", test))
+
+
+def _measure(task: str, metric: str, folder: Path) -> tuple[Measure | None, list[str]]:
     """Read the figure back from the evaluation's tables; None where it left none for it."""
-    folder = artefacts.evaluated(task)
     if not (folder / evaluators.SETTINGS).exists():
         return None, []
     data = dataset.read(artefacts.PREPROCESSED).subset("test")
-    judge = evaluators.load(task, files.read_json(folder / evaluators.SETTINGS), data, folder)
-    found = next((m for m in judge.measures() if m.name == metric), None)
+    judge = evaluators.load(task, settings(folder), data, folder)
+    found = next((m for m in judge.headlines() if m.name == metric), None)
     return found, judge.data.manifest["image_id"].tolist()
 
 
@@ -156,11 +255,17 @@ def counts() -> dict[str, int]:
 
 
 def worst_groups(task: str, metric: str, number: int = 8) -> list[dict[str, str]]:
-    """Return the compared groups where the figure is lowest, as cells of a table; none where the audit left no table."""
+    """Return the compared groups where the figure is lowest, as cells of a table; none where the audit left no table.
+
+    Raises:
+        DataError: code of another form wrote the table.
+    """
     file = artefacts.audited(task) / "groups.csv"
     if not file.exists():
         return []
     table = pd.read_csv(file)
+    if lacking := sorted({"measure", "columns", "group", "compared", "value", "low", "high", "n"} - set(table.columns)):
+        raise DataError(f"{file} lacks the columns {', '.join(lacking)}; other code wrote it: audit again (dvc repro)")
     rows = table[(table["measure"] == metric) & table["compared"] & table["value"].notna()]
     worst = rows.sort_values(["value", "columns", "group"], kind="stable").head(number)
     return [
@@ -169,7 +274,7 @@ def worst_groups(task: str, metric: str, number: int = 8) -> list[dict[str, str]
             "worst groups": str(row["group"]),
             metric: f"{row['value']:.3f}",
             "95 % interval": f"{row['low']:.3f} to {row['high']:.3f}",
-            "n": str(row["n"]),
+            "n": figures.count(row["n"], row.get("num_pictures"), row.get("num_units")),
         }
         for row in worst.to_dict("records")
     ]

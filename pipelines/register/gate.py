@@ -1,12 +1,18 @@
 """Decides whether a version may become champion; pure, so that each rule can be tested alone."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from math import isnan, nan
 from typing import Any
 
 import numpy as np
 
 from pipelines.register import Params
-from stages.maths import paired, statistics
+from stages.core import figures
+from stages.judge import paired, statistics
+
+ENOUGH = 0.95  # of the bootstraps must define both figures: an interval over fewer is of other test pictures than the drawn
+TOLERANCE = 1e-9  # 0.90 - 0.89 is 0.010000000000000009: what differs by less from a border lies on it, and that passes
 
 
 @dataclass(frozen=True)
@@ -17,13 +23,22 @@ class Figure:
     low: float | None = None
     high: float | None = None
     n: int | None = None
+    pictures: int | None = None
+    units: int | None = None
+    covers: str | None = None
 
     def __str__(self) -> str:
         """Print as a person reads it, for instance ``0.912 [0.871, 0.941], n = 160``."""
         if self.value is None:
             return "undefined"
         interval = "" if self.low is None or self.high is None else f" [{self.low:.3f}, {self.high:.3f}]"
-        return f"{self.value:.3f}{interval}" + (f", n = {self.n}" if self.n is not None else "")
+        counted = f", n = {self.count}" if self.n is not None else ""
+        return f"{self.value:.3f}{interval}{counted}" + (f"; {self.covers}" if self.covers else "")
+
+    @property
+    def count(self) -> str:
+        """What it is read from, with the pictures and units that hold it; empty where nothing is known."""
+        return "" if self.n is None else figures.count(self.n, self.pictures, self.units)
 
 
 @dataclass(frozen=True)
@@ -34,11 +49,15 @@ class Evidence:
         metric: name of the headline figure.
         figure: that figure on the test split.
         verdict: the audit's PASS, FAIL or UNDECIDED.
-        test_data: digest of the test split (pictures and truth); figures compare only where it is equal.
+        test_data: digest of the test split (pictures and truth).
         classes: the figure of each class, by name.
         outcomes: per-picture outcome by ``image_id``, 0 or 1, whose mean is ``figure``; empty where it is no such mean.
         replicates: the figure under bootstrap weights that are the same for equal ``test_data``, None where undefined.
         figures: every headline figure, by name.
+        measured: how they were measured (the evaluator's settings, classes and code); None in evidence of before.
+        degenerate: why the evaluation says nothing by ``metric``, reasons by kind (``stages.judge.degenerate``); empty
+            where it does say something, None where nobody asked.
+        left_open: what the audit did not audit or decide, and why, one line each.
     """
 
     metric: str
@@ -49,6 +68,14 @@ class Evidence:
     outcomes: dict[str, float] = field(default_factory=dict)
     replicates: list[float | None] = field(default_factory=list)
     figures: dict[str, Figure] = field(default_factory=dict)
+    measured: dict[str, Any] | None = None
+    degenerate: dict[str, str] | None = None
+    left_open: list[str] = field(default_factory=list)
+
+    @property
+    def about(self) -> tuple[Any, ...]:
+        """Tell what the figure is of: those of two models compare only where this is equal."""
+        return self.metric, self.test_data, self.measured
 
     def to_json(self) -> dict[str, Any]:
         """Return plain mappings, for a file."""
@@ -59,6 +86,47 @@ class Evidence:
         """Read back what ``to_json`` gave."""
         figures = {k: {n: Figure(**f) for n, f in raw[k].items()} for k in ("classes", "figures")}
         return cls(**{**raw, **figures, "figure": Figure(**raw["figure"])})
+
+
+@dataclass(frozen=True)
+class Unjudged:
+    """A champion that cannot be judged on the present test data, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Former:
+    """The best former champion, by what is stored with it.
+
+    Attributes:
+        version: its number.
+        evidence: what it shows.
+        others: what the other former champions show on the same test data.
+    """
+
+    version: str
+    evidence: Evidence
+    others: tuple[Evidence, ...] = ()
+
+    @property
+    def classes(self) -> dict[str, Figure]:
+        """The highest figure of each class among all former champions."""
+        found = [pair for one in (self.evidence, *self.others) for pair in one.classes.items() if pair[1].value is not None]
+        return dict(sorted(found, key=lambda pair: pair[1].value or 0.0))
+
+
+@dataclass(frozen=True)
+class Code:
+    """What is known about the code that made and judged a model.
+
+    Attributes:
+        clean: it is known and equals a commit.
+        reason: why, in one line.
+    """
+
+    clean: bool
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -86,15 +154,44 @@ class Decision:
         return {check.name: f"{'yes' if check.holds else 'no'}: {check.reason}" for check in self.checks}
 
 
-def decide(model: Evidence, champion: Evidence | None, params: Params) -> Decision:
-    """Judge a model against the floor, the audit and the champion.
+def decide(  # noqa: PLR0913 - what a decision rests on
+    model: Evidence,
+    champion: Evidence | Unjudged | None,
+    params: Params,
+    code: Code,
+    *,
+    older: bool = False,
+    former: Former | None = None,
+) -> Decision:
+    """Judge a model by whether its figures say anything, against the floor, the audit, its code and the champion.
 
     Args:
         model: the candidate.
-        champion: the present champion; None where there is none.
+        champion: the present champion on the present test data; None where there is none.
         params: the rules.
+        code: what is known about the candidate's code.
+        older: the candidate was registered before the champion: then its interval must show it to be better.
+        former: the former champions on the same test data. Where the best one is better than the present one the candidate
+            is held against it, and each class against the best value of any: losses that are each within the allowance
+            would add up from champion to champion.
     """
-    return Decision((_floor(model, params), _audit(model, params), *_against(model, champion, params)))
+    checks = [_evaluation(model, params), _floor(model, params), _audit(model, params), _code(code, params)]
+    checks += _against(model, champion, params, older=older)
+    if former is not None and isinstance(champion, Evidence):
+        checks += _not_below(model, champion, former, params)
+    return Decision(tuple(checks))
+
+
+def _evaluation(model: Evidence, params: Params) -> Check:
+    """Hold where the evaluation says something: a verdict on nothing crowns nobody, whatever it is compared with."""
+    if model.degenerate is None:
+        told = "the evaluation does not say whether it is degenerate; make it again (dvc repro evaluate)"
+    elif not model.degenerate:
+        return Check("evaluation", holds=True, reason="nothing degenerate was found in it")
+    else:
+        told = f"degenerate: {'; '.join(f'{kind}: {reason}' for kind, reason in model.degenerate.items())}"
+    rule = "allowed" if params.allow_degenerate else "not allowed"
+    return Check("evaluation", params.allow_degenerate, f"{told}; which is {rule} (allow_degenerate)")
 
 
 def _floor(model: Evidence, params: Params) -> Check:
@@ -103,44 +200,140 @@ def _floor(model: Evidence, params: Params) -> Check:
     if judged is None:
         return Check("quality", holds=False, reason=f"{params.metric} is {figure}: it has no {params.judged_by} to judge")
     end = "" if params.judged_by == "value" else "the low end of "
-    sign = ">=" if judged >= params.min_quality else "<"
-    reason = f"{end}{params.metric} {figure} is {judged:.3f} {sign} {params.min_quality:.3f}"
-    return Check("quality", judged >= params.min_quality, reason)
+    holds = _within(params.min_quality - judged, 0.0)
+    here, floor = _apart(judged, params.min_quality)
+    return Check("quality", holds, f"{end}{params.metric} {figure} is {here} {'>=' if holds else '<'} {floor}")
+
+
+def _within(drop: float, allowed: float) -> bool:
+    """Tell whether a drop is no more than is allowed; exactly what is allowed is no more, whatever the last bits say."""
+    return drop <= allowed + TOLERANCE
+
+
+def _apart(one: float, other: float) -> tuple[str, str]:
+    """Print two numbers with three digits, or as many more as it takes to tell them apart.
+
+    Example:
+        >>> _apart(0.7996, 0.8), _apart(0.25, 0.2), _apart(0.2, 0.2)
+        (('0.7996', '0.8000'), ('0.250', '0.200'), ('0.200', '0.200'))
+    """
+    digits = range(3, 11) if abs(one - other) > TOLERANCE else [3]
+    pairs = [(f"{one:.{d}f}", f"{other:.{d}f}") for d in digits]
+    return next((pair for pair in pairs if pair[0] != pair[1]), pairs[0])
 
 
 def _audit(model: Evidence, params: Params) -> Check:
     if model.verdict == "UNDECIDED":
         rule = "allowed" if params.allow_undecided else "not allowed"
-        return Check("audit", params.allow_undecided, f"the audit says UNDECIDED, which is {rule} (allow_undecided)")
+        open_ = f"; not audited: {'; '.join(model.left_open)}" if model.left_open else ""
+        return Check("audit", params.allow_undecided, f"the audit says UNDECIDED, which is {rule} (allow_undecided){open_}")
     return Check("audit", model.verdict == "PASS", f"the audit says {model.verdict}")
 
 
-def _against(model: Evidence, champion: Evidence | None, params: Params) -> list[Check]:
+def _code(code: Code, params: Params) -> Check:
+    if params.code == "any" and not code.clean:
+        return Check("code", holds=True, reason=f"any code may register (register: code: any); {code.reason}")
+    return Check("code", code.clean, code.reason)
+
+
+def _against(model: Evidence, champion: Evidence | Unjudged | None, params: Params, *, older: bool) -> list[Check]:
     if champion is None:
         return [Check("champion", holds=True, reason="there is no champion yet")]
-    if champion.metric != model.metric:
-        return [
-            Check("champion", holds=False, reason=f"the champion was judged by {champion.metric}, this by {model.metric}")
-        ]
-    if champion.test_data != model.test_data:
-        digests = f"{champion.test_data[:12]} and {model.test_data[:12]}"
-        return [Check("champion", holds=False, reason=f"not comparable: the champion saw other test data ({digests})")]
-    checks = [_not_worse(model, champion, params)]
-    return checks if params.max_class_drop is None else [*checks, _each_class(model, champion, params.max_class_drop)]
+    if isinstance(champion, Unjudged):
+        told = f"the champion cannot be judged on the present test data: {champion.reason}"
+        return [_undecided(told, params, older=older)]
+    _comparable(model, champion)
+    if not older and (kinds := own_faults(champion, model)):
+        return [_no_yardstick(model, champion, kinds)]
+    checks = [_not_worse(model, champion, params, "the champion", older=older)]
+    if params.max_class_drop is None:
+        return checks
+    return [*checks, _each_class(model, champion.classes, params.max_class_drop)]
 
 
-def _not_worse(model: Evidence, champion: Evidence, params: Params) -> Check:
-    """Hold when the drop is within ``max_drop`` and no interval shows a loss."""
+def own_faults(one: Evidence, other: Evidence) -> list[str]:
+    """Return why one model's figures say nothing where the other's do say something: then they are no yardstick for it.
+
+    Faults of the test split are those of both, so that these are of its answers.
+    """
+    return sorted({*(one.degenerate or {})} - {*(other.degenerate or {})})
+
+
+def _comparable(model: Evidence, other: Evidence) -> None:
+    if other.about != model.about:
+        raise ValueError("a champion's figures compare only by one metric, measured alike on the same test data; judge it")
+
+
+def _is_better(one: Evidence, other: Evidence) -> bool:
+    return not _within((one.figure.value or 0.0) - (other.figure.value or 0.0), 0.0)
+
+
+def _not_below(model: Evidence, champion: Evidence, former: Former, params: Params) -> list[Check]:
+    """Hold when what must hold against the champion holds against former ones, too; no check where none was better.
+
+    A champion that is no yardstick is no better than any of them.
+    """
+    checks, is_none = [], bool(own_faults(champion, model))
+    if is_none or _is_better(former.evidence, champion):
+        _comparable(model, former.evidence)
+        who = f"version {former.version}, the best former champion"
+        checks.append(_not_worse(model, former.evidence, params, who, older=False))
+    present = {} if is_none else champion.classes
+    higher = {name: one for name, one in former.classes.items() if _value(one) > _value(present.get(name))}
+    if higher and params.max_class_drop is not None:
+        checks.append(_each_class(model, higher, params.max_class_drop, "of those that a former champion was better in, "))
+    reason = "; ".join(one.reason for one in checks)
+    return [Check("former", all(one.holds for one in checks), reason)] if checks else []
+
+
+def _value(figure: Figure | None) -> float:
+    return (figure and figure.value) or 0.0
+
+
+def _undecided(told: str, params: Params, *, older: bool) -> Check:
+    """Hold where the rules let a new model replace a champion that it cannot be compared with."""
+    if params.incomparable_champion == "replace" and not older:
+        return Check("champion", holds=True, reason=f"{told}; it is replaced (register: incomparable_champion: replace)")
+    way = "move the alias by hand, or set register: incomparable_champion: replace"
+    return Check("champion", holds=False, reason=f"{told}; {'this model is the older one; ' if older else ''}{way}")
+
+
+def _no_yardstick(model: Evidence, champion: Evidence, kinds: list[str]) -> Check:
+    """Hold: a champion whose own figures say nothing, by faults that the model's have not, keeps nobody out."""
+    told = f"{champion.metric} {champion.figure}, the model's {model.figure}"
+    reason = f"the champion's own evaluation is degenerate ({', '.join(kinds)}) and no yardstick: {told}"
+    return Check("champion", holds=True, reason=reason)
+
+
+def _not_worse(model: Evidence, champion: Evidence, params: Params, who: str, *, older: bool) -> Check:
+    """Hold when the drop is within ``max_drop`` and no interval shows a loss; an older model must have gained for sure.
+
+    That no interval shows a loss does not show that there is none: with few pictures a small one stays unseen.
+    """
     if model.figure.value is None or champion.figure.value is None:
         return Check("champion", holds=False, reason=f"not comparable: {model.figure} against {champion.figure}")
     gain, low, high, how = _difference(model, champion)
-    holds = gain >= -params.max_drop and high >= 0
-    reason = f"{'not worse' if holds else 'worse'} than the champion: {how} {gain:+.3f} [{low:+.3f}, {high:+.3f}]"
-    return Check("champion", holds, reason)
+    if isnan(low):
+        why = f"{how}, fewer than {ENOUGH:.0%} of {len(model.replicates)}, are both figures defined"
+        return _undecided(f"it cannot be told whether this model is worse than {who}: {why}", params, older=older)
+    told = f"{how} {gain:+.3f} [{low:+.3f}, {high:+.3f}]; {paired.COVERS}"
+    if older:
+        holds = gain > 0 and low > 0
+        return Check(
+            "champion", holds, f"registered before the champion and {'' if holds else 'not shown to be '}better: {told}"
+        )
+    if not _within(-gain, params.max_drop):
+        drop, allowed = _apart(-gain, params.max_drop)
+        return Check("champion", holds=False, reason=f"worse than {who} by {drop}, more than {allowed}: {told}")
+    holds = _within(-high, 0.0)
+    return Check("champion", holds, f"{'not ' if holds else ''}shown to be worse than {who}: {told}")
 
 
 def _difference(model: Evidence, champion: Evidence) -> tuple[float, float, float, str]:
-    """Return the gain over the champion with its interval, and how it was found: paired wherever both left what it takes."""
+    """Return the gain over the champion with its interval, and how it was found: paired wherever both left what it takes.
+
+    The interval is not a number where too few bootstraps define both figures.
+    """
     if model.outcomes and model.outcomes.keys() == champion.outcomes.keys():
         names = sorted(model.outcomes)
         gain, low, high = paired.difference([model.outcomes[n] for n in names], [champion.outcomes[n] for n in names])
@@ -150,6 +343,8 @@ def _difference(model: Evidence, champion: Evidence) -> tuple[float, float, floa
         pairs = [
             (a, b) for a, b in zip(model.replicates, champion.replicates, strict=True) if a is not None and b is not None
         ]
+        if len(pairs) < ENOUGH * len(model.replicates):
+            return gain, nan, nan, f"in {len(pairs)} bootstraps"
         low, high = statistics.percentile_interval(np.array([a - b for a, b in pairs]))
         return gain, low, high, f"paired over {len(pairs)} bootstraps"
     one, two = _triple(model.figure), _triple(champion.figure)
@@ -161,15 +356,11 @@ def _triple(figure: Figure) -> tuple[float, float, float]:
     return value, value if figure.low is None else figure.low, value if figure.high is None else figure.high
 
 
-def _each_class(model: Evidence, champion: Evidence, allowed: float) -> Check:
-    """Hold when no class falls by more than is allowed."""
-    drops = {
-        name: before.value - (now.value if (now := model.classes.get(name)) and now.value is not None else 0.0)
-        for name, before in champion.classes.items()
-        if before.value is not None
-    }
-    bad = {name: drop for name, drop in sorted(drops.items()) if drop > allowed}
+def _each_class(model: Evidence, before: Mapping[str, Figure], allowed: float, which: str = "") -> Check:
+    """Hold when no class falls by more than is allowed; ``which`` says of what classes it is told."""
+    drops = {name: then.value - _value(model.classes.get(name)) for name, then in before.items() if then.value is not None}
+    bad = {name: drop for name, drop in sorted(drops.items()) if not _within(drop, allowed)}
     if bad:
-        listed = ", ".join(f"{name} by {drop:.3f}" for name, drop in bad.items())
-        return Check("classes", holds=False, reason=f"fell by more than {allowed:.3f}: {listed}")
-    return Check("classes", holds=True, reason=f"none of {len(drops)} classes fell by more than {allowed:.3f}")
+        listed = ", ".join(f"{name} by {_apart(drop, allowed)[0]}" for name, drop in bad.items())
+        return Check("classes", holds=False, reason=f"{which}fell by more than {allowed:.3f}: {listed}")
+    return Check("classes", holds=True, reason=f"{which}none of {len(drops)} classes fell by more than {allowed:.3f}")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -14,12 +15,13 @@ from typing import Any
 import mlflow
 from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus
 from mlflow.models import Model, ModelSignature
+from mlflow.models.model import MLMODEL_FILE_NAME, MODEL_CODE_PATH
 from mlflow.tracking import MlflowClient
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import AnyType
 
 import stages
-from pipelines.register import served
+from pipelines.register import registry, served
 from pipelines.register.example import example
 from stages.core import files
 from stages.core.errors import DataError
@@ -34,8 +36,9 @@ PROOF = """
 import sys, mlflow
 model = mlflow.pyfunc.load_model(sys.argv[1])
 assert len(model.predict(model.input_example)) == 1, "the model answered not once to one picture"
-import stages
-assert stages.__file__.startswith(sys.argv[1]), f"stages came from {stages.__file__}"
+code = sys.modules[model.unwrap_python_model().code].__file__
+assert code.startswith(sys.argv[1]), f"the model's code came from {code}"
+assert "stages" not in sys.modules, "the model took code that is not its own"
 """
 
 
@@ -71,9 +74,9 @@ def log(client: MlflowClient, package: Package, name: str, experiment: str, run_
     Raises:
         DataError: the packed model does not load or does not answer its own example.
     """
-    model = client.create_logged_model(
-        experiment, name, source_run_id=run_id, params=flat(package.metadata), model_type="Rawline"
-    )
+    params = flat({**package.metadata, **described(files.read_json(package.model / "model.json"))})
+    tags = {registry.PACKED_BY: registry.clone()}
+    model = client.create_logged_model(experiment, name, run_id, tags=tags, params=params, model_type="Rawline")
     try:
         with tempfile.TemporaryDirectory(prefix="rawline-") as holder:
             card = Model(
@@ -97,6 +100,10 @@ def save(package: Package, folder: Path, card: Model | None = None) -> None:
         mlflow.pyfunc.save_model(path=str(folder), mlflow_model=card, **_arguments(package, Path(holder)))
     for cache in folder.rglob("__pycache__"):
         shutil.rmtree(cache)
+    saved = Model.load(str(folder))
+    pyfunc = saved.flavors[mlflow.pyfunc.FLAVOR_NAME]
+    pyfunc[MODEL_CODE_PATH] = Path(pyfunc[MODEL_CODE_PATH]).name  # the place of this checkout is nobody's business
+    saved.save(str(folder / MLMODEL_FILE_NAME))
 
 
 def prove(folder: Path) -> None:
@@ -124,6 +131,20 @@ def prove(folder: Path) -> None:
 def flat(content: dict[str, Any]) -> dict[str, str]:
     """Return the values as text, as MLflow's parameters want them."""
     return {key: str(value) for key, value in content.items()}
+
+
+def described(model: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what tells models apart in a table: data set, parts, size and budget, from the content of ``model.json``.
+
+    Example:
+        >>> described({"name": "scenes", "classes": ["a", "b"], "head": {"name": "linear"}, "budget": {"epochs": 9}})
+        {'data_set': 'scenes', 'num_classes': 2, 'head': 'linear', 'budget.epochs': 9}
+    """
+    found = {"data_set": model.get("name"), "num_classes": len(model["classes"])}
+    found |= {part: model[part].get("name") for part in ("backbone", "head", "tuning") if part in model}
+    found |= {"size_px": model["size_px"]} if "size_px" in model else {}
+    found |= {f"budget.{key}": value for key, value in model.get("budget", {}).items()}
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def _arguments(package: Package, holder: Path) -> dict[str, Any]:

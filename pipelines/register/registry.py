@@ -1,11 +1,16 @@
-"""The registry: find a version, make one, move its aliases."""
+"""The registry: find a version, make one, fetch its files. Every call goes through the client that ``reachable`` gives."""
 
+import hashlib
 import logging
 import os
+import secrets
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
-from mlflow.entities import LoggedModel
+import mlflow
+from mlflow.entities import LoggedModel, LoggedModelStatus
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
@@ -14,15 +19,18 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pipelines import settings
 from pipelines.reasons import reason
-from pipelines.record import database, locks
-from stages.core.errors import InfrastructureError
+from pipelines.record import database, identity, locks
+from stages.core import files
+from stages.core.errors import DataError, InfrastructureError
 
 CHALLENGER = "challenger"
 CHAMPION = "champion"
 DIGEST = "digest"
-HISTORY = "alias_history."
+PACKED_BY = "rawline.packed_by"  # of a logged model: the clone that packs it
+PACKING_S = 24 * 3600.0  # the longest that packing is believed to be at work elsewhere: a model of gigabytes on a slow line
 MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 MAX_DESCRIPTION = 5000  # the column's width in MLflow's database
+FENCE = "\n```"  # opens and closes a block of code
 
 
 @contextmanager
@@ -35,12 +43,14 @@ def reachable() -> Iterator[MlflowClient]:
     settings.quiet(os.environ)
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     logging.getLogger("mlflow.pyfunc").setLevel(logging.WARNING)
-    uri = settings.tracking_uri()
+    uri, models = settings.tracking_uri(), settings.registry_uri()
     try:
         database.prepare()
-        yield MlflowClient(tracking_uri=uri, registry_uri=uri)
+        mlflow.set_tracking_uri(uri)  # the registry's stores look logged models up at the global address
+        yield MlflowClient(tracking_uri=uri, registry_uri=models)
     except (MlflowException, RequestException, SQLAlchemyError) as error:
-        text = f"MLflow at {uri} failed: {reason(error)}; see rawline doctor, then run the stage again"
+        where = uri if models == uri else f"{uri} with its registry at {models}"
+        text = f"MLflow at {where} failed: {reason(error)}; see rawline doctor, then run the stage again"
         raise InfrastructureError(text) from error
 
 
@@ -61,9 +71,9 @@ def ensure(client: MlflowClient, name: str) -> None:
 
 
 def find(client: MlflowClient, name: str, digest: str) -> ModelVersion | None:
-    """Return the newest version that carries a digest, with all its tags."""
+    """Return the oldest version that carries a digest, with all its tags: of two made at once it is the one that stands."""
     found = [v for v in versions(client, name) if v.tags.get(DIGEST) == digest]
-    return found[0] if found else None
+    return found[-1] if found else None
 
 
 def versions(client: MlflowClient, name: str) -> list[ModelVersion]:
@@ -88,32 +98,91 @@ def holder(client: MlflowClient, name: str, alias: str) -> ModelVersion | None:
         raise
 
 
-def create(client: MlflowClient, name: str, logged: LoggedModel, tags: Mapping[str, str], card: str) -> ModelVersion:
-    """Make a version with all its tags at once, so that a kill cannot leave one without them."""
+def create(  # noqa: PLR0913 - a version is all of this at once
+    client: MlflowClient, name: str, logged: LoggedModel, tags: Mapping[str, str], card: str, *, run_id: str
+) -> ModelVersion:
+    """Make a version with all its tags at once, so that a kill cannot leave one without them.
+
+    A registry elsewhere knows nothing of this tracking server's logged models: it is told where the files lie.
+
+    Args:
+        client: of the registry.
+        name: of the registered model.
+        logged: the model.
+        tags: all of the version's.
+        card: becomes the description.
+        run_id: the run whose numbers MLflow's comparison of versions shows, see ``judged``.
+    """
+    apart = settings.registry_uri() != settings.tracking_uri()
     return client.create_model_version(
         name,
-        source=logged.model_uri,
-        run_id=logged.source_run_id,
-        tags=dict(tags),
+        source=logged.artifact_location if apart else logged.model_uri,
+        run_id=run_id,
+        tags={**tags, "logged_model": logged.model_id},
         description=shorten(card),
-        model_id=logged.model_id,
+        model_id=None if apart else logged.model_id,
     )
 
 
-def move(client: MlflowClient, name: str, alias: str, version: str) -> bool:
-    """Point an alias at a version and note it in the model's history; tell whether it moved.
+def logged(client: MlflowClient, experiment: str, name: str, digest: str) -> LoggedModel | None:
+    """Return a whole packed model of this digest that an interrupted registration, or a deleted version, left behind.
 
-    MLflow keeps no history of aliases, so that each move becomes a tag ``alias_history.<alias>.<number>`` of the
-    registered model: ``<from> -> <to>``. Call it inside ``exclusive``.
+    One whose packing a kill interrupted is deleted: nobody will end it. That is so where this clone packed it, whose lock is
+    held, or where it was begun more than a day ago; another clone may still be at work.
     """
-    before = holder(client, name, alias)
-    if before and str(before.version) == str(version):
+    words = f"name = '{name}' AND params.digest = '{digest}'"
+    for model in client.search_logged_models([experiment], filter_string=words):
+        if model.status == LoggedModelStatus.PENDING and _is_left(model):
+            client.delete_logged_model(model.model_id)
+        if model.status == LoggedModelStatus.READY and _is_whole(client, model.model_id):
+            return model
+    return None
+
+
+def clone() -> str:
+    """Return a word for this clone in this machine or container, to which the lock of ``exclusive`` belongs.
+
+    It tells no path. Host name and path may be alike in two containers, so a random word lies beside the lock's file; that
+    may have been copied with its folder, so the machine's boot and the container count, too: after a restart it is another.
+    """
+    place = settings.state() / "locks" / "clone.txt"
+    with locks.locked(place.with_suffix(".lock")):
+        if not place.exists():
+            files.write_text(place, secrets.token_hex(16))
+        own = place.read_text(encoding="utf-8")
+    return hashlib.sha256(f"{own} {place.resolve()} {sorted(identity.here().items())}".encode()).hexdigest()[:12]
+
+
+def _is_left(model: LoggedModel) -> bool:
+    begun = float(model.creation_timestamp) / 1000
+    return model.tags.get(PACKED_BY) == clone() or time.time() - begun > PACKING_S
+
+
+def _is_whole(client: MlflowClient, model_id: str) -> bool:
+    try:
+        return any(file.path == "MLmodel" for file in client.list_logged_model_artifacts(model_id))
+    except (MlflowException, OSError):
         return False
-    client.set_registered_model_alias(name, alias, str(version))
-    key = f"{HISTORY}{alias}."
-    number = sum(tag.startswith(key) for tag in client.get_registered_model(name).tags) + 1
-    client.set_registered_model_tag(name, f"{key}{number:04d}", f"{before.version if before else 'none'} -> {version}")
-    return True
+
+
+def download(client: MlflowClient, name: str, version: str, path: str, target: Path) -> Path:
+    """Fetch a file or folder of a version's package, wherever the registry and the artefacts live.
+
+    Raises:
+        DataError: it is not there.
+    """
+    try:
+        uri = client.get_model_version_download_uri(name, version).rstrip("/")
+        return Path(
+            mlflow.artifacts.download_artifacts(
+                artifact_uri=f"{uri}/{path}",
+                dst_path=str(target),
+                tracking_uri=settings.tracking_uri(),
+                registry_uri=settings.registry_uri(),
+            )
+        )
+    except (MlflowException, OSError) as error:
+        raise DataError(f"version {version} has no {path}: {reason(error)}") from error
 
 
 def shorten(card: str) -> str:
@@ -126,4 +195,6 @@ def shorten(card: str) -> str:
     if len(card) <= MAX_DESCRIPTION:
         return card
     end = "\n\n(The whole card is among the model's files: artifacts/evidence/MODEL_CARD.md)\n"
-    return card[: MAX_DESCRIPTION - len(end)].rpartition("\n")[0] + end
+    room = MAX_DESCRIPTION - len(end) - len(FENCE)
+    kept = card[:room].rpartition("\n")[0]
+    return kept + (FENCE if kept.count(FENCE) % 2 else "") + end

@@ -1,21 +1,37 @@
-"""The steps of a registration: evidence, gate, version, aliases, receipt."""
+"""The steps of a registration: evidence, version, decision and aliases, receipt."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import mlflow
+from mlflow.entities import LoggedModel
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
-from pipelines import settings
-from pipelines.register import Params, behaviour, card, evidence, gate, lineage, package, registry
+from pipelines.record import contents
+from pipelines.register import (
+    Params,
+    ages,
+    behaviour,
+    card,
+    evidence,
+    gate,
+    judged,
+    lineage,
+    package,
+    registry,
+    rules,
+    settling,
+)
+from pipelines.register.card import RULES
+from pipelines.register.history import ALIASES, History
+from pipelines.register.settling import SETTLED, Case
 from stages.core import artefacts, files
+from stages.core import params as parameters
 from stages.core.errors import DataError
 from stages.core.stage import Job, Keep, Note, Record
-
-SETTLED = "settled"
-EVIDENCE = "artifacts/evidence/evidence.json"
 
 
 def register(job: Job[Params]) -> Iterator[Record]:
@@ -24,85 +40,197 @@ def register(job: Job[Params]) -> Iterator[Record]:
     name = f"{job.params.name}-{task}"
     _present(task)
     found = evidence.collect(task, job.params.metric)
-    digest = _digest(task, job.params)
+    digest = fingerprint(task, job.params, found.test_data)
     with registry.reachable() as client, registry.exclusive(name):
         registry.ensure(client, name)
+        for line in History(client, name).notice():
+            yield Note(f"{name}: {line}")
         version = registry.find(client, name, digest)
-        if version is None:
-            yield Note(f"{name}: packing the model")
-            decision = gate.decide(found, _champion(client, name), job.params)
-            version = _create(client, name, digest, _facts(task, name, found, decision, job.params))
-        receipt = _settle(client, name, version)
-    files.write_json(artefacts.receipt(task), receipt)
+        yield from _act(client, name, found, digest, version, job)
+        if version := registry.find(client, name, digest):
+            judged.note(client, version, found, task, job.params.model_dump(exclude={"name"}))
+        judged.end_left(client, version, digest)
+        yield from _standing(client, name, digest)
+    receipt = {"name": name, "digest": digest, "verdict": found.verdict, "test_data": found.test_data}
+    _book(artefacts.receipt(task), {**receipt, "figures": figures(task)})
     yield Keep(artefacts.receipt(task), "register")
-    yield Note(f"{name} version {receipt['version']}: {', '.join(receipt['aliases'])}; audit {receipt['verdict']}")
-    for check, line in receipt["gate"]["checks"].items():
-        yield Note(f"  {check}: {line}")
+
+
+def figures(task: str) -> dict[str, str]:
+    """Return the MD5 of what evaluation and audit found about a task, by path."""
+    paths = (artefacts.evaluate_metrics(task), artefacts.audit_metrics(task))
+    return {path.as_posix(): contents.file_hash(path) for path in paths}
+
+
+def fingerprint(task: str, params: Params, test_data: str) -> str:
+    """Name a registration by what went in: model, the code it brings, evaluation, its settings, test data, audit, rules."""
+    code = behaviour.digest(files.read_json(artefacts.finetuned(task) / "model.json"))
+    judged = [artefacts.evaluate_metrics(task), artefacts.audit_metrics(task)]
+    rules = [params.model_dump(), code, test_data, evidence.settings(artefacts.evaluated(task))]
+    return evidence.digest(*_model(task), *judged, text=evidence.canonical(rules))
+
+
+def _model(task: str) -> list[Path]:
+    return [artefacts.finetuned(task) / file for file in package.FILES]
 
 
 def _present(task: str) -> None:
-    for file in package.FILES:
-        if not (artefacts.finetuned(task) / file).exists():
-            raise DataError(f"{artefacts.finetuned(task) / file} is missing; run dvc repro finetune@{task}")
+    for file in _model(task):
+        if not file.exists():
+            raise DataError(f"{file} is missing; run dvc repro finetune@{task}")
 
 
-def _digest(task: str, params: Params) -> str:
-    """Name a registration by what went in: model, the code it brings, evaluation, audit, rules."""
-    model = [artefacts.finetuned(task) / file for file in package.FILES]
-    code = behaviour.digest(files.read_json(artefacts.finetuned(task) / "model.json"))
-    judged = [artefacts.evaluate_metrics(task), artefacts.audit_metrics(task)]
-    return evidence.digest(*model, *judged, text=evidence.canonical([params.model_dump(), code]))
+def _act(  # noqa: PLR0913, PLR0917 - what a registration consists of
+    client: MlflowClient, name: str, found: gate.Evidence, digest: str, version: ModelVersion | None, job: Job[Params]
+) -> Iterator[Note]:
+    """Make or settle the version, ask the gate again where it waits for its code alone, or say that nothing changes."""
+    settled = version is not None and SETTLED in version.tags
+    if not settled or settling.waits_for_code(client, version):
+        task, origin = str(job.task), lineage.trace(str(job.task))
+        runs = lineage.runs(client, task, origin)
+        facts = _facts(task, name, found, lineage.told(client, origin, task, runs), job.params)
+        if not settled or facts.origin.code.clean:
+            case = Case(
+                client, name, task, found, evidence.digest(*_model(task)), facts.origin.code, job.params,
+                lambda decision, number: card.render(replace(facts, decision=decision, version=number)),
+            )  # fmt: skip
+            yield from _settle(case, facts, runs, digest, version)
+            return
+    if version is not None:
+        yield Note(f"{name}: version {version.version} was registered and settled before; nothing changes")
 
 
-def _champion(client: MlflowClient, name: str) -> gate.Evidence | None:
-    """Return the evidence that the present champion carries; None where there is none to compare with."""
-    version = registry.holder(client, name, registry.CHAMPION)
+def _settle(
+    case: Case, facts: card.Facts, runs: dict[str, str], digest: str, version: ModelVersion | None
+) -> Generator[Note, None, None]:
+    """Make the version unless it is there, or another clone made it while this one packed, and settle it."""
     if version is None:
-        return None
-    uri = f"models:/{name}/{version.version}/{EVIDENCE}"
-    return gate.Evidence.from_json(files.read_json(Path(mlflow.artifacts.download_artifacts(uri))))
+        champion = case.history.holder(registry.CHAMPION)
+        verdict = yield from settling.decide(case, champion)
+        yield Note(f"{case.name}: packing the model")
+        own = replace(facts, decision=verdict.decision)
+        logged = _packed(case, own, runs, digest)
+        version, is_own = _only(case, own, runs, logged, settling.booked(verdict) | {registry.DIGEST: digest})
+        if is_own:
+            settling.describe(case, str(version.version), own.decision)
+            yield from settling.settle(case, version, verdict)
+            return
+        yield Note(f"{case.name}: version {version.version} was made elsewhere meanwhile; it stands for this model")
+        if judged.model_id(version) != logged.model_id:
+            case.client.delete_logged_model(logged.model_id)
+        if SETTLED in version.tags:
+            return
+    yield _reopened(case, version)
+    _renew(case, facts, version)
+    yield from settling.settle(case, version, None)
 
 
-def _facts(task: str, name: str, found: gate.Evidence, decision: gate.Decision, params: Params) -> card.Facts:
+def _renew(case: Case, facts: card.Facts, version: ModelVersion) -> None:
+    """Say anew which code made the model, and which rules its commit does not have; where it has all, no tag."""
+    tags = _code_tags(facts)
+    if RULES in version.tags and RULES not in tags:
+        case.client.delete_model_version_tag(case.name, str(version.version), RULES)
+    settling.tag(case, version, tags)
+
+
+def _reopened(case: Case, version: ModelVersion) -> Note:
+    """Say why a version is decided anew; it counts as unsettled until that came to its end."""
+    told = f"{case.name}: version {version.version}"
+    if SETTLED not in version.tags:
+        return Note(f"{told} is not settled: its registration was interrupted, or works elsewhere; deciding anew")
+    case.client.delete_model_version_tag(case.name, str(version.version), SETTLED)
+    return Note(f"{told} lacked nothing but clean code, which it has by now; asking the gate again")
+
+
+def _code_tags(facts: card.Facts) -> dict[str, str]:
+    """Return the tags that say which code made the model, and what its commit does not say; a later one may know better."""
+    states = {f"commit.{stage}": state for stage, state in facts.origin.states.items()}
+    rules_changed = {RULES: "; ".join(facts.rules)} if facts.rules else {}
+    return {"commit": facts.origin.commit, "commit_dirty": facts.origin.dirty, **rules_changed, **states}
+
+
+def _facts(task: str, name: str, found: gate.Evidence, origin: lineage.Lineage, params: Params) -> card.Facts:
+    evaluation = files.read_json(artefacts.evaluate_metrics(task))
     return card.Facts(
         task=task,
         name=name,
         evidence=found,
-        decision=decision,
-        origin=lineage.trace(task),
+        decision=gate.Decision(()),
+        origin=origin,
         model=files.read_json(artefacts.finetuned(task) / "model.json"),
         audit=files.read_json(artefacts.audit_metrics(task)),
         params=params.model_dump(),
         counts=evidence.counts(),
         groups=evidence.worst_groups(task, found.metric),
+        class_figure=evidence.class_figure(evaluation),
+        notes=evidence.notes(evaluation) + evidence.unfinished(task, artefacts.finetuned(task) / "curves.csv"),
+        rules=rules.changed(Path(), origin.commit, task, origin.seen.entries, parameters.read()),
+        experiment=rules.experiment(),
     )
 
 
-def _create(client: MlflowClient, name: str, digest: str, facts: card.Facts) -> ModelVersion:
-    """Log the model and make its version, the decision among the tags."""
-    runs = lineage.runs(client, facts.task, facts.origin)
-    run_id = runs.get("finetune")
-    text = card.render(facts)
-    folder = artefacts.finetuned(facts.task)
-    packed = package.Package(facts.task, folder, facts.evidence.to_json(), text, {"digest": digest, "task": facts.task})
-    mlflow.set_tracking_uri(settings.tracking_uri())
-    logged = package.log(client, packed, name, lineage.experiment(), run_id)
-    return registry.create(client, name, logged, {**card.tags(facts, runs), registry.DIGEST: digest}, text)
+def _packed(case: Case, facts: card.Facts, runs: dict[str, str], digest: str) -> LoggedModel:
+    """Log the model, or take the one that a kill left behind."""
+    found = registry.logged(case.client, lineage.experiment(), case.name, digest)
+    if found is not None:
+        return found
+    metadata = {"digest": digest, "task": case.task}
+    evidence_of = facts.evidence.to_json()
+    packed = package.Package(case.task, artefacts.finetuned(case.task), evidence_of, card.render(facts), metadata)
+    return package.log(case.client, packed, case.name, lineage.experiment(), runs.get("finetune"))
 
 
-def _settle(client: MlflowClient, name: str, version: ModelVersion) -> dict[str, Any]:
-    """Move the aliases as the version's tags say, once, and return the receipt; both follow from the tags alone."""
-    gained = [registry.CHALLENGER] + [registry.CHAMPION] * (version.tags["gate"] == "champion")
-    if SETTLED not in version.tags:
-        for alias in gained:
-            registry.move(client, name, alias, version.version)
-        client.set_model_version_tag(name, version.version, SETTLED, ",".join(gained))
-    checks = {k.removeprefix("gate."): v for k, v in version.tags.items() if k.startswith("gate.")}
-    return {
-        "name": name,
-        "version": int(version.version),
-        "aliases": gained,
-        "verdict": version.tags["verdict"],
-        "gate": {"champion": version.tags["gate"] == "champion", "checks": checks},
-        "digest": version.tags[registry.DIGEST],
-    }
+def _only(
+    case: Case, facts: card.Facts, runs: dict[str, str], logged: LoggedModel, decision: dict[str, str]
+) -> tuple[ModelVersion, bool]:
+    """Make the version unless it is there, and look again: of two made at once the lower number stands, the own one goes.
+
+    Returns:
+        The version that stands, and whether it was made here.
+    """
+    digest = decision[registry.DIGEST]
+    if found := registry.find(case.client, case.name, digest):
+        return found, False
+    own = _create(case, facts, runs, logged, decision)
+    found = registry.find(case.client, case.name, digest) or own
+    if str(found.version) == str(own.version):
+        return own, True
+    case.client.delete_model_version(case.name, str(own.version))
+    return found, False
+
+
+def _create(
+    case: Case, facts: card.Facts, runs: dict[str, str], logged: LoggedModel, decision: dict[str, str]
+) -> ModelVersion:
+    """Make the version of a logged model, the decision and the digest among its tags."""
+    client, name = case.client, case.name
+    own = {ages.MODEL: case.model, "code_policy": case.params.code, **_code_tags(facts)}
+    tags = {**card.tags(facts, runs), **decision, **own}
+    with judged.own_run(client, case.task, decision[registry.DIGEST]) as run_id:
+        return registry.create(client, name, logged, tags, card.render(facts), run_id=run_id)
+
+
+def _standing(client: MlflowClient, name: str, digest: str) -> Iterator[Note]:
+    """Say where the version and the aliases stand."""
+    version = registry.find(client, name, digest)
+    if version is None:  # deleted by somebody this very moment
+        return
+    holders = {alias: History(client, name).holder(alias) for alias in ALIASES}
+    held = ", ".join(alias for alias, holder in holders.items() if holder == str(version.version)) or "no alias"
+    others = "".join(f"; {a} is version {h}" for a, h in holders.items() if h not in {str(version.version), "none"})
+    yield Note(f"{name} version {version.version}: {held}; audit {version.tags.get('verdict', 'unknown')}{others}")
+    for key, line in sorted(version.tags.items()):
+        if key.startswith("gate."):
+            yield Note(f"  {key.removeprefix('gate.')}: {line}")
+
+
+def _book(place: Path, receipt: dict[str, Any]) -> None:
+    """Write the receipt unless it says so already: DVC then need not look at it again.
+
+    One of before, which says the same but for ``figures``, stays as it is: DVC restored it, and booked its bytes.
+    """
+    before = {key: value for key, value in receipt.items() if key != "figures"}
+    with suppress(DataError):
+        if files.read_json(place) in (receipt, before):
+            return
+    files.write_json(place, receipt)

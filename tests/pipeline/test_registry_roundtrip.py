@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from pipelines.register import package, run
-from stages.core import artefacts, files
+from stages.core import artefacts
 from stages.core.errors import DataError
 from tests.pipeline import registry_project as project
 
 LOAD = """
-import json, sys
+import base64, json, sys
 from pathlib import Path
 import mlflow, numpy as np, pandas as pd
 root, uri, picture = sys.argv[1:]
@@ -21,8 +21,9 @@ mlflow.set_tracking_uri(uri)
 model = mlflow.pyfunc.load_model("models:/shapes-classify@challenger")
 content = Path(picture).read_bytes()
 array = np.zeros((20, 30, 3), np.uint8)
-given = [picture, Path(picture), content, array, [picture, array], np.stack([array, array]), pd.Series([picture]),
-         pd.DataFrame({"image": [picture, content]}), {"image": picture}, model.input_example]
+coded = base64.b64encode(content).decode()
+given = [coded, Path(picture), content, array, [Path(picture), array], np.stack([array, array]), pd.Series([coded]),
+         pd.DataFrame({"image": [coded, content]}), {"image": content}, model.input_example]
 answers = [model.predict(one) for one in given]
 from mlflow.pyfunc.scoring_server import init
 from starlette.testclient import TestClient
@@ -30,9 +31,13 @@ server = TestClient(init(model))
 folder = Path(mlflow.artifacts.download_artifacts("models:/shapes-classify@challenger"))
 body = json.loads((folder / "serving_input_example.json").read_text())
 answers.append(server.post("/invocations", json=body).json()["predictions"])
-import stages
-ours = [m for m in sys.modules if m.startswith("pipelines")]
-print(json.dumps({"answers": answers, "stages": stages.__file__, "ours": ours}))
+def refused(*given):
+    return server.post("/invocations", json={"inputs": list(given)})
+alone, among = refused(picture), refused(coded, picture, "/dev/zero", coded)
+rest = {"status": alone.status_code, "told": alone.json()["message"], "among": among.json()["predictions"]}
+ours = [m for m in sys.modules if m.split(".")[0] in ("pipelines", "stages")]
+code = sys.modules[model.unwrap_python_model().code].__file__
+print(json.dumps({"answers": answers, "rest": rest, "code": code, "ours": ours}))
 """
 
 
@@ -51,8 +56,7 @@ def test_a_registered_model_predicts_in_a_fresh_process(tmp_path, monkeypatch) -
     monkeypatch.setattr(package, "code", _with_fakes)
     notes = list(run(project.job()))
     assert notes
-    receipt = files.read_json(artefacts.receipt("classify"))
-    assert receipt["aliases"] == ["challenger", "champion"]
+    assert project.holders() == {"challenger": 1, "champion": 1}
     picture = next((tmp_path / "project" / artefacts.PREPROCESSED / "images").iterdir())
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -66,8 +70,11 @@ def test_a_registered_model_predicts_in_a_fresh_process(tmp_path, monkeypatch) -
     assert [len(a) for a in told["answers"]] == [1, 1, 1, 1, 2, 2, 1, 2, 1, 1, 1]
     assert all(one["label"] == "disc" for answer in told["answers"] for one in answer)
     assert told["answers"][3][0]["width"] == 30
-    assert "/artifacts/code/" in told["stages"] or "/code/stages" in told["stages"]
+    assert "/code/stages/" in told["code"]
     assert not told["ours"], "the project's own packages were loaded"
+    assert told["rest"]["status"] == 400
+    assert "pathlib.Path" in told["rest"]["told"]
+    assert ["error" in answer for answer in told["rest"]["among"]] == [False, True, True, False]
 
 
 def test_a_model_that_does_not_load_is_not_registered(tmp_path, monkeypatch) -> None:

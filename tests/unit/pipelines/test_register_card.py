@@ -1,8 +1,19 @@
 """The model card says what the model is, how good it is with counts and intervals, and what to mind."""
 
-from pipelines.register import Params, card, registry
-from pipelines.register.gate import Evidence, Figure, decide
+import re
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipelines.register import Params, card, registry, rules
+from pipelines.register.gate import Check, Code, Decision, Evidence, Figure, decide
 from pipelines.register.lineage import Lineage
+from tests.markdown import NAMES, parsed, shape, unwanted
 
 RULES = {
     "name": "shapes",
@@ -11,6 +22,10 @@ RULES = {
     "judged_by": "low",
     "max_drop": 0.0,
     "max_class_drop": None,
+    "allow_undecided": True,
+    "allow_degenerate": False,
+    "code": "clean",
+    "incomparable_champion": "refuse",
 }
 MODEL = {
     "name": "shapes",
@@ -23,22 +38,23 @@ MODEL = {
 }
 
 
-def facts() -> card.Facts:
+def facts(dirty: str = "true", num_classes: int = 2) -> card.Facts:
     figure = Figure(0.9, 0.85, 0.93, 200)
-    evidence = Evidence(
-        "accuracy", figure, "FAIL", "t" * 64, {"cat": Figure(None), "dog": Figure(0.8, n=3)}, figures={"accuracy": figure}
-    )
-    origin = Lineage("c" * 40, "true", "l" * 64, {"data/preprocessed": "1234.dir"})
+    many = {f"class {number:04d}": Figure(number / 1000, 0.0, 1.0, 5) for number in range(2, num_classes)}
+    classes = {"cat": Figure(None, n=0), "dog": Figure(0.8, n=3), **many}
+    evidence = Evidence("accuracy", figure, "FAIL", "t" * 64, classes, figures={"accuracy": figure}, degenerate={})
+    origin = Lineage("c" * 40, dirty, "l" * 64, *[{"data/preprocessed": "1234.dir"}] * 2)
     return card.Facts(
         task="classify",
         name="shapes-classify",
         evidence=evidence,
-        decision=decide(evidence, None, Params(**RULES, allow_undecided=True)),
+        decision=decide(evidence, None, Params(**RULES), Code(clean=True, reason="all 9 files of code equal the commit")),
         origin=origin,
-        model=MODEL,
+        model=MODEL | {"classes": list(classes)},
         audit={"reasons": ["night is 20 points below day"]},
         params={},
         counts={"train": 100, "val": 20, "test": 200},
+        class_figure="F1",
         groups=[{"group by": "light", "worst groups": "night", "accuracy": "0.700"}],
     )
 
@@ -47,13 +63,97 @@ def test_the_card_holds_what_a_reviewer_asks():
     """Classes, counts, hash, commit, policy, figures with interval and n, verdict and why, limits, how to load."""
     text = card.render(facts())
     for words in (
-        "**2 classes:** cat, dog", "pictures of 96 x 64 px", "| accuracy | 0.900 | 0.850 to 0.930 | 200 |",
-        "| cat | undefined |  |  |",
-        "100 train, 20 val, 200 test", "`data/preprocessed`: 1234.dir", "commit cccccccccccc with uncommitted changes",
-        "Augmentation: hue, HorizontalFlip", "## Audit: FAIL", "night is 20 points below day", "| light | night | 0.700 |",
-        "not passed: challenger only", "Intended use and limits", 'load_model("models:/shapes-classify@challenger")',
+        "**2 classes:** cat, dog", "pictures of 96 x 64 px", "accuracy   0.900   0.850 to 0.930   200",
+        "class   F1          n", "cat     undefined   0", "dog     0.800       3",
+        "100 train, 20 val, 200 test", "`data/preprocessed`: `1234.dir`", "commit cccccccccccc **with uncommitted changes**",
+        "Augmentation: hue, HorizontalFlip", "## Audit: FAIL", "night is 20 points below day",
+        "light      night          0.700",
+        "- code: yes: all 9 files of code equal the commit",
+        "not passed: challenger only", "Intended use and limits", 'load_model("models:/shapes-classify/VERSION")',
     ):  # fmt: skip
         assert words in text
+
+
+def test_what_a_reader_must_know_stands_below_the_figures():
+    """A note stands beside the figures that it is about, and a figure says how many pictures hold its units."""
+    many = Figure(0.5, 0.4, 0.6, 900, 4)
+    found = facts()
+    told = replace(found, notes=["2 test pictures hold more."], evidence=replace(found.evidence, figures={"miou": many}))
+    text = card.render(told)
+    assert text.index("900 in 4 pictures") < text.index("2 test pictures hold more.") < text.index("## Gate")
+    assert str(many) == "0.500 [0.400, 0.600], n = 900 in 4 pictures"
+
+
+def test_a_degenerate_evaluation_stands_before_its_figures():
+    """In the first line, which a list of versions shows, before the figures with its reasons, and as a tag."""
+    found = facts()
+    faulty = replace(found, evidence=replace(found.evidence, degenerate={"few_units": "the test split has 6 pictures"}))
+    text = card.render(faulty)
+    assert text.startswith("degenerate evaluation, FAIL, accuracy 0.900")
+    assert text.index("few\\_units: the test split has 6 pictures") < text.index("accuracy   0.900   0.850")
+    assert card.tags(faulty, {})["degenerate"] == "few_units"
+    assert card.tags(found, {})["degenerate"] == "no"
+    assert "evaluation is degenerate" not in card.render(found)
+    unknown = replace(found, evidence=replace(found.evidence, degenerate=None))
+    assert card.render(unknown).startswith("unchecked evaluation, FAIL")
+    assert card.tags(unknown, {})["degenerate"] == "unknown"
+
+
+def test_what_was_not_audited_stands_on_card_and_tag():
+    """With the permission that lets it pass, each reason in a line; a long list is cut for the tag, never on the card."""
+    found = facts()
+    lines = ["everything: the data set has no group column", "too few pictures to tell: accuracy by light"]
+    undecided = replace(found.evidence, verdict="UNDECIDED", left_open=lines)
+    text = card.render(replace(found, evidence=undecided, params={"allow_undecided": True}))
+    assert "**Not audited, or not decided (allow_undecided lets it pass):**\n\n- everything: the data set has no" in text
+    assert card.tags(replace(found, evidence=undecided), {})["not_audited"] == "; ".join(lines)
+    assert card.tags(found, {})["not_audited"] == "nothing"
+    assert "Not audited" not in card.render(found)
+    many = replace(found, evidence=replace(undecided, left_open=[f"reason {n}: x" for n in range(300)]))
+    assert len(card.tags(many, {})["not_audited"]) == card.MAX_OPEN
+    assert "reason 299" in card.render(many)
+
+
+def test_cells_never_touch_where_markdown_tables_have_no_style():
+    """MLflow's page draws tables without gaps: every table is a block of code whose cells stand under their heads."""
+    text = card.render(facts())
+    assert "|" not in text
+    assert text.count("```text") == 3
+    for block in re.findall(r"```text\n(.*?)\n```", text, re.DOTALL):
+        head, *rows = block.splitlines()
+        starts = [m.start() for m in re.finditer(r"(?:(?<=^)|(?<=   ))\S", head)]
+        for row in rows:
+            assert all(start == 0 or row[start - 3 : start].strip() == "" for start in starts), block
+
+
+def test_the_numbers_stand_first_and_survive_the_cut():
+    """With a thousand classes the description of 5,000 characters holds figures, verdict, gate; no block is left open."""
+    text = card.render(facts(num_classes=1000))
+    short = registry.shorten(text * 3)
+    assert text.index("accuracy   0.900") < 500
+    assert len(text) < registry.MAX_DESCRIPTION
+    assert "Audit: **FAIL**. Gate: **challenger only**" in text.split("##")[0]
+    assert "980 more classes, none lower" in text
+    assert len(short) <= registry.MAX_DESCRIPTION
+    assert short.count("\n```") % 2 == 0
+    for cut in range(len(text), len(text) + 400, 7):
+        assert registry.shorten("x\n" * ((5400 - cut) // 2) + text + "y\n" * 3000).count("\n```") % 2 == 0
+
+
+@pytest.mark.parametrize(
+    ("dirty", "said", "silent"),
+    [
+        ("true", "with uncommitted changes", "code state unknown"),
+        ("unknown", "code state unknown", "with uncommitted changes"),
+        ("a word of tomorrow", "code state unknown", "with uncommitted changes"),
+        ("false", "Code: commit cccccccccccc.", "code state unknown"),
+    ],
+)
+def test_code_that_nobody_vouches_for_never_reads_as_clean(dirty, said, silent):
+    """Unknown is said as clearly as changed, in the first lines and under the data."""
+    text = card.render(facts(dirty))
+    assert said in text.split("##")[0]
+    assert silent not in text
 
 
 def test_the_card_is_the_same_for_the_same_facts():
@@ -71,12 +171,150 @@ def test_a_long_card_is_cut_at_a_line():
     assert kept == long.splitlines()[: len(kept)]
 
 
+def hostile(name: str) -> card.Facts:
+    """Return facts in which everything that data or parameters name has this name."""
+    known = facts()
+    figure = Figure(0.9, 0.85, 0.93, 200)
+    found = replace(
+        known.evidence,
+        metric=name,
+        classes={name: figure},
+        figures={name: figure},
+        degenerate={name: name},
+        left_open=[name],
+    )
+    model = {key: {"name": name} for key in ("backbone", "head", "tuning")}
+    return replace(
+        known,
+        name=name,
+        evidence=found,
+        decision=Decision(
+            (Check("classes", holds=False, reason=f"fell by more than 0.1: {name} by 0.200"), Check(name, True, name))
+        ),
+        origin=replace(known.origin, trained_on={f"data/{name}": name}),
+        model={**MODEL, **model, "name": name, "classes": [name, name], "policy": {"online": [{"name": name}]}},
+        audit={"reasons": [name, f"setting: accuracy is 70.0 for {name} and 90.0 for {name}, a gap."]},
+        groups=[{"group by": name, "worst groups": name, name: "0.700"}],
+        class_figure=name,
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_name_makes_anything_of_the_card(name):
+    """With hostile names the page has the blocks that it has with plain ones, and no link, picture or HTML."""
+    tokens, plain = parsed(card.render(hostile(name))), parsed(card.render(hostile("cat")))
+    assert shape(tokens) == shape(plain)
+    assert not unwanted(tokens)
+
+
+@settings(deadline=None)
+@given(st.text(st.sampled_from("ab \n\t\x1b\\`*_{}[]()<>#+-.!|~&:@/=1\u2028"), min_size=1, max_size=30).filter(str.strip))
+def test_no_text_makes_anything_of_the_card(name):
+    """The same for names of any signs."""
+    tokens = parsed(card.render(hostile(name)))
+    assert shape(tokens) == shape(parsed(card.render(hostile("cat"))))
+    assert not unwanted(tokens)
+
+
 def test_tags_name_commit_data_and_verdict():
     """Every tag is text; data hashes stand under ``data.``, source runs under ``run.``."""
     tags = card.tags(facts(), {"finetune": "r1"})
     assert tags["commit"] == "c" * 40
     assert tags["commit_dirty"] == "true"
     assert tags["data.data/preprocessed"] == "1234.dir"
+    odd = replace(facts(), origin=replace(facts().origin, data={"data/mine (2)": "5678.dir"}))
+    assert "data.data/mine _2_-" in "".join(card.tags(odd, {}))  # MLflow takes no brackets
     assert tags["run.finetune"] == "r1"
     assert tags["metric.accuracy"] == "0.900 [0.850, 0.930], n = 200"
     assert all(isinstance(value, str) for value in tags.values())
+
+
+def test_the_first_line_is_what_a_list_of_versions_shows():
+    """Verdict and headline figure come before anything else."""
+    assert card.render(facts()).splitlines()[0] == "FAIL, accuracy 0.900 [0.850, 0.930], n = 200, challenger only"
+
+
+def test_how_to_load_names_the_very_version():
+    """An alias may have moved by the time that somebody reads it; in the package the number is not known yet."""
+    text = card.render(replace(facts(), version="7"))
+    assert text.count("models:/shapes-classify/7") == 2
+    assert "VERSION" not in text
+    assert "@challenger" not in text
+    assert "VERSION: its number in the registry" in card.render(facts())
+
+
+def test_intervals_have_a_column_where_there_are_any():
+    """The classes' figure is named by the head of its column; an empty column says nothing."""
+    text = card.render(facts(num_classes=3))
+    assert "class        F1          95 % interval    n" in text
+    assert "class   F1          n\n" in card.render(facts())
+
+
+def test_rules_that_are_not_the_commit_s_stand_on_card_and_version(tmp_path):
+    """A floor that was lowered without a commit, by hand or by an experiment of DVC, is named with both values."""
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    raw = {"seed": 1, "tasks": {"classify": {}}, "register": {"classify": {"min_quality": 0.8, "code": "clean"}}}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(raw))
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    subprocess.run([*git, "add", "."], check=True)
+    subprocess.run([*git, "commit", "-qm", "x"], check=True)
+    commit = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+    assert rules.changed(tmp_path, commit, "classify", {}, raw) == ()
+    now = {"seed": 2, "tasks": {"classify": {}}, "register": {"classify": {"min_quality": 0.3, "code": "clean"}}}
+    found = rules.changed(tmp_path, commit, "classify", {}, now)
+    assert found == ("register.classify.min_quality 0.8 -> 0.3",)
+    told = replace(facts(), rules=found, experiment="fried-weep")
+    assert card.tags(told, {})["rules_changed"] == "register.classify.min_quality 0.8 -> 0.3"
+    assert card.tags(told, {})["dvc_experiment"] == "fried-weep"
+    assert "not the rules of the commit" in card.render(told)
+    assert "not the rules of the commit" not in card.render(facts())
+    assert {"rules_changed", "dvc_experiment"}.isdisjoint(card.tags(facts(), {}))
+
+
+@pytest.fixture
+def judging(tmp_path) -> tuple[Path, str, dict]:
+    """A commit whose ``params.yaml`` judges two tasks: its folder, its hash, and what it holds."""
+    own = {"evaluate": {"min_score": 0.3}, "audit": {"alpha": 0.00001}, "register": {"min_quality": 0.8}}
+    raw = {"tasks": {"a": {}, "b": {}}, **{stage: {"a": dict(rule), "b": dict(rule)} for stage, rule in own.items()}}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(raw))
+    for words in (["init", "-q"], ["add", "."], ["-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "-qm", "x"]):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=tmp_path, check=True, capture_output=True, text=True)
+    return tmp_path, head.stdout.strip(), raw
+
+
+@pytest.mark.parametrize(("stage", "rule", "text"), [
+    ("evaluate", {"min_score": 0.9}, "evaluate.a.min_score 0.3 -> 0.9"), ("evaluate", {"min_score": 0.3}, ""),
+    ("audit", {"alpha": 0.5}, "audit.a.alpha 1e-05 -> 0.5"), ("audit", {"alpha": "1e-05"}, ""),
+    ("audit", {}, "audit.a.alpha 1e-05 -> absent"),
+])  # fmt: skip
+def test_evaluate_and_audit_judge_by_the_rules_that_were_booked_for_them(judging, stage, rule, text):
+    """An edit that was taken back after they ran is still theirs, and one of today, after they ran, is not."""
+    folder, commit, raw = judging
+    booked = {f"{stage}@a": {"params": {"params.yaml": {f"{stage}.a": rule, "seed": 9}}}}
+    assert rules.changed(folder, commit, "a", booked, raw) == ((text,) if text else ())
+    if not text:
+        assert rules.changed(folder, commit, "a", booked, {**raw, stage: {"a": {"new": 1}}}) == ()
+
+
+def test_another_task_s_rules_judge_no_model_of_this_one(judging):
+    """Neither a lower floor of the other task, nor what was booked for it."""
+    folder, commit, raw = judging
+    now = {**raw, "register": {**raw["register"], "b": {"min_quality": 0.1}}}
+    booked = {"evaluate@b": {"params": {"params.yaml": {"evaluate.b": {"min_score": 0.9}}}}}
+    assert rules.changed(folder, commit, "a", booked, now) == ()
+    assert rules.changed(folder, commit, "b", booked, now) == (
+        "evaluate.b.min_score 0.3 -> 0.9",
+        "register.b.min_quality 0.8 -> 0.1",
+    )
+
+
+def test_rules_of_a_commit_that_git_does_not_know_are_unknown(judging):
+    """A training at a commit that was never fetched may have had any floor; nothing calls that unchanged."""
+    folder, _, raw = judging
+    for commit in ("a" * 40, "unknown"):
+        found = rules.changed(folder, commit, "a", {}, raw)
+        assert found == (f"unknown: git does not give params.yaml of commit {commit[:12]}",)
+        text = card.render(replace(facts(), rules=found))
+        assert "whether these are the rules of the commit" in text
+        assert "not the rules of the commit" not in text

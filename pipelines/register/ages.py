@@ -1,0 +1,62 @@
+"""Tells which of two registered models is the older one: by when their weights were first registered, whatever the version.
+
+The same weights may be registered again, under other rules or after another evaluation; that makes them no newer.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.tracking import MlflowClient
+
+from pipelines.register import evidence, package, registry
+from stages.core.errors import DataError
+
+MODEL = "model_digest"
+WEIGHTS = "artifacts/model"
+NEW = float("inf")
+
+
+@dataclass(frozen=True)
+class Ages:
+    """The digest of each version's weights, by number.
+
+    Attributes:
+        weights: None where nobody can tell: a version of ours from before the tag whose files are gone.
+    """
+
+    weights: dict[int, str | None]
+
+    def older(self, model: str, champion: int) -> bool:
+        """Tell whether a model was registered before the champion was; the champion's own weights were not.
+
+        A version of which nobody knows the weights may have been this model: it makes the model older, never newer.
+        """
+        theirs = self.weights.get(champion)
+        if theirs == model:
+            return False
+        return self._first(model, None) < (self._first(theirs) if theirs else champion)
+
+    def _first(self, *models: str | None) -> float:
+        return min([number for number, found in self.weights.items() if found in models], default=NEW)
+
+
+def read(client: MlflowClient, name: str) -> Ages:
+    """Return the digests of a registered model's versions; what a version of before lacks is read from its files, once."""
+    found = {int(version.version): _weights(client, version) for version in registry.versions(client, name)}
+    return Ages({number: digest for number, digest in found.items() if digest != ""})
+
+
+def _weights(client: MlflowClient, version: ModelVersion) -> str | None:
+    """Return the digest of a version's weights; None where it is not known, empty for a model that is not ours."""
+    if known := version.tags.get(MODEL):
+        return str(known)
+    with TemporaryDirectory(prefix="rawline-") as holder:
+        try:
+            folder = registry.download(client, version.name, str(version.version), WEIGHTS, Path(holder))
+            digest = evidence.digest(*(folder / file for file in package.FILES))
+        except (DataError, OSError):
+            return None if registry.DIGEST in version.tags else ""
+    client.set_model_version_tag(version.name, str(version.version), MODEL, digest)
+    return digest

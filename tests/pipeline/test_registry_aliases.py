@@ -1,0 +1,370 @@
+"""Aliases that people, other tools and other hosts move: a registration copes, and its history tells who and why."""
+
+import getpass
+import multiprocessing
+import os
+import re
+import socket
+from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from mlflow.tracking import MlflowClient
+
+from pipelines import register, registered, run_stage
+from pipelines.record import provenance
+from pipelines.register import ages, history, registry
+from pipelines.register.history import BY_HAND, History
+from stages.core import artefacts, files
+from tests.pipeline import registry_project as project
+from tests.pipeline.registry_project import NAME, holders, moves
+
+
+@pytest.fixture
+def client(tmp_path, monkeypatch) -> MlflowClient:
+    """A registry whose champion is version 1, with 0.90."""
+    found = project.start(tmp_path, monkeypatch)
+    project.light(monkeypatch)
+    project.register()
+    return found
+
+
+def another(value: float, weights: str) -> int:
+    project.judge(value, weights=weights)
+    return int(project.register().version)
+
+
+def test_each_move_keeps_who_when_why_and_commit(client):
+    """The tag reads as a sentence, and reads back."""
+    move = History(client, NAME).read("champion")[0]
+    assert (move.before, move.after) == ("none", "1")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", move.when)
+    assert move.who == f"{getpass.getuser()}@{socket.gethostname()}"
+    assert move.commit == project.git("rev-parse", "HEAD")[:12]
+    assert "there is no champion yet" in move.why
+    assert "0.860 >= 0.800" in move.why
+
+
+FAULT = {"kind": "single_class", "reason": "every pixel is background", "figures": ["accuracy"]}
+
+
+def _degenerate(value: float, weights: str, **rules) -> int:
+    project.judge(value, weights=weights)
+    content = files.read_json(artefacts.evaluate_metrics("classify"))
+    files.write_json(artefacts.evaluate_metrics("classify"), content | {"degenerate": [FAULT]})
+    return int(project.register(**rules).version)
+
+
+def test_a_degenerate_evaluation_moves_no_alias_but_challenger(client):
+    """1.000 on nothing beside a champion of 0.90, and where there is no champion: the tags say why, on version and model."""
+    assert _degenerate(1.0, "nothing") == 2
+    assert holders() == {"challenger": 2, "champion": 1}
+    client.delete_registered_model_alias(NAME, "champion")
+    assert _degenerate(0.99, "nothing else") == 3
+    assert holders() == {"challenger": 3}
+    version = client.get_model_version(NAME, "3")
+    assert version.tags["degenerate"] == "single_class"
+    assert version.tags["gate.evaluation"].startswith("no: degenerate: single_class: every pixel is background")
+    assert version.description.startswith("degenerate evaluation, PASS, accuracy 0.990")
+    run = client.get_run(version.run_id).data
+    assert (run.tags["degenerate"], run.params["degenerate"]) == ("single_class", "single_class")
+    assert _degenerate(0.98, "to explore", allow_degenerate=True) == 4
+    assert holders()["champion"] == 4
+    assert client.get_model_version(NAME, "4").tags["gate.evaluation"].startswith("yes: degenerate: single_class")
+
+
+def test_an_undecided_champion_says_what_was_not_audited(client):
+    """Let through by allow_undecided: tags and description name what nobody looked at, and why, and an unfinished curve."""
+    project.judge(0.95, verdict="UNDECIDED", weights="better")
+    (artefacts.finetuned("classify") / "curves.csv").write_text("epoch,val/accuracy\n1,0.1\n2,0.2\n3,0.3\n")
+    lines = ["everything: the data set has no group column"]
+    files.write_json(artefacts.audit_metrics("classify"), {"verdict": "UNDECIDED", "left_open": lines})
+    assert int(project.register().version) == 2
+    assert holders()["champion"] == 2
+    version = client.get_model_version(NAME, "2")
+    assert version.tags["not_audited"] == lines[0]
+    assert "val/accuracy was best in the last of 3 epochs" in version.description
+    assert "which is allowed (allow_undecided); not audited: everything" in version.tags["gate.audit"]
+    assert "Not audited, or not decided (allow_undecided lets it pass)" in version.description
+
+
+def test_a_history_of_before_reads_back_and_goes_on(client):
+    """Tags that say from and to alone stay readable, and numbers go on after them."""
+    for key in [k for k in client.get_registered_model(NAME).tags if k.startswith(history.PREFIX)]:
+        client.delete_registered_model_tag(NAME, key)
+    for alias in history.ALIASES:
+        client.set_registered_model_tag(NAME, f"alias_history.{alias}.0001", "none -> 1")
+    another(0.95, "better")
+    assert moves() == [("none", "1"), ("1", "2")]
+    assert History(client, NAME).read("champion")[1].key.startswith("alias_history.champion.0002.")
+
+
+def test_champions_cannot_slide_down_in_steps_that_each_are_allowed(client):
+    """0.893 follows 0.90, and 0.886 would follow 0.893; a person who takes 0.893 for good opens the way."""
+    assert another(0.893, "second") == holders()["champion"] == 2
+    project.judge(0.886, weights="third")
+    told = project.register().tags
+    assert told["gate.champion"].startswith("yes: not shown to be worse than the champion")
+    assert told["gate.former"].startswith("no: worse than version 1, the best former champion by 0.014, more than 0.010")
+    assert holders() == {"champion": 2, "challenger": 3}
+    for version in ("1", "2"):  # what comes of it is found by the next registration
+        client.set_registered_model_alias(NAME, "champion", version)
+        project.register()
+    assert another(0.885, "fourth") == holders()["champion"] == 4
+
+
+def test_a_former_champion_whose_evidence_is_gone_does_not_count(client):
+    """It ends no registration and keeps nobody out; nor does one that was deleted."""
+    another(0.893, "second")
+    held = [file for file in Path.cwd().rglob("evidence.json") if files.read_json(file)["figure"]["value"] == 0.9]
+    assert len(held) == 1
+    held[0].write_text("{")
+    assert another(0.886, "third") == holders()["champion"] == 3
+    client.delete_model_version(NAME, "2")
+    assert another(0.88, "fourth") == holders()["champion"] == 4
+
+
+def test_champion_moved_by_hand_is_noted_and_counts(client):
+    """A person's choice is the champion that the next model is judged against; the history says that it was found."""
+    another(0.7, "bad")
+    client.set_registered_model_alias(NAME, "champion", "2")
+    assert another(0.87, "middling") == 3
+    assert holders()["champion"] == 3
+    assert moves() == [("none", "1"), ("1", "2"), ("2", "3")]
+    found = History(client, NAME).read("champion")[1]
+    assert (found.why, found.when, found.who, found.commit) == (BY_HAND, "", "", "")
+    line = client.get_registered_model(NAME).tags[found.key]
+    assert line == f"1 -> 2: {BY_HAND}; {history.NOBODY}; noticed {found.noticed}"
+    who = f"{getpass.getuser()}@{socket.gethostname()}"
+    assert re.fullmatch(rf"at \S+Z by {re.escape(who)}, commit {project.git('rev-parse', 'HEAD')[:12]}", found.noticed)
+
+
+def test_a_line_of_before_that_named_the_finder_reads_back_as_found():
+    """Its time, its user and its commit are those of the finding."""
+    found = history.Move.parse("k", f"1 -> 2 at 2026-11-29T06:40:12Z by ann@studio, commit 0123: {BY_HAND}")
+    assert found == history.Move("k", "1", "2", why=BY_HAND, noticed="at 2026-11-29T06:40:12Z by ann@studio, commit 0123")
+    assert history.Move.parse("k", "no such line") is None
+
+
+def test_champion_taken_away_by_hand_stays_away_until_a_new_model(client):
+    """Registering the settled model again does not give it back; a new model finds no champion."""
+    client.delete_registered_model_alias(NAME, "champion")
+    assert any("nothing changes" in line for line in project.said())
+    assert "champion" not in holders()
+    assert another(0.85, "other") == 2
+    assert holders() == {"challenger": 2, "champion": 2}
+    assert moves() == [("none", "1"), ("1", "none"), ("none", "2")]
+
+
+def test_a_version_deleted_by_hand_is_made_again(client):
+    """Deleted, it is registered anew, and its aliases with it; another model copes with the hole, too."""
+    client.delete_model_version(NAME, "1")
+    assert another(0.85, "other") == 2
+    assert holders() == {"challenger": 2, "champion": 2}
+    assert another(0.9, "weights") == 3
+    assert moves()[-2:] == [("none", "2"), ("2", "3")]
+
+
+def test_a_deleted_or_renamed_registered_model_begins_anew(client):
+    """Nothing of the old name is needed; what carries the new name is left alone."""
+    client.rename_registered_model(NAME, "elsewhere")
+    assert int(project.register().version) == 1
+    assert holders() == {"challenger": 1, "champion": 1}
+    assert client.get_registered_model("elsewhere").aliases == {"challenger": 1, "champion": 1}
+    client.delete_registered_model(NAME)
+    assert int(project.register().version) == 1
+    assert holders() == {"challenger": 1, "champion": 1}
+
+
+def test_a_champion_of_another_tool_keeps_its_place_and_the_reason_is_told(client, tmp_path):
+    """A hand-made version without evidence and without a model of ours: the registration works and says what to do."""
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign" / "model.pkl").write_text("x")
+    made = client.create_model_version(NAME, source=(tmp_path / "foreign").as_uri())
+    client.set_registered_model_alias(NAME, "champion", made.version)
+    project.judge(0.95, weights="better")
+    version = project.register()
+    assert holders()["champion"] == int(made.version)
+    reason = version.tags["gate.champion"]
+    assert reason.startswith(
+        "no: the champion cannot be judged on the present test data: version 2: it is no model that rawline"
+    )
+    assert "incomparable_champion: replace" in reason
+    project.judge(0.96, weights="best")
+    project.register(incomparable_champion="replace")
+    assert holders()["champion"] == 4
+
+
+def test_a_champion_without_files_is_named(client, tmp_path):
+    """Its source is gone: the line says so."""
+    made = client.create_model_version(NAME, source=(tmp_path / "gone").as_uri())
+    client.set_registered_model_alias(NAME, "champion", made.version)
+    project.judge(0.95, weights="better")
+    assert "cannot be judged on the present test data: version 2" in project.register().tags["gate.champion"]
+
+
+def test_the_same_weights_that_lost_do_not_come_back_by_other_rules(client):
+    """Version 3 has the weights of version 1: as good as the champion within the allowance is not enough for them."""
+    another(0.905, "slightly better")
+    assert holders()["champion"] == 2
+    project.judge(0.9)
+    version = project.register(max_drop=0.05)
+    assert int(version.version) == 3
+    assert "registered before the champion and not shown to be better" in version.tags["gate.champion"]
+    assert holders() == {"challenger": 3, "champion": 2}
+
+
+def test_a_lowered_floor_promotes_and_raising_it_again_takes_nothing_back(client):
+    """Moves stand until a newer decision: the version of the higher floor is settled, the registry names the champion."""
+    client.delete_registered_model(NAME)
+    project.judge(0.7)
+    project.register()
+    assert holders() == {"challenger": 1}
+    project.register(min_quality=0.5)
+    assert holders() == {"challenger": 2, "champion": 2}
+    lines = project.said()
+    assert holders() == {"challenger": 2, "champion": 2}
+    assert any("version 1: no alias" in line and "champion is version 2" in line for line in lines)
+
+
+@pytest.mark.parametrize("theirs", [0.93, 0.99])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_another_hosts_move_at_the_same_moment_is_found(client, monkeypatch, when, theirs):
+    """Two hosts decide against version 1: whoever's move comes last, the better one is champion and the loss is recorded."""
+    plain = MlflowClient.set_registered_model_alias
+    project.judge(theirs, weights="theirs")
+    with monkeypatch.context() as patch:  # registered by the other host, which is about to move champion
+        patch.setattr(MlflowClient, "set_registered_model_alias", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            project.register()
+
+    def racing(self, name, alias, version):
+        if when == "after":
+            plain(self, name, alias, version)
+        if alias == "champion" and not done:
+            done.append(True)
+            plain(self, name, alias, "2")
+            History(self, name).note("champion", "1", "2", "the other host's")
+        if when == "before":
+            plain(self, name, alias, version)
+
+    done: list[bool] = []
+    project.judge(0.96, weights="ours")
+    monkeypatch.setattr(MlflowClient, "set_registered_model_alias", racing)
+    assert int(project.register().version) == 3
+    found = project.client().get_model_version_by_alias(NAME, "champion")
+    assert found.tags["metric.accuracy"].startswith(f"{max(theirs, 0.96):.3f}")
+    whys = [move.why for move in History(client, NAME).read("champion")]
+    assert any(why.startswith("lost update: another registration moved it to 2") for why in whys)
+
+
+def _move(root: Path, version: int) -> None:
+    os.chdir(root)
+    with registry.reachable() as found, registry.exclusive(NAME):
+        own = History(found, NAME)
+        own.move("challenger", own.holder("challenger"), str(version), "test")
+
+
+def test_moves_of_several_processes_are_one_after_the_other(client, tmp_path):
+    """Four processes move one alias: the history is a chain without a gap, since each reads again before it sets."""
+    for weights in "ab":
+        another(0.9, weights)
+    context = multiprocessing.get_context("fork")
+    movers = [context.Process(target=_move, args=(tmp_path, version)) for version in (1, 2, 3, 1)]
+    for mover in movers:
+        mover.start()
+    for mover in movers:
+        mover.join()
+    assert [mover.exitcode for mover in movers] == [0] * 4
+    chain = moves("challenger")
+    assert all(one[1] == two[0] for one, two in pairwise(chain))
+    assert int(chain[-1][1]) == holders()["challenger"]
+
+
+def test_the_champions_own_weights_may_take_over_and_are_not_the_older_model(client):
+    """Version 2 has the champion's weights under other rules; version 3, newer than both, meets a champion of its age."""
+    version = project.register(min_quality=0.5)
+    assert holders() == {"challenger": 2, "champion": 2}
+    assert "registered before" not in version.tags["gate.champion"]
+    assert another(0.9, "newer") == 3
+    assert holders()["champion"] == 3
+
+
+def test_a_champion_registered_again_is_no_newer_than_it_was(client):
+    """Weights 1, weights 2, weights 1 again made champion by hand: weights 2 are not the older model."""
+    another(0.85, "second")
+    project.judge(0.9)
+    project.register(max_drop=0.05)
+    client.set_registered_model_alias(NAME, "champion", "3")
+    project.judge(0.9, weights="second")
+    version = project.register()
+    assert int(version.version) == 4
+    assert version.tags["gate.champion"].startswith("yes: not shown to be worse")
+
+
+@pytest.mark.parametrize("files_there", [True, False])
+def test_a_version_of_before_is_as_old_as_its_files_say(client, monkeypatch, files_there):
+    """Without the tag its weights are read from its package; where that fails, no model of unknown age comes back."""
+    another(0.95, "better")
+    client.delete_model_version_tag(NAME, "1", ages.MODEL)
+    plain = registry.download
+
+    def files_of(client, name, version, path, target):
+        if path != ages.WEIGHTS or not files_there:
+            return plain(client, name, version, path, target)
+        for file in artefacts.finetuned("classify").iterdir():
+            (target / file.name).write_bytes(file.read_bytes())
+        return target
+
+    monkeypatch.setattr(registry, "download", files_of)
+    project.judge(0.955)
+    version = project.register(max_drop=0.05)
+    assert version.tags["gate.champion"].startswith("no: registered before the champion and not shown to be better")
+    assert holders()["champion"] == 2
+    assert (ages.MODEL in client.get_model_version(NAME, "1").tags) == files_there
+
+
+def test_a_challenger_that_waits_for_clean_code_is_asked_again_once_it_is_committed(client):
+    """As the gate says: commit it. The tags, the description and the card then say clean, too."""
+    another_code = "EPOCHS = 9\n"
+    Path(project.CODE).write_text(another_code)
+    project.book()
+    project.judge(0.95, weights="better")
+    version = project.register()
+    assert [k for k, v in version.tags.items() if k.startswith("gate.") and v.startswith("no")] == ["gate.code"]
+    assert version.tags["commit_dirty"] == "true"
+    assert any("nothing changes" in line for line in project.said())
+    assert holders() == {"challenger": 2, "champion": 1}
+    project.commit()
+    assert any("clean code, which it has by now" in line for line in project.said())
+    assert holders() == {"challenger": 2, "champion": 2}
+    version = client.get_model_version(NAME, "2")
+    assert (version.tags["gate"], version.tags["settled"]) == ("champion", "challenger,champion")
+    assert (version.tags["commit_dirty"], version.tags["commit"]) == ("false", project.git("rev-parse", "HEAD"))
+    assert version.tags["gate.code"].startswith("yes: ")
+    assert "uncommitted" not in version.description
+    assert any("nothing changes" in line for line in project.said())
+
+
+def test_repro_asks_again_for_a_challenger_that_waits_for_clean_code(client, monkeypatch):
+    """DVC runs nothing then, since nothing that it knows of changed; what follows it does."""
+    Path(project.CODE).write_text("EPOCHS = 9\n")
+    project.book()
+    project.judge(0.95, weights="better")
+    project.register()
+    monkeypatch.setattr(registered.parameters, "read", lambda *_: {"tasks": {"classify": {}}})
+    monkeypatch.setattr(run_stage, "load_job", lambda *_: (SimpleNamespace(run=register.run), project.job()))
+    assert registered.reconcile() == []
+    project.commit()
+    assert len(lines := registered.reconcile()) == 1
+    assert lines[0] == "shapes-classify: it waited for clean code; now shapes-classify version 2 (challenger, champion)"
+    assert holders() == {"challenger": 2, "champion": 2}
+    assert registered.reconcile() == []
+
+
+def test_a_move_by_code_of_unknown_state_says_so(client, monkeypatch):
+    """Git that cannot tell is not git that says clean."""
+    monkeypatch.setattr(provenance, "tags", lambda _: {"rawline.commit": "a" * 40, "rawline.dirty": "unknown"})
+    History(client, NAME).note("champion", "1", "1", "test")
+    assert History(client, NAME).read("champion")[-1].commit == "aaaaaaaaaaaa+unknown"

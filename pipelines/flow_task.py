@@ -12,11 +12,12 @@ from prefect.states import Cancelled, Completed, Failed
 from prefect.tasks import Task, exponential_backoff
 
 from pipelines import dvc_hashes
-from pipelines.dvc_stage import LOCKED, Groups, How, Outcome, reproduce
-from pipelines.graph import Node
+from pipelines.dvc_stage import Groups, How, Outcome, reproduce
+from pipelines.graph import Graph, Node
+from pipelines.record import doubts
 from stages.core.errors import InfrastructureError
 
-RETRIES = 3
+RETRIES = 3  # after the first try: about 5, 10 and 20 s later
 BACKOFF_S = 5.0
 ADVICE = ("To track the changes with git", "\tgit add ", "To enable auto staging", "\tdvc config ", "Use `dvc push`")
 
@@ -28,7 +29,7 @@ class Run:
     Attributes:
         root: the DVC project.
         force: run stages although nothing changed.
-        timeout_s: of one stage; None for none.
+        timeout_s: of one stage's commands; None for none.
         env: variables for every subprocess.
         groups: the process groups that are running.
     """
@@ -41,7 +42,10 @@ class Run:
 
 
 def is_infrastructure(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Retry what a busy lock, memory or the network broke; never the stage's own failure."""
+    """Retry what asks for it by its exit status, what the system killed, a busy lock of DVC's; never a stage's own failure.
+
+    A command that has ended well is not run again: its outputs are booked, or the reader is told how to book them.
+    """
     return isinstance(state.result(raise_on_failure=False), InfrastructureError)
 
 
@@ -53,14 +57,14 @@ def run_stage(node: Node, run: Run) -> State[Any]:
     """Run one stage by DVC and say what DVC did: Completed, Cached, Stale, TimedOut, Cancelled or Failed.
 
     Raises:
-        InfrastructureError: the lock, memory or the network failed; Prefect tries again.
+        InfrastructureError: something outside the stage failed; Prefect tries again, ``RETRIES`` times at most.
     """
     log = get_run_logger()
     outcome, edited = attempt(node, run, say=log.info, warn=log.warning)
     if edited:
-        dvc_hashes.forget(run.root, node.name)
+        doubts.drop(run.root, Graph({node.name: node}), node.name)
         return Failed(name="Stale", message=f"{', '.join(edited)} changed while {node.name} ran; run it again")
-    if outcome.fault and not run.groups.closed:
+    if outcome.fault and not outcome.commands_ended_well and not run.groups.closed:
         raise InfrastructureError(f"{node.name}: {outcome.fault}: {outcome.reason}")
     return _state(node, outcome, run)
 
@@ -71,25 +75,30 @@ def attempt(
     """Run a stage once, and save its work where DVC alone failed.
 
     Returns:
-        What happened, and what the stage reads that was edited while it ran: its outputs fit neither version for certain.
+        What happened, and what the stage reads that was edited while its outputs were made, which fit neither version for
+        certain.
     """
+    alone = Graph({node.name: node})
+    doubts.forget(run.root, alone)
     before = dvc_hashes.dependencies(run.root, node.name)
     outcome = reproduce(
         node, run.root, run.groups, force=run.force, timeout_s=run.timeout_s, env=run.env, say=lambda line: _tell(say, line)
     )
+    if outcome.how is How.RESTORED:  # from the run cache, maybe what is not to be believed
+        return outcome, [*doubts.named(run.root, alone).values()]
     if outcome.how is not How.RAN and not needs_commit(outcome):
         return outcome, []
     edited = dvc_hashes.edited(before, dvc_hashes.dependencies(run.root, node.name))
-    if needs_commit(outcome) and not edited and dvc_hashes.commit(run.root, node.name):
+    if outcome.how is How.FAILED and not edited and dvc_hashes.commit(run.root, node.name):
         warn("DVC failed after the command had ended well; dvc commit has booked its outputs, so nothing is lost")
         return replace(outcome, how=How.RAN), []
-    return outcome, edited if outcome.how is How.RAN else []
+    return outcome, edited
 
 
 def needs_commit(outcome: Outcome) -> bool:
     """Tell whether the command ended well and only DVC failed after it: a second run would delete what it made."""
-    locked = any(LOCKED.search(line) for line in outcome.tail)
-    return outcome.how is How.FAILED and outcome.commands_ended_well and (locked or outcome.fault is not None)
+    cut = outcome.fault is not None or outcome.status < 0
+    return outcome.how is How.FAILED and outcome.commands_ended_well and cut
 
 
 def _tell(say: Callable[[str], None], line: str) -> None:
@@ -109,4 +118,5 @@ def _state(node: Node, outcome: Outcome, run: Run) -> State[Any]:
             return Failed(name="TimedOut", message=f"{node.name} was ended after {run.timeout_s:g} s (--stage-timeout)")
         case How.STOPPED:
             return Cancelled(message="the flow was stopped; the stage's processes were ended")
-    return Failed(message=outcome.reason)
+    kept = f"; its outputs lie there and can be booked: dvc commit --force {node.name}" if needs_commit(outcome) else ""
+    return Failed(message=f"{outcome.reason}{kept}")

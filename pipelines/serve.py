@@ -1,23 +1,26 @@
 """Serves the flow as a Prefect deployment with a schedule, from one command."""
 
 import contextlib
-import logging
+import hashlib
 import os
-import signal
-from collections.abc import Iterator
+import uuid
 from datetime import UTC, datetime
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
-import psutil
 
-from pipelines import prefect_server, services
+from pipelines import guard, interrupts, prefect_server, redaction, settings
+from pipelines.serve_server import Server
+from stages.core import files
 from stages.core.errors import ParamsError
 
-GRACE_S = 90.0
+FLOW = "rawline"
+PAGE = 200
+PATIENCE_S = 2.0  # for one that is ending
 
 
 def local_zone() -> str:
@@ -56,82 +59,100 @@ def next_run(cron: str, zone: str, now: datetime) -> datetime:
     return strike
 
 
-@contextlib.contextmanager
-def _ending_runs() -> Iterator[None]:
-    """End the flow runs that are going on when the block is left: Prefect's runner leaves them behind.
+def deployment_name(name: str, root: Path) -> str:
+    """Return a name that no other project's deployment has: projects share a Prefect server, and many are called alike.
 
-    Each ends the processes of its own stages; Prefect's server must live until then.
+    Args:
+        name: as the user gave it.
+        root: the project; its place and a mark that is made once in it tell it from its copies, on other machines too.
     """
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # Prefect's runner leaves a cancelled reader's traceback there
-    before = psutil.Process().children()
-    try:
-        yield
-    finally:
-        runs = [child for child in psutil.Process().children() if child not in before and _is_run(child)]
-        for run in runs:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                run.terminate()
-        for run in psutil.wait_procs(runs, timeout=GRACE_S)[1]:
-            run.kill()
-
-
-def _is_run(process: psutil.Process) -> bool:
-    """Tell a flow run from Python's own helper, which is deaf to SIGTERM and ends with us."""
-    with contextlib.suppress(psutil.Error):
-        return "multiprocessing" not in " ".join(process.cmdline())
-    return False
+    mark = settings.root(root) / ".rawline" / "serve-mark"
+    if not mark.exists():
+        files.write_text(mark, uuid.uuid4().hex)
+    told = hashlib.sha256(f"{mark.read_text(encoding='utf-8')} {root.resolve()}".encode()).hexdigest()
+    return f"{name}-{root.name}-{told[:8]}"
 
 
 def _forget_missed(deployment: str) -> None:
-    """Delete runs that were due while nobody served: one run brings everything up to date, a backlog only repeats it."""
+    """Delete what the schedule planned while nobody served and is due: one run brings everything up to date.
+
+    Runs to come, runs that a person asked for, runs that were taken and put back, and those of other deployments stay.
+    """
     from prefect.client.orchestration import get_client  # noqa: PLC0415 - prefect takes a second
-    from prefect.client.schemas import filters  # noqa: PLC0415
+    from prefect.exceptions import ObjectNotFound  # noqa: PLC0415
+
+    with get_client(sync_client=True) as client:
+        try:
+            found = client.read_deployment_by_name(f"{FLOW}/{deployment}")
+        except ObjectNotFound:
+            return
+        for run in _due(client, found.id):
+            client.delete_flow_run(run.id)
+
+
+def _due(client: Any, deployment: uuid.UUID) -> list[Any]:
+    """Return the runs of a deployment that its schedule planned, whose time has come, and that nobody has taken yet."""
+    from prefect.client.schemas import filters  # noqa: PLC0415 - prefect takes a second
     from prefect.client.schemas.objects import StateType  # noqa: PLC0415
     from prefect.client.schemas.sorting import FlowRunSort  # noqa: PLC0415
+    from prefect.types import DateTime  # noqa: PLC0415
 
-    kind = filters.FlowRunFilterStateType(any_=[StateType.SCHEDULED])
-    with get_client(sync_client=True) as client:
-        missed = client.read_flow_runs(
-            flow_run_filter=filters.FlowRunFilter(state=filters.FlowRunFilterState(type=kind)),
-            deployment_filter=filters.DeploymentFilter(name=filters.DeploymentFilterName(any_=[deployment])),
-            sort=FlowRunSort.START_TIME_ASC,
-            limit=200,
-        )
-        for run in missed:
-            client.delete_flow_run(run.id)
+    wanted = filters.FlowRunFilter(
+        deployment_id=filters.FlowRunFilterDeploymentId(any_=[deployment]),
+        state=filters.FlowRunFilterState(type=filters.FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
+        next_scheduled_start_time=filters.FlowRunFilterNextScheduledStartTime(before_=DateTime.now("UTC")),
+    )
+    found: list[Any] = []
+    while page := client.read_flow_runs(
+        flow_run_filter=wanted, sort=FlowRunSort.START_TIME_ASC, limit=PAGE, offset=len(found)
+    ):
+        found += page
+    return [run for run in found if run.auto_scheduled and not _was_taken(client, run.id)]
+
+
+def _was_taken(client: Any, run: uuid.UUID) -> bool:
+    """Tell whether a run that is scheduled was ever anything else.
+
+    Its history tells, whose entries stay; Prefect replaces the state itself when the run is late, and its message with it.
+    """
+    return any(not state.is_scheduled() for state in client.read_flow_run_states(run))
 
 
 def serve(
     cron: str, name: str, zone: str | None = None, max_parallel: int = 2, stage_timeout_s: float | None = None
 ) -> None:
-    """Serve the flow in the current folder until Ctrl-C; start a Prefect server where none answers, and stop it again.
+    """Serve the flow in the current folder until a signal; start a Prefect server where none answers, and stop it again.
 
     Raises:
         ParamsError: the schedule or the time zone is wrong.
-        InfrastructureError: Prefect's server does not answer or start.
+        InfrastructureError: it is served already, or Prefect's server does not answer at first, does not start, or refuses.
     """
     zone = zone or local_zone()
     begin = next_run(cron, zone, datetime.now(UTC))
     root = str(Path.cwd())
-    deployment = f"{name}-{Path.cwd().name}"  # projects share a Prefect server; one must not run another's schedule
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs deaf to it
-    with services.interruptible(signal.SIGTERM), prefect_server.connected() as api:
+    deployment = deployment_name(name, Path.cwd())
+    ours = prefect_server.configured() is None
+    with interrupts.interruptible(), contextlib.ExitStack() as stack:
+        stack.enter_context(guard.serving(deployment, PATIENCE_S))
+        api = stack.enter_context(prefect_server.connected())
+        redaction.guard_screen()
         from prefect.schedules import Cron  # noqa: PLC0415
         from prefect.types.entrypoint import EntrypointType  # noqa: PLC0415 - after the address is known
 
+        from pipelines import serving  # noqa: PLC0415
         from pipelines.flow import rawline  # noqa: PLC0415
 
-        click.echo(f"Prefect   {prefect_server.page(api)}")
-        click.echo(f"Serving   rawline/{deployment} in {root}")
-        click.echo(f"Next run  {begin:%Y-%m-%d %H:%M %Z} (cron '{cron}', {zone}); Ctrl-C stops")
-        _forget_missed(deployment)
-        with _ending_runs():
-            rawline.serve(
-                name=deployment,
-                schedule=Cron(cron, timezone=zone),
-                parameters={"root": root, "max_parallel": max_parallel, "stage_timeout_s": stage_timeout_s},
-                limit=1,
-                print_starting_message=False,
-                entrypoint_type=EntrypointType.MODULE_PATH,
-            )
-    click.echo("Stopped; the schedule is paused until the next rawline serve.")
+        def ready(held: bool) -> None:
+            strike = "none while the schedule is paused" if held else f"{begin:%Y-%m-%d %H:%M %Z}"
+            click.echo(f"Serving   rawline/{deployment} in {root}")
+            click.echo(f"Next run  {strike} (cron '{cron}', {zone}); Ctrl-C stops")
+
+        click.echo(prefect_server.shown(api, ours=ours))
+        planned = rawline.to_deployment(
+            name=deployment,
+            schedule=Cron(cron, timezone=zone),
+            paused=False,
+            parameters={"root": root, "max_parallel": max_parallel, "stage_timeout_s": stage_timeout_s},
+            entrypoint_type=EntrypointType.MODULE_PATH,
+        )
+        serving.serve(planned, Server(api, stack, ours=ours), partial(_forget_missed, deployment), ready)

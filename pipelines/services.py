@@ -2,23 +2,30 @@
 
 import contextlib
 import os
-import signal
 import socket
 import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
+from urllib.parse import urlsplit
+
+import psutil
 
 from pipelines.dvc_stage import end_group
 from stages.core.errors import InfrastructureError
 
 HOST = "127.0.0.1"
 STARTUP_S = 90.0
+ANSWER_S = 10.0
+PORTS = 20  # tried one after the other where others start servers at the same time
 GRACE_S = 10.0
+
+
+class PortTaken(InfrastructureError):  # noqa: N818 - a state of affairs
+    """Another server was faster: it listens where ours should."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +44,53 @@ class Service:
     process: "subprocess.Popen[str]"
     log: Path
 
+    @property
+    def port(self) -> int:
+        """Return the port of its address."""
+        return port_of(self.address)
+
+
+def port_of(address: str) -> int:
+    """Return the port of an address.
+
+    Example:
+        >>> port_of("http://127.0.0.1:4200/api")
+        4200
+    """
+    return urlsplit(address).port or 80
+
+
+def listens(pid: int, port: int) -> bool:
+    """Tell whether a process, or one that it started, is the one that listens on a port."""
+    with contextlib.suppress(psutil.Error):
+        leader = psutil.Process(pid)
+        return any(_has(process, port) for process in (leader, *leader.children(recursive=True)))
+    return False
+
+
+def _has(process: psutil.Process, port: int) -> bool:
+    with contextlib.suppress(psutil.Error):
+        found = process.net_connections("tcp")
+        return any(c.status == psutil.CONN_LISTEN and c.laddr.port == port for c in found)
+    return False
+
 
 def free_port(preferred: int) -> int:
     """Return the first port from ``preferred`` on that nobody listens on."""
     for port in range(preferred, preferred + 100):
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with contextlib.suppress(OSError):
-                probe.bind((HOST, port))
-                return port
+        if _is_free(port):
+            return port
     raise InfrastructureError(f"no port from {preferred} to {preferred + 99} is free on {HOST}")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True
 
 
 def answers(url: str, timeout_s: float = 3.0) -> bool:
@@ -70,7 +114,7 @@ def start(name: str, command: Sequence[str], address: str, log: Path, env: Mappi
 
 
 def wait(service: Service, health: str, timeout_s: float | None = None) -> None:
-    """Wait until a server answers.
+    """Wait until a server answers, and not another one in its place.
 
     Args:
         service: from ``start``.
@@ -78,17 +122,55 @@ def wait(service: Service, health: str, timeout_s: float | None = None) -> None:
         timeout_s: how long; PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS or 90 s when None.
 
     Raises:
+        PortTaken: another server listens on its port.
         InfrastructureError: it ended or did not answer in time; the last line of its log is quoted.
     """
-    limit = timeout_s or float(os.environ.get("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", STARTUP_S))
+    limit = timeout_s or startup_s()
     deadline = time.monotonic() + limit
     while time.monotonic() < deadline:
-        if answers(f"{service.address}{health}"):
-            return
         if service.process.poll() is not None:
-            raise InfrastructureError(f"{service.name} ended with status {service.process.returncode}: {_last(service.log)}")
+            raise _ended(service)
+        if listens(service.process.pid, service.port) and answers(f"{service.address}{health}", ANSWER_S):
+            return
         time.sleep(0.1)
     raise InfrastructureError(f"{service.name} did not answer within {limit:g} s; see {service.log}")
+
+
+def startup_s() -> float:
+    """Return how long a server may take to start: as Prefect's own setting for that says, else 90 s."""
+    return float(os.environ.get("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", STARTUP_S))
+
+
+def _ended(service: Service) -> InfrastructureError:
+    told = f"{service.name} ended with status {service.process.returncode}: {last_line(service.log)}"
+    return InfrastructureError(told) if _is_free(service.port) else PortTaken(told)
+
+
+def ready(service: Service, health: str, again: Callable[[int], Service]) -> Service:
+    """Wait for a server; where another one took its port meanwhile, start it on the next.
+
+    Args:
+        service: from ``start``.
+        health: path below its address that answers when it is ready.
+        again: starts it on a port or the next free one.
+
+    Raises:
+        InfrastructureError: it ended or did not answer in time; nothing of it is left.
+    """
+    for turn in range(PORTS):
+        try:
+            wait(service, health)
+        except PortTaken:
+            stop(service)
+            if turn == PORTS - 1:
+                raise
+            service = again(service.port + 1)
+        except BaseException:
+            stop(service)
+            raise
+        else:
+            break
+    return service
 
 
 def stop(service: Service) -> None:
@@ -107,53 +189,7 @@ def running(service: Service, health: str) -> Iterator[Service]:
         stop(service)
 
 
-@dataclass
-class Interrupt:
-    """Whether Ctrl-C or SIGTERM came.
-
-    Attributes:
-        number: the signal, 0 while none came.
-    """
-
-    number: int = 0
-
-    @property
-    def status(self) -> int:
-        """Return the exit status that says so: 128 and the signal's number."""
-        return 128 + self.number if self.number else 0
-
-    def wait(self) -> None:
-        """Sleep until one comes; it ends the block of ``interruptible``."""
-        while True:
-            signal.pause()
-
-
-@contextlib.contextmanager
-def interruptible(*numbers: int) -> Iterator[Interrupt]:
-    """End the block on Ctrl-C or SIGTERM, in good order; a second signal does not cut the clearing short.
-
-    Args:
-        numbers: the signals taken over; SIGINT and SIGTERM when none is given.
-    """
-    interrupt = Interrupt()
-
-    def handle(number: int, _frame: FrameType | None) -> None:
-        if not interrupt.number:
-            interrupt.number = number
-            raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, handle) for number in numbers or (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield interrupt
-    except BaseException as error:
-        if isinstance(error, Exception | SystemExit):
-            raise
-        interrupt.number = interrupt.number or signal.SIGTERM  # Prefect's own TerminationSignal
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _last(log: Path) -> str:
+def last_line(log: Path) -> str:
+    """Return the last line that says something."""
     lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
     return lines[-1] if lines else "it said nothing"

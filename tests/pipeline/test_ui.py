@@ -1,0 +1,50 @@
+"""``rawline ui`` twice at once: both show their pages, and the first to end takes nothing from the second."""
+
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pipelines import services
+from tests.pipeline.flow_project import RAWLINE, WAIT_S, until
+from tests.projects import make_project
+
+
+def addresses(log: Path) -> dict[str, str]:
+    """Return what a ``rawline ui`` has printed, by server."""
+    lines = [line.split() for line in log.read_text().splitlines()]
+    return {words[0]: words[1].partition("/#")[0] for words in lines if words and words[0] in ("MLflow", "Prefect")}
+
+
+@pytest.mark.long
+def test_two_at_once_do_not_fight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has an MLflow server of its own, they share Prefect's, and after the second nothing is left."""
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", str(WAIT_S))
+    for name in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+    project = make_project(tmp_path / "p", "stages: {}\n")
+    (project / "tracking").mkdir()
+    logs = [tmp_path / name for name in ("first", "second")]
+    users = []
+    for log in logs:
+        with log.open("w") as output:
+            users.append(subprocess.Popen([*RAWLINE, "ui"], cwd=project, stdout=output, stderr=output))
+    try:
+        until(lambda: all("Press Ctrl-C" in log.read_text() or "rawline:" in log.read_text() for log in logs), 2 * WAIT_S)
+        first, second = map(addresses, logs)
+        assert first["Prefect"] == second["Prefect"], [log.read_text() for log in logs]
+        assert first["MLflow"] != second["MLflow"]
+        users[0].send_signal(signal.SIGTERM)
+        users[0].wait(timeout=WAIT_S)
+        assert services.answers(f"{second['Prefect']}/api/health", 60)
+        assert services.answers(f"{second['MLflow']}/health", 60)
+        users[1].send_signal(signal.SIGHUP if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL else signal.SIGTERM)
+        users[1].wait(timeout=WAIT_S)
+        assert not services.answers(f"{second['Prefect']}/api/health", 1)
+        assert not services.answers(f"{second['MLflow']}/health", 1)
+    finally:
+        for user in users:
+            user.terminate()
+            user.wait(timeout=WAIT_S)

@@ -1,6 +1,7 @@
 """Holds DVC's cache against the names of its objects: DVC itself trusts an object that is write-protected."""
 
 import hashlib
+import shlex
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,6 @@ from pipelines.doctor import Finding
 
 OBJECTS = Path(".dvc/cache/files/md5")
 PATIENCE_S = 20.0  # a large cache is examined as far as this goes, the newest objects first
-SHOWN = 3
 
 
 def cache() -> Iterator[Finding]:
@@ -27,10 +27,9 @@ def cache() -> Iterator[Finding]:
     if not torn:
         yield Finding("cache", "ok", f"{much} hold what their names say")
         return
-    names = " ".join(str(file) for file in torn[:SHOWN])
-    more = "" if len(torn) <= SHOWN else f" and {len(torn) - SHOWN} more"
-    mend = f"rm -f {names}; dvc status names the outputs that held them; delete these, then: rawline repro"
-    yield Finding("cache", "broken", f"{len(torn)} of {much} do not hold what their names say{more}", mend)
+    names = shlex.join(map(str, torn))
+    mend = f"rm -f {names} && dvc status  # delete the outputs that it calls not in cache or changed, then: rawline repro"
+    yield Finding("cache", "broken", f"{len(torn)} of {much} do not hold what their names say", mend)
 
 
 def _is_whole(file: Path) -> bool:

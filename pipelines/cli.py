@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from pipelines import origin
 from stages.core.errors import RawlineError
 
 
@@ -30,6 +31,7 @@ def check() -> None:
     """Hold dvc.yaml and the parameter files against the code."""
     from pipelines.agreement import check as agree  # noqa: PLC0415 - only what a command needs is imported
 
+    origin.require(Path.cwd())
     if findings := agree(Path()):
         raise RawlineError("dvc.yaml and params.yaml do not agree with the code:\n" + "\n".join(map(str, findings)))
     click.echo("dvc.yaml and the parameter files agree with the code.")
@@ -39,9 +41,10 @@ def check() -> None:
 @click.argument("targets", nargs=-1)
 @click.option("--force", is_flag=True, help="Run stages although nothing they read has changed.")
 @click.option("--max-parallel", type=click.IntRange(min=1), default=2, show_default=True, help="Stages at a time.")
-@click.option("--stage-timeout", type=float, help="End a stage's processes after so many seconds.")
+@click.option("--stage-timeout", type=float, help="End a stage whose commands run longer, in seconds.")
 def flow(targets: tuple[str, ...], force: bool, max_parallel: int, stage_timeout: float | None) -> None:
     """Run the pipeline under Prefect, as dvc repro does, independent stages in parallel."""
+    origin.require(Path.cwd())
     from pipelines.run_flow import run_flow  # noqa: PLC0415 - only what a command needs is imported
 
     sys.exit(run_flow(targets, force=force, max_parallel=max_parallel, stage_timeout_s=stage_timeout))
@@ -52,9 +55,10 @@ def flow(targets: tuple[str, ...], force: bool, max_parallel: int, stage_timeout
 @click.option("--name", default="nightly", show_default=True, help="Of the deployment.")
 @click.option("--timezone", help="IANA name; this machine's by default.")
 @click.option("--max-parallel", type=click.IntRange(min=1), default=2, show_default=True, help="Stages at a time.")
-@click.option("--stage-timeout", type=float, help="End a stage's processes after so many seconds.")
+@click.option("--stage-timeout", type=float, help="End a stage whose commands run longer, in seconds.")
 def serve(cron: str, name: str, timezone: str | None, max_parallel: int, stage_timeout: float | None) -> None:
     """Run the pipeline on a schedule, with a Prefect server, until Ctrl-C."""
+    origin.require(Path.cwd())
     from pipelines.serve import serve as serve_flow  # noqa: PLC0415 - only what a command needs is imported
 
     serve_flow(cron, name, timezone, max_parallel, stage_timeout)
@@ -70,7 +74,7 @@ def ui() -> None:
 
 @app.command()
 @click.argument("model")
-@click.argument("pictures", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("pictures", metavar="IMAGE...", nargs=-1, required=True)
 @click.option(
     "--draw", "folder", type=click.Path(path_type=Path), help="Write the pictures with the answers drawn in to a folder."
 )
@@ -78,14 +82,19 @@ def ui() -> None:
 @click.option(
     "--min-score", default=0.5, show_default=True, type=click.FloatRange(0, 1), help="Leave out boxes with a lower score."
 )
-def predict(model: str, pictures: tuple[Path, ...], folder: Path | None, as_json: bool, min_score: float) -> None:
+@click.option("--trust", is_flag=True, help="Run the code of a model from elsewhere without asking.")
+def predict(  # noqa: PLR0913, PLR0917 - the options
+    model: str, pictures: tuple[str, ...], folder: Path | None, as_json: bool, min_score: float, trust: bool
+) -> None:
     """Predict pictures, camera files too, with models:/NAME@ALIAS, models:/NAME/VERSION, a run's or a local model.
 
-    A picture that cannot be read gets one line; the others are answered, and the exit status is 1.
+    IMAGE is a file, a folder, a pattern, or - for a list on standard input, a path a line. A picture that cannot be read
+    gets one line; the others are answered, and the exit status is 1.
     """
-    from pipelines.show import show  # noqa: PLC0415 - only what a command needs is imported
+    from pipelines.pictures import given  # noqa: PLC0415 - only what a command needs is imported
+    from pipelines.show import show  # noqa: PLC0415
 
-    if show(model, list(pictures), min_score=min_score, folder=folder, as_json=as_json):
+    if show(model, given(pictures), min_score=min_score, folder=folder, as_json=as_json, trust=trust):
         sys.exit(1)
 
 
@@ -173,8 +182,17 @@ def use(file: Path) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; a fault ends in one line and a non-zero exit status."""
+    """Run the command line; a fault ends in one line and a non-zero exit status.
+
+    Args:
+        arguments: those of the shell when None: then the current folder's own code is called where it is another copy.
+    """
+    from pipelines import redaction  # noqa: PLC0415 - only what is needed is imported
+
+    redaction.guard_screen()
     try:
+        if arguments is None:
+            origin.follow(Path.cwd())
         app(args=arguments, standalone_mode=False)
     except BaseException as error:  # noqa: BLE001 - the last stop before the user
         from pipelines import faults  # noqa: PLC0415 - only what is needed is imported

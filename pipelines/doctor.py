@@ -1,4 +1,4 @@
-"""``rawline doctor``: what is wrong with this installation, and the command that mends it."""
+"""``rawline doctor``: what is wrong with this installation, and the command that mends it or shows more."""
 
 import os
 import sys
@@ -10,6 +10,7 @@ from typing import Literal
 import click
 
 from pipelines import settings
+from pipelines.redaction import redact
 
 State = Literal["ok", "warn", "broken"]
 MARKS: dict[State, tuple[str, str]] = {"ok": ("ok    ", "green"), "warn": ("warn  ", "yellow"), "broken": ("broken", "red")}
@@ -23,13 +24,16 @@ class Finding:
         what: what was looked at.
         state: ``ok``; ``warn``: it works, but; ``broken``: something will fail.
         message: what was found.
-        mend: the command that mends it, empty where nothing needs mending.
+        mend: a command line of bash, to be pasted in the project's root, that mends it or shows what is to be judged; paths
+            in it are quoted, and it deletes nothing that is kept for a person. Empty where no command helps.
+        advice: what else a person can do, in words; commands and paths in it are quoted likewise.
     """
 
     what: str
     state: State
     message: str
     mend: str = ""
+    advice: str = ""
 
 
 Check = Callable[[], Iterator[Finding]]
@@ -60,7 +64,9 @@ def run(check: Check) -> list[Finding]:
 def show(finding: Finding) -> None:
     """Print a finding, its remedy below."""
     word, colour = MARKS[finding.state]
-    click.echo(f"{click.style(word, fg=colour)}  {finding.what:<12} {finding.message}")
+    click.echo(f"{click.style(word, fg=colour)}  {finding.what:<12} {redact(finding.message)}")
     if finding.mend:
-        click.echo(f"{'':8}{'':12} mend: {finding.mend}")
+        click.echo(f"{'':8}{'':12} mend: {redact(finding.mend)}")
+    if finding.advice:
+        click.echo(f"{'':8}{'':12} note: {redact(finding.advice)}")
     sys.stdout.flush()

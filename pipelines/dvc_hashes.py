@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +36,6 @@ def dependencies(root: Path, name: str) -> dict[str, str]:
         return found
 
 
-def outputs(root: Path, name: str) -> dict[str, str]:
-    """Return path and hash of what a stage wrote, as ``dvc.lock`` says; empty when it does not say."""
-    with _ONE_AT_A_TIME, _repo(root) as repo:
-        stage = _booked(repo, name)
-        return {out.def_path: str(out.hash_info.value) for out in stage.outs if out.hash_info}
-
-
 def edited(before: dict[str, str], after: dict[str, str]) -> list[str]:
     """List what differs between two answers of ``dependencies``.
 
@@ -70,7 +64,8 @@ def forget(root: Path, name: str) -> None:
 
 def commit(root: Path, name: str) -> bool:
     """Book a stage's outputs as they lie there, for a command that ended well while DVC failed; tell whether it worked."""
-    for _ in range(COMMIT_ATTEMPTS):
+    for attempt in range(COMMIT_ATTEMPTS):
+        time.sleep(attempt)  # a lock that was busy is busy for a while
         done = subprocess.run(command("commit", "--force", name), cwd=root, check=False, capture_output=True, text=True)
         if done.returncode == 0:
             return True

@@ -14,34 +14,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from pipelines.graph import Node
+from pipelines.leash import leash
+from pipelines.stage_commands import Commands, limit, noting
 
 GRACE_S = 10.0
 TAIL = 40
-LOCKED = re.compile(r"Unable to acquire lock|is busy, it is being blocked by")
-INFRASTRUCTURE = (
-    (LOCKED, "DVC's lock is busy"),
-    (
-        re.compile(r"Cannot allocate memory|exited with (137|-9)\b|\bKilled$", re.MULTILINE),
-        "the system ended it, most likely for memory",
-    ),
-    (
-        re.compile(
-            r"Connection (refused|reset|aborted)|Temporary failure in name resolution|Network is unreachable|timed out"
-        ),
-        "the network failed",
-    ),
-)
-# Notes each command's exit status: DVC hides it when a lock is busy at the moment the command ends.
-SHELL = """#!/bin/sh
-SHELL="$RAWLINE_SHELL" "$RAWLINE_SHELL" "$@"
-status=$?
-echo "$status" >> "$RAWLINE_STATUSES"
-exit "$status"
-"""
+# DVC's own failure to get its lock has no exit status of its own: of all its faults this one is told by its words, and only
+# where the status file says that no command failed.
+LOCKED = re.compile(r"^ERROR: .*(Unable to acquire lock|is busy, it is being blocked by)")
+KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
+MEMORY = "the system ended it, most likely for memory"
 
 
 class How(StrEnum):
@@ -64,6 +51,7 @@ class Outcome:
         seconds: wall clock.
         status: DVC's exit status.
         commands_ended_well: every command of the stage exited with 0, whatever DVC says.
+        command_status: exit status of the command that failed; None when none did, or was ended before it had one.
         tail: the last lines of output.
     """
 
@@ -71,17 +59,20 @@ class Outcome:
     seconds: float
     status: int
     commands_ended_well: bool = False
+    command_status: int | None = None
     tail: tuple[str, ...] = ()
 
     @property
     def fault(self) -> str | None:
-        """Name the infrastructure's fault that a retry may cure, or None."""
+        """Name the infrastructure's fault that a retry may cure, or None; exit statuses tell, never a stage's words."""
         if self.how is not How.FAILED:
             return None
-        if self.status in (-signal.SIGKILL, 128 + signal.SIGKILL):
-            return "the system ended it, most likely for memory"
-        text = "\n".join(self.tail)
-        return next((name for pattern, name in INFRASTRUCTURE if pattern.search(text)), None)
+        if self.command_status == os.EX_TEMPFAIL:
+            return f"it asks for another try (exit status {os.EX_TEMPFAIL})"
+        if self.command_status in KILLED or (not self.command_status and self.status in KILLED):
+            return MEMORY
+        locked = not self.command_status and any(LOCKED.search(line) for line in self.tail)
+        return "DVC's lock is busy" if locked else None
 
     @property
     def reason(self) -> str:
@@ -107,7 +98,19 @@ class Groups:
 
     @contextmanager
     def start(self, command: list[str], cwd: Path, env: Mapping[str, str]) -> Iterator["subprocess.Popen[str]"]:
-        """Start a command as the leader of a new group and end the whole group when the block is left."""
+        """Start a command as the leader of a new group; end the whole group when the block is left, or we are killed."""
+        with leash(self.grace_s) as held:
+            process = self._begin(command, cwd, env)
+            held.hold(process.pid)
+            try:
+                with process:
+                    yield process
+            finally:
+                end_group(process, self.grace_s)
+                with self._lock:
+                    del self._live[process.pid]
+
+    def _begin(self, command: list[str], cwd: Path, env: Mapping[str, str]) -> "subprocess.Popen[str]":
         with self._lock:
             process = subprocess.Popen(
                 command, cwd=cwd, env=dict(env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -116,13 +119,7 @@ class Groups:
             self._live[process.pid] = process
             if self._closed:  # it was closed a moment ago
                 signal_group(process.pid, signal.SIGTERM)
-        try:
-            with process:
-                yield process
-        finally:
-            end_group(process, self.grace_s)
-            with self._lock:
-                del self._live[process.pid]
+        return process
 
     def stop(self) -> None:
         """End every group: SIGTERM, then SIGKILL after the grace."""
@@ -144,7 +141,7 @@ def signal_group(group: int, number: int) -> bool:
     return True
 
 
-def end_group(process: "subprocess.Popen[str]", grace_s: float) -> None:
+def end_group(process: "subprocess.Popen[Any]", grace_s: float) -> None:
     """End what is left of a group: SIGTERM, up to ``grace_s`` seconds, SIGKILL. DVC's own end leaves its command alive."""
     if not signal_group(process.pid, signal.SIGTERM):
         return
@@ -184,7 +181,7 @@ def reproduce(  # noqa: PLR0913 - options by keyword, as the command line has th
         root: the DVC project.
         groups: where its process group is kept while it runs.
         force: run it although nothing changed.
-        timeout_s: end its whole group after so many seconds.
+        timeout_s: end its whole group when its commands have run for so many seconds; DVC's own work does not count.
         env: variables added to the environment.
         say: receives each line of its output as it comes.
 
@@ -196,38 +193,23 @@ def reproduce(  # noqa: PLR0913 - options by keyword, as the command line has th
     begin = time.monotonic()
     arguments = ["repro", *(["--force"] if force else []), "--single-item", node.name]
     with tempfile.TemporaryDirectory(prefix="rawline-") as folder:
-        statuses = Path(folder) / "statuses"
-        environment = _environment(Path(folder), statuses, env or {})
-        with groups.start(command(*arguments), root, environment) as process:
-            late = threading.Event()
-            timer = threading.Timer(timeout_s or 0, _expire, (process, late, groups.grace_s))
-            timer.daemon = True
-            if timeout_s:
-                timer.start()
+        commands = Commands(Path(folder) / "commands")
+        with (
+            groups.start(command(*arguments), root, _environment(root, commands, env or {})) as process,
+            limit(commands, timeout_s, lambda: end_group(process, groups.grace_s)) as late,
+        ):
             lines = _listen(process, say)
             status = process.wait()
-            timer.cancel()
-        ended = statuses.read_text(encoding="utf-8").split() if statuses.exists() else []
-    well = len(ended) == len(node.commands) and set(ended) == {"0"}
-    how = _how(node.name, lines, status, late=late.is_set(), stopped=groups.closed)
-    return Outcome(how, time.monotonic() - begin, status, well, tuple(lines[-TAIL:]))
+        well, failed = commands.all_ended_well(len(node.commands)), commands.failed()
+    how = _how(node.name, lines, status, late=late.is_set() and not well, stopped=groups.closed)
+    return Outcome(how, time.monotonic() - begin, status, well, failed, tuple(lines[-TAIL:]))
 
 
-def _environment(folder: Path, statuses: Path, extra: Mapping[str, str]) -> dict[str, str]:
-    shell = folder / "shell"
-    shell.write_text(SHELL, encoding="utf-8")
-    shell.chmod(0o700)
+def _environment(root: Path, commands: Commands, extra: Mapping[str, str]) -> dict[str, str]:
     environment = {**os.environ, **extra}
     beside = str(Path(sys.executable).parent)
     environment["PATH"] = os.pathsep.join(filter(None, (beside, environment.get("PATH"))))
-    environment["RAWLINE_SHELL"] = environment.get("SHELL") or "/bin/sh"
-    environment["RAWLINE_STATUSES"] = str(statuses)
-    return {**environment, "SHELL": str(shell), "PYTHONUNBUFFERED": "1"}
-
-
-def _expire(process: "subprocess.Popen[str]", late: threading.Event, grace_s: float) -> None:
-    late.set()
-    end_group(process, grace_s)
+    return {**environment, **noting(root, commands, environment.get("SHELL")), "PYTHONUNBUFFERED": "1"}
 
 
 def _listen(process: "subprocess.Popen[str]", say: Callable[[str], None]) -> list[str]:

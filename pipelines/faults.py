@@ -3,13 +3,17 @@
 import errno
 import os
 import signal
+import sys
 import time
 import traceback
+from typing import IO, cast
 
 import click
 
 from pipelines import settings
-from stages.core.errors import RawlineError
+from pipelines.redaction import Screen, redact
+from stages.core.errors import InfrastructureError, RawlineError
+from stages.core.text import escaped
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 INTERRUPTED = 128 + signal.SIGINT
@@ -23,24 +27,29 @@ def report(error: BaseException) -> int:
     """
     match error:
         case SystemExit(code=code):
-            status = code if isinstance(code, int) else int(code is not None)
+            status = code if isinstance(code, int) else _say(str(code)) if code else 0
         case KeyboardInterrupt() | click.Abort():
             status = _say("interrupted", INTERRUPTED)
         case click.ClickException():
-            error.show()
+            error.show(file=cast("IO[str]", Screen(sys.stderr)))
             status = error.exit_code
         case RawlineError():
-            status = _say(str(error))
+            status = _say(str(error), os.EX_TEMPFAIL if _may_pass(error) else 1)
         case _:
             status = _say(_line(error))
     return status
+
+
+def _may_pass(error: RawlineError) -> bool:
+    """Tell whether another try may help, as exit status 75 says (sysexits.h): not with a full disk."""
+    return isinstance(error, InfrastructureError) and getattr(error.__cause__, "errno", None) not in FULL
 
 
 def _line(error: BaseException) -> str:
     if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
         return "not enough memory; use smaller batches or pictures (params.yaml), or close other programs"
     if isinstance(error, OSError) and error.errno in FULL:
-        return f"no space left on the disk{_where(error)}; free some (dvc gc --workspace, rawline doctor) and run again"
+        return f"no space left on the disk{_where(error)}; free some (rawline doctor says how) and run again"
     return _unexpected(error)
 
 
@@ -51,7 +60,7 @@ def _unexpected(error: BaseException) -> str:
     place = folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        place.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        place.write_text(redact("".join(traceback.format_exception(error))), encoding="utf-8")
     except OSError as second:
         return f"{line} (the traceback could not be kept: {second})"
     return f"{line} (traceback: {place})"
@@ -62,5 +71,6 @@ def _where(error: OSError) -> str:
 
 
 def _say(text: str, status: int = 1) -> int:
-    click.echo(f"rawline: {text}", err=True)
+    shown = "\n".join(map(escaped, redact(text).split("\n")))  # a file's name may hold what steers the terminal
+    click.echo(f"rawline: {shown}", err=True)
     return status

@@ -1,5 +1,8 @@
 """Reads DVC's graph once: what runs, what it needs and in which order. Nothing here repeats ``dvc.yaml``."""
 
+import os
+import posixpath
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +10,9 @@ from typing import Any
 
 from pipelines import dvc_lock
 from stages.core.errors import ParamsError, nearest
+
+_OURS = re.compile(r"\bstage (\w+)")  # python -m pipelines stage NAME [TASK]
+FILE = "dvc.yaml"  # DVC's name for a file of stages, in whatever folder
 
 
 @dataclass(frozen=True)
@@ -16,11 +22,13 @@ class Node:
     Attributes:
         name: DVC's address, for instance ``finetune@detect``.
         commands: the command lines, in order.
-        deps: paths it reads, as written in ``dvc.yaml``; the parameter file is not among them.
-        params: keys it reads, by parameter file.
+        deps: paths it reads, seen from the project's root; the parameter file is not among them.
+        params: keys it reads, by parameter file, seen from there too.
         outs: paths it writes, metrics and plots among them.
         metrics: those of ``outs`` that are metrics.
         upstream: names of the stages whose outputs it reads.
+        frozen: DVC leaves it as it is, whatever has changed (``dvc freeze``).
+        wdir: the folder in which DVC runs it and from which it writes its paths, seen from the root.
     """
 
     name: str
@@ -30,16 +38,30 @@ class Node:
     outs: tuple[str, ...]
     metrics: tuple[str, ...]
     upstream: frozenset[str]
+    frozen: bool = False
+    wdir: str = "."
 
     @property
     def verb(self) -> str:
-        """Return the stage's name without its task."""
-        return self.name.partition("@")[0]
+        """Return the stage's name in its own ``dvc.yaml``, without its task."""
+        return local(self.name).partition("@")[0]
+
+    @property
+    def runs(self) -> str:
+        """Return the stage of ours that its command runs, whatever it is called; empty for a stage of the user's.
+
+        Example:
+            >>> commands = ("python -m pipelines stage audit x", "cp x y")
+            >>> [Node("evaluate", (command,), (), {}, (), (), frozenset()).runs for command in commands]
+            ['audit', '']
+        """
+        found = [match[1] for command in self.commands if (match := _OURS.search(command))]
+        return found[0] if found else ""
 
     @property
     def task(self) -> str | None:
         """Return the task of a stage made by ``foreach`` or ``matrix``, else None."""
-        return self.name.partition("@")[2] or None
+        return local(self.name).partition("@")[2] or None
 
 
 @dataclass(frozen=True)
@@ -48,34 +70,28 @@ class Graph:
 
     nodes: Mapping[str, Node]
 
-    def levels(self) -> list[list[Node]]:
-        """Group the stages so that each depends on earlier groups alone; stages of one group are independent."""
-        depth: dict[str, int] = {}
-        for name, node in self.nodes.items():
-            depth[name] = 1 + max((depth[up] for up in node.upstream if up in depth), default=-1)
-        groups: list[list[Node]] = [[] for _ in range(1 + max(depth.values(), default=-1))]
-        for name, level in depth.items():
-            groups[level].append(self.nodes[name])
-        return groups
-
     def select(self, targets: Iterable[str]) -> "Graph":
-        """Keep the targets and everything they need, as ``dvc repro TARGET`` does.
+        """Keep the targets and everything they need, as ``dvc repro TARGET`` does; what a frozen stage reads is left alone.
 
         Args:
-            targets: names of stages; ``finetune`` stands for every ``finetune@...``; none means all.
+            targets: names of stages; ``finetune`` stands for every ``finetune@...``; none means the stages of the root's
+                ``dvc.yaml``, as for ``dvc repro``.
 
         Raises:
             ParamsError: no stage has that name.
         """
         wanted = [node for target in targets for node in self._named(target)]
-        if not wanted:
-            return self
+        wanted = wanted or [node for name, node in self.nodes.items() if file(name) == FILE]
         keep: set[str] = set()
         while wanted:
             node = wanted.pop()
             keep.add(node.name)
-            wanted += [self.nodes[up] for up in node.upstream - keep]
+            wanted += [self.nodes[up] for up in node.upstream - keep] if not node.frozen else []
         return Graph({name: node for name, node in self.nodes.items() if name in keep})
+
+    def in_root(self) -> set[str]:
+        """Return the names that the stages of the root's ``dvc.yaml`` have there, without their tasks."""
+        return {node.verb for name, node in self.nodes.items() if file(name) == FILE}
 
     def downstream(self, name: str) -> set[str]:
         """Return every stage that reads, directly or not, what this one writes."""
@@ -86,7 +102,7 @@ class Graph:
         return found
 
     def _named(self, target: str) -> list[Node]:
-        found = [node for name, node in self.nodes.items() if target in (name, node.verb)]
+        found = [node for name, node in self.nodes.items() if target in (name, name.removesuffix(f"@{node.task}"))]
         if not found:
             raise ParamsError(f"'{target}' is no stage of dvc.yaml; {nearest(target, self.nodes)}")
         return found
@@ -103,7 +119,7 @@ def read(root: Path | None = None) -> Graph:
 
     try:
         with Repo(str(root) if root else None) as repo, dvc_lock.held(Path(repo.root_dir)):
-            return _from_dvc(repo.index.graph)
+            return _from_dvc(repo.index.graph, repo.root_dir)
     except DvcException as error:
         file = "dvc.lock" if "dvc.lock" in str(error) else "dvc.yaml"
         raise ParamsError(f"{file} cannot be read: {' '.join(str(error).split())}") from error
@@ -112,25 +128,85 @@ def read(root: Path | None = None) -> Graph:
 def address(stage: Any) -> str:
     """Return a stage's name as one writes it in the project's root; DVC's own depends on the current folder."""
     place, name = stage.path_in_repo, getattr(stage, "name", None)
-    return str(name if place == "dvc.yaml" else f"{place}:{name}" if name else place)
+    return str(name if place == FILE else f"{place}:{name}" if name else place)
 
 
-def _from_dvc(graph: Any) -> Graph:
+def local(address: str) -> str:
+    """Return a stage's name in its own ``dvc.yaml``: DVC's address begins with that file, seen from where dvc was called.
+
+    Example:
+        >>> local("finetune@a"), local("../dvc.yaml:finetune@a"), local("sub/dvc.yaml:acquire")
+        ('finetune@a', 'finetune@a', 'acquire')
+    """
+    file, found, name = address.rpartition(f"{FILE}:")
+    return name if found and file[-1:] in ("", "/") else address
+
+
+def file(address: str) -> str:
+    """Return the ``dvc.yaml`` that defines a stage, seen from the project's root.
+
+    Example:
+        >>> file("finetune@a"), file("sub/dvc.yaml:acquire")
+        ('dvc.yaml', 'sub/dvc.yaml')
+    """
+    own = local(address)
+    return FILE if own == address else address.removesuffix(f":{own}")
+
+
+def resolved(told: str, folder: str) -> str:
+    """Return the address of a stage that DVC names as seen from a folder.
+
+    Args:
+        told: DVC's name, as in ``DVC_STAGE``.
+        folder: where dvc was called, seen from the project's root.
+
+    Example:
+        >>> resolved("../dvc.yaml:finetune@a", "docs"), resolved("page", "docs"), resolved("docs/dvc.yaml:page", ".")
+        ('finetune@a', 'docs/dvc.yaml:page', 'docs/dvc.yaml:page')
+    """
+    place = posixpath.normpath(posixpath.join(folder, file(told)))
+    return local(told) if place == FILE else f"{place}:{local(told)}"
+
+
+def seen(path: str, wdir: str) -> str:
+    """Return a path that a stage writes as seen from its folder, seen from the project's root; an address stays one.
+
+    Example:
+        >>> seen("../data/a", "sub"), seen("data/a", "."), seen("s3://bucket/a", "sub")
+        ('data/a', 'data/a', 's3://bucket/a')
+    """
+    return path if wdir == "." or "://" in path else posixpath.normpath(posixpath.join(wdir, path))
+
+
+def file_name(address: str) -> str:
+    """Return an address as the name of one file, whatever stage it is: a folder's sign is written ``%2F``.
+
+    Example:
+        >>> file_name("finetune@a"), file_name("sub/dvc.yaml:acquire")
+        ('finetune@a', 'sub%2Fdvc.yaml:acquire')
+    """
+    return address.replace("/", "%2F")
+
+
+def _from_dvc(graph: Any, root: str) -> Graph:
     """Order DVC's stages; in its graph an edge runs from a stage to what it depends on."""
     import networkx as nx  # type: ignore[import-untyped]  # noqa: PLC0415 - comes with dvc, loads with it
 
     steps = [stage for stage in nx.lexicographical_topological_sort(graph.reverse(), key=address) if stage.cmd]
-    return Graph({address(stage): _node(stage, graph) for stage in steps})
+    return Graph({address(stage): _node(stage, graph, root) for stage in steps})
 
 
-def _node(stage: Any, graph: Any) -> Node:
+def _node(stage: Any, graph: Any, root: str) -> Node:
     plain = [dep for dep in stage.deps if not hasattr(dep, "params")]
+    wdir = os.path.relpath(stage.wdir, root).replace(os.sep, "/")
     return Node(
         name=address(stage),
         commands=tuple(stage.cmd if isinstance(stage.cmd, list) else stage.cmd.splitlines()),
-        deps=tuple(dep.def_path for dep in plain),
-        params={dep.def_path: tuple(dep.params) for dep in stage.deps if hasattr(dep, "params")},
-        outs=tuple(out.def_path for out in stage.outs),
-        metrics=tuple(out.def_path for out in stage.outs if out.metric),
+        deps=tuple(seen(dep.def_path, wdir) for dep in plain),
+        params={seen(dep.def_path, wdir): tuple(dep.params) for dep in stage.deps if hasattr(dep, "params")},
+        outs=tuple(seen(out.def_path, wdir) for out in stage.outs),
+        metrics=tuple(seen(out.def_path, wdir) for out in stage.outs if out.metric),
         upstream=frozenset(address(up) for up in graph.successors(stage) if up.cmd),
+        frozen=bool(stage.frozen),
+        wdir=wdir,
     )

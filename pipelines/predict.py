@@ -2,83 +2,114 @@
 
 import json
 import os
-import pickle
+import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
-from pipelines import settings
+import click
+
+from pipelines import predict_wire, predict_worker, settings
 from pipelines.reasons import reason
+from stages.core import images
 from stages.core.errors import DataError, InfrastructureError
+from stages.core.text import escaped
 
 CARD = "model.json"
 PACKED = "MLmodel"
 MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND")
-# Runs with the model's own `stages` (MLflow puts the model's code first on the path), not the project's. Writes pickles of
-# what it found to a pipe of its own, so that whatever a library prints does no harm.
-WORKER = """
-import json, os, pickle, sys
-from pathlib import Path
-uri, options, paths, pipe = json.loads(sys.argv[1])
-out = os.fdopen(pipe, "wb")
-def say(*words):
-    pickle.dump(words, out); out.flush()
-try:
-    import mlflow
-    from mlflow.exceptions import MlflowException
-    folder = Path(mlflow.artifacts.download_artifacts(uri)) if ":/" in uri else Path(uri)
-    model = mlflow.pyfunc.load_model(str(folder))
-    say("model", json.loads((folder / "artifacts" / "model" / "model.json").read_text(encoding="utf-8")))
-except MlflowException as error:
-    say("refused", error.error_code, str(error)); sys.exit(0)
-except Exception as error:
-    say("failed", type(error).__name__, str(error)); sys.exit(0)
-for path in paths:
-    try:
-        say("answer", path, model.predict([path], params=options)[0])
-    except Exception as error:
-        say("fault", path, str(error) or type(error).__name__)
-"""
+
+_VERSION = re.compile(
+    r"models:/[^/@?\t\r\n]+(?:/|@)[^/@?\t\r\n]+"
+)  # MLflow takes one word without an alias for a logged model
+_LOGGED = re.compile(r"models:/[^/@?\t\r\n]+|runs:/[^/?\t\r\n][^?\t\r\n]*")
 
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one picture: an answer as ``served.Rawline.predict`` gives it, or a fault in one line."""
+    """What came of one picture.
+
+    Attributes:
+        path: the picture.
+        answer: as ``served.Rawline.predict`` gives it with masks as run lengths; None where there is none.
+        fault: why there is none, in one line.
+    """
 
     path: Path
     answer: dict[str, Any] | None
     fault: str = ""
 
 
-def predict(name: str, paths: Sequence[Path], min_score: float) -> Iterator[dict[str, Any] | Result]:
+def predict(name: str, paths: Iterable[Path], min_score: float, *, trust: bool = False) -> Iterator[dict[str, Any] | Result]:
     """Give the model's card (``model.json``), then one result per picture; a bad picture does not end the batch.
+
+    Pictures are taken from ``paths`` one by one, as their turn comes.
 
     Args:
         name: ``models:/name@alias``, ``models:/name/3``, ``runs:/id/name``, or the folder of an MLflow model or of a trained
             one, for instance ``data/finetuned/classify``.
         paths: pictures, camera files among them.
         min_score: boxes with a lower score are left out.
+        trust: run the code of a model from elsewhere without asking.
 
     Raises:
-        DataError: there is no such model (the nearest names are offered), or it does not load.
+        DataError: there is no such model (the nearest names are offered), it does not load, or it is not to be run.
         InfrastructureError: MLflow is out of reach.
     """
     folder = Path(name)
     if (folder / CARD).is_file():
         yield from _trained(folder, paths, min_score)
     elif ":/" in name or (folder / PACKED).is_file():
-        yield from _packed(name, paths, min_score)
+        trusted = trust or permitted(name)
+        yield from _packed(name, paths, min_score, trust=trusted)
     else:
         raise DataError(f"'{name}' is no models:/ or runs:/ address and no folder with {CARD} or {PACKED}; {_known(name)}")
 
 
-def _trained(folder: Path, paths: Sequence[Path], min_score: float) -> Iterator[dict[str, Any] | Result]:
+def is_own(name: str) -> bool:
+    """Tell whether a model comes from this project's registry, record or folder: the one rule of who is trusted.
+
+    * a folder is own among the artefacts of the project's record: a download may lie in the project too;
+    * a version of the configured registry (``models:/NAME/3``, ``models:/NAME@alias``) is own, wherever its files lie: to
+      register is a decision, and whoever may register there is trusted;
+    * what a run or a logged model holds (``runs:/...``, ``models:/m-ID``) is own where MLflow is the project's own file:
+      anybody who can reach a server, or a database elsewhere, may have logged it;
+    * everything else is from elsewhere, also an address that MLflow might read otherwise than it looks.
+
+    Example:
+        >>> is_own("models:/scenes-detect@champion"), is_own("s3://bucket/model"), is_own("models://elsewhere/m/1")
+        (True, False, False)
+    """
+    if ":/" not in name:
+        return Path(name).resolve().is_relative_to(settings.artifact_root().resolve())
+    if _VERSION.fullmatch(name):
+        return True
+    return bool(_LOGGED.fullmatch(name)) and settings.is_inside(settings.tracking_uri())
+
+
+def permitted(name: str) -> bool:
+    """Return False for a model of this project, True for another that the user wants to run; ask where one can be asked.
+
+    Raises:
+        DataError: it is from elsewhere, and nobody said that its code may run.
+    """
+    if is_own(name):
+        return False
+    line = f"{name} is not of this project's registry or record: the code that it brings from there would run as you"
+    if not sys.stdin.isatty():
+        raise DataError(f"{line}; if you trust whoever made it, add --trust")
+    if not click.confirm(f"{line}. Run it?", err=True):
+        raise DataError(f"{name} was not run")
+    return True
+
+
+def _trained(folder: Path, paths: Iterable[Path], min_score: float) -> Iterator[dict[str, Any] | Result]:
     """Answer with a model of this working tree: its code is the project's."""
     from pipelines.register import served  # noqa: PLC0415 - brings mlflow
     from stages.core import checkpoint  # noqa: PLC0415 - brings torch
@@ -89,63 +120,93 @@ def _trained(folder: Path, paths: Sequence[Path], min_score: float) -> Iterator[
     yield model.card
     for path in paths:
         try:
-            yield Result(path, served.answer(model, path, min_score))
+            _no_folder(path)
+            yield Result(path, served.answer(model, path, min_score, "rle"))
         except DataError as error:
             yield Result(path, None, _named(path, str(error)))
 
 
-def _packed(name: str, paths: Sequence[Path], min_score: float) -> Iterator[dict[str, Any] | Result]:
+def _packed(name: str, paths: Iterable[Path], min_score: float, *, trust: bool) -> Iterator[dict[str, Any] | Result]:
     settings.quiet(os.environ)
     uri = name if ":/" in name else str(Path(name).resolve())
-    with _worker(uri, paths, min_score) as (pipe, process):
-        kind, *words = _next(pipe, process)
-        if kind != "model":
-            raise _problem(name, kind, words[0], words[1])
-        yield words[0]
+    with _worker(uri, min_score, trust=trust) as worker:
+        first = worker.next()
+        if first["kind"] != "model":
+            raise _problem(name, first["kind"], str(first.get("code")), predict_wire.printable(str(first.get("text"))))
+        card = predict_wire.card(first.get("card"))
+        yield card
         for path in paths:
-            kind, _, content = _next(pipe, process)
-            yield Result(path, content) if kind == "answer" else Result(path, None, _named(path, content))
+            try:
+                yield Result(path, predict_wire.answer(card["task"], worker.ask(path)))
+            except DataError as error:
+                yield Result(path, None, _named(path, str(error)))
+
+
+@dataclass(frozen=True)
+class _Worker:
+    """A model's process."""
+
+    process: "subprocess.Popen[bytes]"
+    orders: IO[bytes]
+    pipe: BinaryIO
+
+    def ask(self, path: Path) -> Any:
+        """Return the answer to one picture, unchecked.
+
+        Raises:
+            DataError: it is no picture, or the model refused it.
+        """
+        _no_folder(path)
+        images.regular(path)
+        with suppress(BrokenPipeError):  # its end is met below
+            self.orders.write(json.dumps(str(path.resolve())).encode() + b"\n")
+            self.orders.flush()
+        found = self.next()
+        if found["kind"] != "answer":
+            raise DataError(predict_wire.printable(str(found.get("text"))))
+        return found.get("answer")
+
+    def next(self) -> dict[str, Any]:
+        """Return the process's next message."""
+        try:
+            return predict_wire.receive(self.pipe)
+        except EOFError as error:
+            status = self.process.wait()
+            raise InfrastructureError(f"the model's process ended with status {status}, most likely for memory") from error
 
 
 @contextmanager
-def _worker(uri: str, paths: Sequence[Path], min_score: float) -> Iterator[tuple[BinaryIO, "subprocess.Popen[bytes]"]]:
+def _worker(uri: str, min_score: float, *, trust: bool) -> Iterator[_Worker]:
     """Start the worker in an empty folder and end it when the block is left."""
     reading, writing = os.pipe()
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {"PYTHONDONTWRITEBYTECODE": "1"}
-    order = json.dumps([uri, {"min_score": min_score}, [str(path.resolve()) for path in paths], writing])
-    with (
-        tempfile.TemporaryDirectory(prefix="rawline-") as elsewhere,
-        os.fdopen(reading, "rb") as pipe,
-        tempfile.TemporaryFile() as log,
-    ):
+    order = json.dumps({"uri": uri, "options": {"min_score": min_score}, "trusted": trust, "pipe": writing})
+    text = Path(predict_worker.__file__).read_text(encoding="utf-8")
+    with tempfile.TemporaryDirectory(prefix="rawline-") as elsewhere, os.fdopen(reading, "rb") as pipe:
         process = subprocess.Popen(
-            [sys.executable, "-c", WORKER, order],
+            [sys.executable, "-c", text, order],
             cwd=elsewhere,
             env=environment,
             pass_fds=(writing,),
-            stdout=log,
-            stderr=log,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         os.close(writing)
+        orders: Any = process.stdin
         try:
-            yield pipe, process
+            yield _Worker(process, orders, pipe)
         finally:
-            process.terminate()
+            process.kill()
+            with suppress(BrokenPipeError):
+                orders.close()
             process.wait()
-
-
-def _next(pipe: BinaryIO, process: "subprocess.Popen[bytes]") -> tuple[Any, ...]:
-    try:
-        found: tuple[Any, ...] = pickle.load(pipe)  # noqa: S301 - written by our own worker
-    except (EOFError, pickle.UnpicklingError) as error:
-        raise InfrastructureError(
-            f"the model's process ended with status {process.wait()}, most likely for memory"
-        ) from error
-    return found
 
 
 def _problem(name: str, kind: str, code: str, text: str) -> Exception:
     line = " ".join(text.split())[:300]
+    if kind == "foreign":
+        return DataError(f"{name} is no model that rawline packed but {line}; --trust runs it nonetheless")
     if kind == "refused" and code in MISSING:
         return DataError(f"there is no model '{name}' in {settings.tracking_uri()}; {_known(name)}")
     if kind == "refused" or code in ("ConnectionError", "OperationalError"):
@@ -176,5 +237,15 @@ def names() -> list[str]:
 
 def _named(path: Path, fault: str) -> str:
     """Return a fault in one line that names the picture as it was given."""
-    line = " ".join(fault.split()).replace(str(path.resolve()), str(path))
-    return line if path.name in line else f"{path}: {line}"
+    shown = escaped(str(path))
+    told = fault
+    for given in (str(path.resolve()), str(path)):
+        for form in (given, predict_wire.printable(given)):
+            told = told.replace(form, shown)
+    line = escaped(" ".join(told.split()))
+    return line if escaped(path.name) in line else f"{shown}: {line}"
+
+
+def _no_folder(path: Path) -> None:
+    if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises for a long name; one with pictures was taken apart before
+        raise DataError(f"{path} holds no pictures")

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from pipelines import guard, settings
+from pipelines import graph, guard, interrupts, origin, settings
 from pipelines.record import execution as executions
 from pipelines.record import lockfile, processes, runs
 from pipelines.view import View
@@ -31,9 +31,7 @@ def load_job(name: str, task: str | None, raw: dict[str, Any], work: Path) -> tu
     Raises:
         ParamsError: an unknown stage or task, or wrong parameters.
     """
-    if name not in STAGES:
-        raise ParamsError(f"'{name}' is no stage; {nearest(name, STAGES)}")
-    _check_task(name, task, raw)
+    _check_words(name, task, raw)
     module = importlib.import_module(OUTSIDE.get(name, f"stages.{name}"))
     where = f"{name}.{task}" if task else name
     content = parameters.lookup(raw, where)
@@ -76,17 +74,25 @@ def _seed(raw: dict[str, Any]) -> int:
 
 
 def run_stage(name: str, task: str | None) -> None:
-    """Run a stage in the current folder, record it and show what it yields."""
+    """Run a stage in the current folder, with the current folder's code, record it and show what it yields.
+
+    Raises:
+        RawlineError: the code is another folder's, the parameters are wrong, or whatever ends the stage.
+    """
     settings.quiet(os.environ)
+    origin.require(Path.cwd())
     raw = parameters.read()
-    address = os.environ.get("DVC_STAGE") or "@".join(filter(None, (name, task)))
+    address = _address(name, task)
     try:
+        _check_words(name, task, raw)
+        origin.require(Path.cwd(), project=True)
         module, job = load_job(name, task, raw, Path())
+        origin.require(Path.cwd())  # the stage's own modules
     except RawlineError as error:
         _note_refusal(address, error)
         raise
-    node = lockfile.load_graph(Path.cwd()).nodes.get(address)
-    with _terminable(), guard.bound(), guard.alone(address), runs.opened(address, node) as run, View(address) as view:
+    stages = lockfile.load_graph(Path.cwd())
+    with _terminable(), guard.bound(), guard.alone(address), runs.opened(address, stages) as run, View(address) as view:
         run.params(logged(job))
         job = Job(job.params, job.choices, job.seed, work_folder(address, job, run.seen), task)
         for record in module.run(job):
@@ -95,6 +101,16 @@ def run_stage(name: str, task: str | None) -> None:
     shutil.rmtree(job.work, ignore_errors=True)
     if problem := run.wait():
         click.echo(f"rawline: {problem}; the record is kept and sent by the next run or by: rawline sync", err=True)
+
+
+def _address(name: str, task: str | None) -> str:
+    """Return the address of the stage that runs; DVC names it as seen from where dvc was called."""
+    told = os.environ.get("DVC_STAGE")
+    if not told:
+        return "@".join(filter(None, (name, task)))
+    above = processes.dvc_ancestor()
+    folder = processes.folder(above[0]) if above else None
+    return graph.resolved(told, os.path.relpath(folder or Path.cwd()))
 
 
 def logged(job: Job[Any]) -> dict[str, Any]:
@@ -108,10 +124,12 @@ def work_folder(address: str, job: Job[Any], seen: dict[str, str]) -> Path:
 
     DVC removes a stage's outputs before its command, so that what a killed run should find again lies elsewhere.
     """
-    return settings.state() / "work" / f"{address}-{lockfile.digest([address, logged(job), seen])[:16]}"
+    return settings.state() / "work" / f"{graph.file_name(address)}-{lockfile.digest([address, logged(job), seen])[:16]}"
 
 
-def _check_task(name: str, task: str | None, raw: dict[str, Any]) -> None:
+def _check_words(name: str, task: str | None, raw: dict[str, Any]) -> None:
+    if name not in STAGES:
+        raise ParamsError(f"'{name}' is no stage; {nearest(name, STAGES)}")
     tasks = [str(key) for key in raw.get("tasks") or {}]
     if name not in PER_TASK and task:
         raise ParamsError(f"{name} takes no task; it was given '{task}'. Run: rawline stage {name}")
@@ -124,18 +142,19 @@ def _check_task(name: str, task: str | None, raw: dict[str, Any]) -> None:
 def _note_refusal(address: str, error: RawlineError) -> None:
     """Record a stage that its parameters kept from starting, where it is part of a larger execution."""
     if os.environ.get(executions.VARIABLE) or processes.dvc_ancestor():
-        run = runs.StageRun(address, executions.current_execution(), None)
+        run = runs.StageRun(address, executions.current_execution(), graph.Graph({}))
         run.end("FAILED", str(error))
 
 
 class _terminable:  # noqa: N801 - used like a function
-    """SIGTERM ends the block as an exception does, so that the run is marked and nothing is left half-written."""
+    """SIGTERM and SIGHUP end the block as an exception does: the run is marked and nothing is left half-written."""
 
     def __enter__(self) -> None:
-        self._before = signal.signal(signal.SIGTERM, self._raise)
+        self._before = {n: signal.signal(n, self._raise) for n in interrupts.heard(signal.SIGTERM, signal.SIGHUP)}
 
     def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGTERM, self._before)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     @staticmethod
     def _raise(number: int, _frame: object) -> None:

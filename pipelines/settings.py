@@ -3,6 +3,7 @@
 import os
 from collections.abc import MutableMapping
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 from stages.core import params
 from stages.core.errors import ParamsError
@@ -64,10 +65,18 @@ def tracking_uri() -> str:
     A relative sqlite path is made absolute against the project's root: under ``dvc exp run --queue`` it would lie in a
     folder that is deleted.
     """
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{database()}"
+    return _absolute(os.environ.get("MLFLOW_TRACKING_URI") or sqlite_uri(database()))
+
+
+def registry_uri() -> str:
+    """Return where registered models live: ``MLFLOW_REGISTRY_URI``, else where everything else does."""
+    return _absolute(os.environ.get("MLFLOW_REGISTRY_URI") or tracking_uri())
+
+
+def _absolute(uri: str) -> str:
     scheme, found, path = uri.partition(":///")
-    if found and scheme.startswith("sqlite") and not path.startswith("/"):
-        return f"{scheme}:///{root() / path}"
+    if found and scheme.startswith("sqlite") and not path.startswith(("/", "file:")):
+        return sqlite_uri(root() / path) if scheme == "sqlite" and "?" not in path else f"{scheme}:///{root() / path}"
     return uri
 
 
@@ -84,14 +93,34 @@ def is_local() -> bool:
     return tracking_uri().startswith("sqlite")
 
 
+def is_inside(uri: str) -> bool:
+    """Tell whether an MLflow lies in the project's own folder, where nobody else writes."""
+    file = sqlite_file(uri)
+    return file is not None and file.resolve().is_relative_to(root().resolve())
+
+
 def sqlite_file(uri: str) -> Path | None:
     """Return the file of a sqlite URI, else None.
 
     Example:
-        >>> sqlite_file("sqlite:////srv/mlflow.db").as_posix()
-        '/srv/mlflow.db'
+        >>> sqlite_file("sqlite:////srv/mlflow.db").as_posix(), sqlite_file("sqlite:///file:/a%3Fb/m.db?uri=true").as_posix()
+        ('/srv/mlflow.db', '/a?b/m.db')
     """
-    return Path(uri.partition(":///")[2]) if uri.startswith("sqlite") else None
+    if not uri.startswith("sqlite"):
+        return None
+    path, _, query = uri.partition(":///")[2].partition("?")
+    return Path(unquote(path.removeprefix("file:"))) if "uri=true" in query else Path(path)
+
+
+def sqlite_uri(file: Path) -> str:
+    """Return the URI of a sqlite file; one whose name would be cut short or read otherwise goes through sqlite's own form.
+
+    Example:
+        >>> sqlite_uri(Path("/srv/mlflow.db")), sqlite_uri(Path("/a?b/m.db"))
+        ('sqlite:////srv/mlflow.db', 'sqlite:///file:/a%3Fb/m.db?uri=true')
+    """
+    plain = not set("?#") & set(str(file))
+    return f"sqlite:///{file}" if plain else f"sqlite:///file:{quote(str(file))}?uri=true"
 
 
 def quiet(environment: MutableMapping[str, str] = os.environ) -> None:
@@ -103,3 +132,5 @@ def quiet(environment: MutableMapping[str, str] = os.environ) -> None:
         environment.setdefault(key, value)
     environment.pop("MLFLOW_RUN_ID", None)
     environment["MLFLOW_TRACKING_URI"] = tracking_uri()
+    if "MLFLOW_REGISTRY_URI" in environment:
+        environment["MLFLOW_REGISTRY_URI"] = registry_uri()

@@ -1,7 +1,8 @@
 """Shows predictions: as a table, as JSON, as pictures."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,39 +12,64 @@ import numpy as np
 from pipelines import draw, predict
 from stages.core import files, images
 from stages.core.errors import DataError, RawlineError
+from stages.core.text import escaped
 
 TOP = 3
+ROWS = 100  # pictures a table
 
 
-def show(name: str, paths: list[Path], *, min_score: float, folder: Path | None, as_json: bool) -> int:
-    """Predict pictures and show what came out; return how many could not be read.
+def show(  # noqa: PLR0913 - the command's own words
+    name: str, paths: Iterable[Path], *, min_score: float, folder: Path | None, as_json: bool, trust: bool = False
+) -> int:
+    """Predict pictures and show what came out as it comes; return how many could not be read.
 
     Args:
         name: the model, see ``predict.predict``.
         paths: the pictures.
         min_score: boxes with a lower score are left out.
         folder: where drawn pictures go; None draws nothing.
-        as_json: print one JSON list instead of a table.
+        as_json: print one JSON list instead of tables.
+        trust: run the code of a model from elsewhere without asking.
     """
-    given = predict.predict(name, paths, min_score)
+    given = predict.predict(name, paths, min_score, trust=trust)
     card: Any = next(given)
-    results = [result for result in given if isinstance(result, predict.Result)]
-    if as_json:
-        click.echo(json.dumps([_plain(result) for result in results], indent=1))
-    else:
-        _table(card, results)
-    names = _names(results) if folder else {}
-    for result in results:
+    results = (result for result in given if isinstance(result, predict.Result))
+    names: dict[str, int] = {}
+    faults = 0
+    for result in _as_json(results) if as_json else _as_tables(card, results):
         if result.answer is None:
-            click.echo(f"rawline: {result.fault}", err=True)
+            faults += 1
+            click.echo(f"rawline: {escaped(result.fault)}", err=True)
         elif folder:
-            _draw(card, result, folder / names[result.path])
-    return sum(result.answer is None for result in results)
+            _draw(card, result, folder / free_name(result.path, names))
+    return faults
+
+
+def _as_json(results: Iterable[predict.Result]) -> Iterator[predict.Result]:
+    """Print one list, an entry as soon as it is there; it is closed whatever happens."""
+    comma = ""
+    click.echo("[", nl=False)
+    try:
+        for result in results:
+            click.echo(f"{comma}\n{json.dumps(_plain(result))}", nl=False)
+            comma = ","
+            yield result
+    finally:
+        click.echo("\n]")
+
+
+def _as_tables(card: Mapping[str, Any], results: Iterable[predict.Result]) -> Iterator[predict.Result]:
+    """Print a table for every so many pictures, so that the first are seen before the last are read."""
+    rest = iter(results)
+    while some := list(islice(rest, ROWS)):
+        _table(card, some)
+        yield from some
 
 
 def _table(card: Mapping[str, Any], results: list[predict.Result]) -> None:
     from rich.console import Console  # noqa: PLC0415 - only this command needs it
     from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
 
     table = Table()
     for head in ("picture", "size", *HEADS[card["task"]]):
@@ -52,7 +78,8 @@ def _table(card: Mapping[str, Any], results: list[predict.Result]) -> None:
         if result.answer:
             size = f"{result.answer['width']} x {result.answer['height']}"
             for number, row in enumerate(rows(card["task"], result.answer)):
-                table.add_row(*(("", "") if number else (str(result.path), size)), *row)
+                cells = (*(("", "") if number else (escaped(str(result.path)), size)), *row)
+                table.add_row(*map(Text, cells))  # a name such as a[1].png is no markup
     if table.row_count:
         Console().print(table)
 
@@ -73,37 +100,52 @@ def rows(task: str, answer: Mapping[str, Any]) -> list[tuple[str, ...]]:
     if task == "segment":
         areas = sorted(answer["areas"].items(), key=lambda item: -item[1])
         return [(name, f"{area:.1%}") for name, area in areas if area > 0]
+    from stages.maths import rle  # noqa: PLC0415 - brings pycocotools
+
     found = []
     for index in np.argsort(-np.asarray(answer["scores"]), kind="stable"):
         box = ", ".join(f"{v:.0f}" for v in answer["boxes"][index])
-        area = (f"{int(answer['masks'][index].sum())}",) if task == "instance" else ()
+        area = (f"{rle.area(answer['masks'][index], 0, 0)}",) if task == "instance" else ()
         found.append((answer["names"][index], f"{answer['scores'][index]:.3f}", box, *area))
     return found or [("nothing found", *[""] * (len(HEADS[task]) - 1))]
 
 
 def _plain(result: predict.Result) -> dict[str, Any]:
-    """Return a result as JSON can hold it: masks as COCO run lengths."""
+    """Return a result as JSON can hold it."""
     if result.answer is None:
         return {"picture": str(result.path), "error": result.fault}
+    return {"picture": str(result.path), **files.tidy(result.answer)}
+
+
+def free_name(path: Path, taken: dict[str, int]) -> str:
+    """Return a file name of its own for a drawn picture, also where two folders have files of one name.
+
+    Args:
+        path: the picture.
+        taken: names that are used, and how often they were asked for; the new one is added.
+    """
+    name = path.stem
+    while name.casefold() in taken:
+        taken[path.stem.casefold()] += 1
+        name = f"{path.stem}-{taken[path.stem.casefold()]}"
+    taken[name.casefold()] = 1
+    return f"{name}.png"
+
+
+def _arrays(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an answer whose masks are arrays, to be drawn."""
     from stages.maths import rle  # noqa: PLC0415 - brings pycocotools
 
-    plain = {k: v for k, v in result.answer.items() if k not in ("mask", "masks")}
-    if "masks" in result.answer:
-        plain["masks"] = [rle.encode(mask) for mask in result.answer["masks"]]
-    if "mask" in result.answer:
-        mask = result.answer["mask"]
-        plain["mask"] = {name: rle.encode(mask == index) for index, name in enumerate(result.answer["areas"])}
-    return {"picture": str(result.path), **files.tidy(plain)}
-
-
-def _names(results: list[predict.Result]) -> dict[Path, str]:
-    """Give each picture a file name of its own, also where two folders have files of one name."""
-    taken: dict[str, int] = {}
-    names = {}
-    for result in results:
-        number = taken[result.path.stem] = taken.get(result.path.stem, 0) + 1
-        names[result.path] = f"{result.path.stem}{'' if number == 1 else f'-{number}'}.png"
-    return names
+    height, width = answer["height"], answer["width"]
+    found = dict(answer)
+    found |= {key: np.asarray(answer[key]) for key in ("boxes", "labels") if key in answer}
+    if "masks" in answer:
+        found["masks"] = [rle.decode(mask, height, width) for mask in answer["masks"]]
+    if "mask" in answer:
+        found["mask"] = np.zeros((height, width), np.uint8)
+        for index, mask in enumerate(answer["mask"].values()):
+            found["mask"][rle.decode(mask, height, width)] = index
+    return found
 
 
 def _draw(card: Mapping[str, Any], result: predict.Result, target: Path) -> None:
@@ -112,10 +154,11 @@ def _draw(card: Mapping[str, Any], result: predict.Result, target: Path) -> None
     recipe = card["recipe"]
     plain = {"fit": "none", "size_px": None, "simulate_raw": False, "output": "srgb"}
     whole = {**recipe, "preprocess": {**recipe["preprocess"], **plain}}
+    drawn = _arrays(result.answer or {})
     try:
         image = _preparation.prepare(whole, result.path).image
-        images.write_png(target, draw.draw(image, card["task"], list(card["classes"]), result.answer or {}))
+        images.write_png(target, draw.draw(image, card["task"], list(card["classes"]), drawn))
     except OSError as error:
-        raise DataError(f"{target} cannot be written: {error.strerror}") from error
+        raise DataError(f"{escaped(str(target))} cannot be written: {error.strerror}") from error
     except RawlineError as error:
-        raise DataError(f"{result.path} cannot be drawn: {error}") from error
+        raise DataError(escaped(f"{result.path} cannot be drawn: {error}")) from error

@@ -7,8 +7,11 @@ from typing import Any
 
 import click
 
-from stages.core import artefacts
+from pipelines import registered
+from stages.core import artefacts, figures
 from stages.core import params as parameters
+from stages.core.text import escaped
+from stages.judge import degenerate
 
 NUM_FIGURES = 3
 COLOURS = {"PASS": "green", "FAIL": "red", "UNDECIDED": "yellow"}
@@ -21,16 +24,22 @@ class Line:
     Attributes:
         task: its name.
         figures: headline figures as text, the one the gate judges first.
+        nothing: kinds of faults by which the evaluation says nothing, in one line; empty where there is none.
         verdict: the audit's word, ``-`` before there is one.
         reason: the audit's weightiest reason.
-        model: name, version and aliases, ``-`` before there is one.
+        model: name, version and aliases as the registry has them, ``-`` before there is a receipt.
+        address: of the version that ``model`` names, empty where the registry lacks it.
+        behind: whether that version was made of other figures than ``figures``.
     """
 
     task: str
     figures: list[str] = field(default_factory=list)
+    nothing: str = ""
     verdict: str = "-"
     reason: str = ""
     model: str = "-"
+    address: str = ""
+    behind: bool = False
 
 
 def lines() -> list[Line]:
@@ -47,38 +56,35 @@ def show() -> None:
         first, *rest = line.figures or ["not yet evaluated"]
         click.echo(f"  {click.style(line.task.ljust(width), bold=True)}  {first}")
         for figure in rest:
-            click.echo(f"  {'':{width}}  {figure}")
+            click.echo(f"  {'':{width}}  {escaped(figure)}")
+        if line.nothing:
+            click.echo(
+                f"  {'':{width}}  {click.style('degenerate evaluation', fg='red', bold=True)}: {escaped(line.nothing)}"
+            )
         verdict = click.style(line.verdict, fg=COLOURS.get(line.verdict), bold=True)
-        click.echo(f"  {'':{width}}  audit {verdict}{': ' + line.reason if line.reason else ''}")
+        click.echo(f"  {'':{width}}  audit {verdict}{': ' + escaped(line.reason) if line.reason else ''}")
         click.echo(f"  {'':{width}}  model {line.model}")
+        if line.behind:
+            click.echo(f"  {'':{width}}        these figures are not that version's, and not registered yet: rawline repro")
     click.echo("\nNext:")
     for command, purpose in _next(found):
         click.echo(f"  {command:<58} {purpose}")
 
 
-def figure(name: str, content: Any) -> str | None:
-    """Return a headline figure as a person reads it; None for anything else.
-
-    Example:
-        >>> figure("accuracy", {"value": 0.9125, "low": 0.871, "high": 0.943, "n": 160})
-        'accuracy 0.912 [0.871, 0.943], n = 160'
-        >>> figure("ap_large", {"value": None, "low": None, "high": None, "n": 0})
-        'ap_large undefined, n = 0'
-    """
-    if not isinstance(content, dict) or not {"value", "low", "high", "n"} <= set(content):
-        return None
-    if content["value"] is None:
-        return f"{name} undefined, n = {content['n']}"
-    low, high = content["low"], content["high"]
-    interval = f" [{low:.3f}, {high:.3f}]" if low is not None and high is not None else ""
-    return f"{name} {content['value']:.3f}{interval}, n = {content['n']}"
-
-
 def _line(task: str, raw: dict[str, Any]) -> Line:
     evaluation, audit = _read(artefacts.evaluate_metrics(task)), _read(artefacts.audit_metrics(task))
     reasons = audit.get("reasons") or [""]
+    found = registered.standing(task)
+    metric = _judged(raw, task)
     return Line(
-        task, _figures(evaluation, _judged(raw, task)), str(audit.get("verdict", "-")), str(reasons[0]), _model(task)
+        task,
+        _figures(evaluation, metric),
+        ", ".join(degenerate.of(evaluation, metric) or {}),
+        str(audit.get("verdict", "-")),
+        str(reasons[0]),
+        str(found or "-"),
+        f"models:/{found.name}/{found.version}" if found and found.version else "",
+        found is not None and registered.is_behind(task),
     )
 
 
@@ -90,22 +96,15 @@ def _judged(raw: dict[str, Any], task: str) -> str:
 
 def _figures(evaluation: dict[str, Any], first: str) -> list[str]:
     names = sorted(evaluation, key=lambda name: name != first)
-    found = [text for name in names if (text := figure(name, evaluation[name]))]
+    found = [told for name in names if (told := figures.text(name, evaluation[name]))]
     return found[:NUM_FIGURES]
-
-
-def _model(task: str) -> str:
-    receipt = _read(artefacts.receipt(task))
-    if "name" not in receipt:
-        return "-"
-    aliases = receipt.get("aliases") or [receipt.get("alias", "")]
-    return f"{receipt['name']} version {receipt.get('version', '?')} ({', '.join(filter(None, aliases)) or 'no alias'})"
 
 
 def _next(found: list[Line]) -> list[tuple[str, str]]:
     steps = [("make ui", "MLflow and Prefect in the browser")]
-    if named := [line.model.split()[0] for line in found if line.model != "-"]:
-        steps.append((f"rawline predict models:/{named[0]}@challenger PICTURE", "try a model on your own picture"))
+    if named := sorted((line for line in found if line.address), key=lambda line: line.behind):
+        what = "a model that these figures are not of" if named[0].behind else "a model"
+        steps.append((f"rawline predict {named[0].address} PICTURE", f"try {what} on your own picture"))
     reports = [str(place) for line in found if (place := artefacts.audited(line.task) / "report.html").exists()]
     if reports:
         steps.append((reports[0], "open it: the audit by group"))

@@ -6,8 +6,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from stages.core.stage import Metrics, Note, Progress, Record
+from stages.core.text import escaped
 
 EVERY_S = 10.0
+MANY = 12  # numbers in one line; the record has all of them
+DEEP = 2  # a name of more parts is of a class or a group
+BESIDE = (".low", ".high", ".n", ".pictures", ".units", ".p")  # of a figure
 
 
 class View:
@@ -37,13 +41,16 @@ class View:
             self._bars.stop()
 
     def show(self, record: Record) -> None:
-        """Show one record; a kept file is not worth a line."""
+        """Show one record; a kept file is not worth a line, and what could steer the terminal is written out."""
         match record:
             case Metrics(values, step) if values:
                 head = "  " if step is None else f"  [{step}] "
-                self._line(head + "  ".join(f"{name} {value:.4g}" for name, value in values.items()))
+                chief = [name for name in values if name.count("/") < DEEP and not name.endswith(BESIDE)][:MANY]
+                shown = [f"{name} {values[name]:.4g}" for name in chief]
+                more = [f"and {len(values) - len(chief)} more numbers in MLflow"] * (len(values) > len(chief))
+                self._line(escaped(head + "  ".join(shown + more)))
             case Note(text):
-                self._line(f"  {text}")
+                self._line(f"  {escaped(text)}")
             case Progress(done, total, what):
                 self._progress(done, total, what)
 

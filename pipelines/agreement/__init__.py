@@ -22,7 +22,7 @@ def check(root: Path) -> list[Finding]:
     """
     source = Source(root, stages.ROOTS)
     entries = stages.entries(root)
-    found = [finding for entry in entries for finding in stages.compare(entry, source)]
+    found = [*stages.commands(root), *(finding for entry in entries for finding in stages.compare(entry, source))]
     found += values.files(root, entries)
     raw = params.read(root / "params.yaml")
     found += [finding for entry in entries for finding in values.compare(entry, raw, source)]

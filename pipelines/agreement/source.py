@@ -1,6 +1,7 @@
 """Reads the project's modules without importing them: who imports whom, and which parts and paths a function reaches."""
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -8,6 +9,7 @@ from pathlib import Path
 
 ARTEFACTS = "stages.core.artefacts"
 PARTS = "stages.parts"
+CHOOSES = re.compile(r"(^|\.)(parts\.\w+|_?[Pp]art)$")  # parts.load(...), Part(...), job.part(...), not name.partition(...)
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ class Source:
 
     def _chosen(self, call: ast.Call) -> Iterator[tuple[str, str | None]]:
         """Yield the family that a call such as ``parts.load("heads", name, ...)`` or ``Part("heads")`` names."""
-        if "part" not in ast.unparse(call.func).lower() or not call.args:
+        if not CHOOSES.search(ast.unparse(call.func)) or not call.args:
             return
         words = [a.value if isinstance(a, ast.Constant) and isinstance(a.value, str) else None for a in call.args]
         if words[0] and (self.root / PARTS.replace(".", "/") / words[0]).is_dir():

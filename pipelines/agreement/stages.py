@@ -14,7 +14,9 @@ from stages.core.errors import ParamsError
 
 ROOTS = ("stages", "pipelines.register")
 FOLDER = PARTS.replace(".", "/")
-COMMAND = re.compile(r"^rawline stage (?P<verb>\w+)(?: (?P<task>\S+))?$")
+START = "python -m pipelines stage"  # the current folder's code; a rawline on PATH may be another clone's
+COMMAND = re.compile(rf"^{START} (?P<verb>\w+)(?: (?P<task>\S+))?$")
+ALIKE = re.compile(r"\b(?:rawline|pipelines\S*)\s+(?:stage|register)\b")
 
 
 @dataclass(frozen=True)
@@ -69,17 +71,35 @@ def entries(root: Path) -> list[Entry]:
     Raises:
         ParamsError: it is missing or no YAML.
     """
+    found = [_entry(name, body) for name, body in _written(root).items()]
+    return [entry for entry in found if entry]
+
+
+def commands(root: Path) -> Iterator[Finding]:
+    """Yield stages of ours that are started otherwise: by a command that may run another folder's code than DVC books."""
+    for name, body in _written(root).items():
+        inner = body.get("do", body)
+        if ALIKE.search(str(inner["cmd"])) and (not _started(inner) or "wdir" in inner):
+            why = f"DVC books the code of this folder; one line, {START} ..., without wdir, runs that and no other"
+            yield Finding(name, "cmd", why, remove=(str(inner["cmd"]),))
+
+
+def _written(root: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
         raise ParamsError(f"dvc.yaml cannot be read: {' '.join(str(error).split())}") from error
-    found = [_entry(name, body) for name, body in content["stages"].items()]
-    return [entry for entry in found if entry]
+    written: dict[str, Any] = content["stages"]
+    return written
+
+
+def _started(inner: Mapping[str, Any]) -> re.Match[str] | None:
+    return COMMAND.match(str(inner["cmd"]).strip())
 
 
 def _entry(name: str, body: Mapping[str, Any]) -> Entry | None:
     inner = body.get("do", body)
-    if not (match := COMMAND.match(str(inner["cmd"]).strip())):
+    if not (match := _started(inner)):
         return None
     outs = [path for kind in ("outs", "metrics", "plots") for path in _paths(inner.get(kind))]
     return Entry(name, match["verb"], match["task"], _paths(inner.get("deps")), _paths(inner.get("params")), tuple(outs))

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +95,7 @@ def files(root: Path, entries: list[Entry]) -> Iterator[Finding]:
     yield from _validate("params.yaml", base, entries)
     for overlay in sorted((root / "params").glob("*.yaml")):
         try:
-            yield from _validate(f"params/{overlay.name}", merge(deepcopy(base), parameters.read(overlay)), entries)
+            yield from _validate(f"params/{overlay.name}", merge(base, parameters.read(overlay)), entries)
         except RawlineError as error:
             yield Finding(f"params/{overlay.name}", "values", str(error))
 

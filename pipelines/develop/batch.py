@@ -16,6 +16,7 @@ from pipelines.develop.one import develop_file
 from pipelines.view import View
 from stages.core.errors import RawlineError
 from stages.core.stage import Progress
+from stages.core.text import escaped
 from stages.parts.cameras import _report
 from stages.parts.cameras._measured import Measured, measure
 from stages.parts.cameras._prepared import Prepared
@@ -146,11 +147,11 @@ def _tell(good: list[Result], bad: list[str]) -> None:
         _table([result.row or {} for result in good])
     for result in good:
         for line in result.warnings:
-            click.echo(f"warning: {line}", err=True)
+            click.echo(f"warning: {escaped(line)}", err=True)
     for line, count in Counter(line for result in good for line in result.unstated).items():
-        click.echo(f"note: {count} of {len(good)} files state {line}", err=True)
+        click.echo(f"note: {count} of {len(good)} files state {escaped(line)}", err=True)
     for line in bad:
-        click.echo(f"rawline: {line}", err=True)
+        click.echo(f"rawline: {escaped(line)}", err=True)
     num_warned = sum(bool(result.warnings) for result in good)
     warned = f", {num_warned} with warnings" if num_warned else ""
     click.echo(f"{len(good)} file{'s' * (len(good) != 1)} developed{warned}, {len(bad)} not")
@@ -166,6 +167,6 @@ def _table(rows: list[dict[str, Any]]) -> None:
     for head in heads:
         table.add_column(head, overflow="fold", justify="right" if head in _NUMBERS else "left", no_wrap=head in _SHORT)
     for row in rows:
-        table.add_row(*(escape(str(row.get(head, ""))) for head in heads))
+        table.add_row(*(escape(escaped(str(row.get(head, "")))) for head in heads))
     console = Console()
     Console(width=None if console.is_terminal else _WIDE).print(table)

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.develop.one import PICTURES
 from stages.core import images
 
 _MAGIC = "*?["
@@ -31,10 +30,10 @@ def find(given: Sequence[str], *, simulate: bool) -> tuple[list[Found], list[str
     pairs: dict[Path, tuple[Path, Path]] = {}
     faults = []
     for text in given:
-        found = list(_expand(text, PICTURES if simulate else images.RAW_SUFFIXES))
+        found = list(_expand(text, images.SUFFIXES if simulate else images.RAW_SUFFIXES))
         if not found:
             wanted = "picture" if simulate else "camera file"
-            faults.append(f"{text} {'holds' if Path(text).is_dir() else 'matches'} no {wanted}")
+            faults.append(f"{text} {'holds' if os.path.isdir(text) else 'matches'} no {wanted}")  # noqa: PTH112 - see below
         for path, base in found:
             pairs.setdefault(Path(os.path.abspath(path)), (path, base))  # noqa: PTH100 - a link stays what it is called
     return _named(list(pairs.values())), faults
@@ -42,10 +41,10 @@ def find(given: Sequence[str], *, simulate: bool) -> tuple[list[Found], list[str
 
 def _expand(text: str, suffixes: frozenset[str]) -> Iterator[tuple[Path, Path]]:
     """Yield files and the folder that their names are relative to; a file that is missing is met when it is read."""
-    path = Path(text)
-    if path.is_dir():
+    path = Path(text)  # whose own questions raise where a name is longer than the system allows
+    if os.path.isdir(path):  # noqa: PTH112
         yield from ((p, path) for p in _below(path, suffixes))
-    elif not path.exists() and any(letter in text for letter in _MAGIC):
+    elif not os.path.exists(path) and any(letter in text for letter in _MAGIC):  # noqa: PTH110
         fixed = Path(*_before(path.parts))
         for hit in sorted(glob.glob(text, recursive=True)):  # noqa: PTH207 - the pattern may be absolute
             one = Path(hit)

@@ -13,7 +13,6 @@ from stages.core import images, raw
 from stages.core.errors import DataError
 from stages.parts.cameras._prepared import Prepared
 
-PICTURES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"})
 _EITHER = frozenset({".tif", ".tiff"})
 
 
@@ -61,10 +60,10 @@ def read(source: Path, *, simulate: bool) -> Any:
         DataError: it cannot be read, or it is a picture that was not meant to be simulated.
     """
     suffix = source.suffix.lower()
-    if suffix in PICTURES and simulate:
+    if suffix in images.SUFFIXES and simulate:
         return images.read_image(source)
     try:
-        if suffix not in PICTURES or suffix in _EITHER:
+        if suffix not in images.SUFFIXES or suffix in _EITHER:
             return raw.read(source)
     except raw.UnknownCameraError:
         if suffix not in _EITHER:

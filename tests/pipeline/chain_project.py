@@ -19,6 +19,7 @@ BUDGET = {
 SMALL_HEADS: dict[str, dict[str, Any]] = {
     "unet": {"width": 32, "dice": 1.0},
     "faster_rcnn": {"width": 32, "box_width": 32, "num_proposals": 20, "num_samples": 16},
+    "mask_rcnn": {"width": 32, "box_width": 32, "num_proposals": 20, "num_samples": 16, "mask_width": 16},
 }  # fmt: skip
 
 
@@ -34,7 +35,7 @@ class Project:
         path = f"{Path(sys.executable).parent}{os.pathsep}{clean['PATH']}"
         return {**clean, "PATH": path, "OMP_NUM_THREADS": "1"}
 
-    def run(self, *words: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str, timeout: float = 1800) -> subprocess.CompletedProcess[str]:
         """Run a command in the project; what it says on both channels comes as one text."""
         return subprocess.run(
             words, cwd=self.root, env=self.environment(), text=True, check=False, timeout=timeout,
@@ -81,7 +82,8 @@ def make(root: Path, tasks: tuple[str, ...] = ("classify", "detect")) -> Project
 
 def shrink(params: dict[str, Any], tasks: tuple[str, ...]) -> None:
     """Make a parameter file's data and budgets tiny, in place."""
-    params["tasks"] = {task: params["tasks"][task] for task in tasks}
+    known = {"instance": {"head": "mask_rcnn", "tuning": "full"}, **params["tasks"]}
+    params["tasks"] = {task: known[task] for task in tasks}
     params["acquire"]["scenes"] |= {"num_images": 60, "size_px": 64}
     params["preprocess"]["size_px"] = 64
     params["augment"]["sheet_pictures"] = 2

@@ -16,7 +16,7 @@ from tests.raws import make_dng
 TASK = "classify"
 
 
-@pytest.fixture(params=["linear_rgb", "packed_raw"])
+@pytest.fixture(params=[pytest.param("linear_rgb", marks=pytest.mark.long), "packed_raw"])
 def project(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Run every stage in this process on tiny scenes, as the project's overlay for the output says; give the output."""
     monkeypatch.chdir(tmp_path)

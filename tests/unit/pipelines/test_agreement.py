@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from pipelines import overlay
 from pipelines.agreement import stages, values
 from pipelines.agreement.source import Source
+from pipelines.run_stage import load_job
+from stages.core import params as parameters
 
 FILES = {
     "stages/__init__.py": '"""Only a docstring."""\n',
@@ -80,6 +83,25 @@ def test_a_part_loaded_by_a_helper_counts_only_where_the_helper_is_used(source: 
     assert reach.facts == {"seed"}
 
 
+@pytest.mark.parametrize("call", [f"{word}('heads')" for word in ("name.partition", "words.rpartition", "apart", "depart")])
+def test_a_call_that_only_sounds_like_it_chooses_no_part(source: Source, call: str) -> None:
+    """Text methods are no choice of a part; the loader's own calls are, whatever their object is called."""
+    (source.root / "stages/other.py").write_text(f"def run(name): return {call}\n", encoding="utf-8")
+    assert source.reach("stages.other").families == set()
+    (source.root / "stages/chooser.py").write_text('def run(job): return job.part("heads"), _part("tuning", 1)\n')
+    assert {family for family, _ in source.reach("stages.chooser").families} == {"heads", "tuning"}
+
+
+def test_acquire_reads_the_parameters_of_the_chosen_source_alone() -> None:
+    """Whoever brings data of their own leaves the embedded set's section where it is, and nothing complains of it."""
+    home = Path(__file__).parents[3]
+    raw = overlay.merge(parameters.read(home / "params.yaml"), parameters.read(home / "params/bccd.yaml"))
+    assert load_job("acquire", None, raw, Path())[1].part("sources").name == "voc"
+    assert {"scenes", "voc"} <= set(raw["acquire"])
+    (entry,) = [one for one in stages.entries(home) if one.name == "acquire"]
+    assert not list(values.compare(entry, raw, Source(home, stages.ROOTS)))
+
+
 def test_a_complete_entry_has_no_findings(source: Source) -> None:
     """Code, the family's imports, the templated part and both paths are there."""
     assert list(stages.compare(entry(*GOOD), source)) == []
@@ -126,11 +148,33 @@ def test_the_entry_is_read_as_written(tmp_path: Path) -> None:
     (tmp_path / "dvc.yaml").write_text(
         "stages:\n"
         "  a: {cmd: echo x}\n"
-        "  b:\n    foreach: ${tasks}\n    do:\n      cmd: rawline stage b ${key}\n      deps: ['x/${key}']\n"
+        "  b:\n    foreach: ${tasks}\n    do:\n      cmd: python -m pipelines stage b ${key}\n      deps: ['x/${key}']\n"
         "      metrics:\n        - 'm/${key}.json': {cache: false}\n",
         encoding="utf-8",
     )
     assert stages.entries(tmp_path) == [stages.Entry("b", "b", "${key}", ("x/${key}",), (), ("m/${key}.json",))]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "cmd: rawline stage b",
+        "cmd: .venv/bin/rawline stage b",
+        "cmd: [mkdir -p x, python -m pipelines stage b]",
+        "cmd: python3 -m pipelines.cli stage b",
+        "cmd: python -m pipelines stage b && touch x",
+        "{cmd: python -m pipelines stage b, wdir: stages}",
+        "foreach: [x]\n    do: {cmd: 'rawline stage b ${item}'}",
+    ],
+)
+def test_a_stage_of_ours_is_started_with_the_folder_s_own_code_or_reported(tmp_path: Path, body: str) -> None:
+    """Each other way to start one may run code that DVC does not book; a foreign command is nobody's business."""
+    (tmp_path / "dvc.yaml").write_text(f"stages:\n  a: {{cmd: echo pipelines}}\n  b:\n    {body}\n", encoding="utf-8")
+    (finding,) = stages.commands(tmp_path)
+    assert (finding.stage, finding.what) == ("b", "cmd")
+    assert "python -m pipelines stage" in finding.why
+    (tmp_path / "dvc.yaml").write_text("stages:\n  b: {cmd: python -m pipelines stage b}\n", encoding="utf-8")
+    assert list(stages.commands(tmp_path)) == []
 
 
 def test_a_parameter_file_lies_over_another() -> None:

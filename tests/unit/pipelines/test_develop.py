@@ -218,6 +218,14 @@ def test_equal_names_do_not_overwrite_each_other(run: Run) -> None:
     assert len(finding.find(["a/x.dng", "a/../a/x.dng", "a/*.dng"], simulate=False)[0]) == 1
 
 
+@pytest.mark.parametrize("name", ["x" * 300 + ".dng", "a\0b.dng"])
+def test_what_no_system_takes_for_a_name_is_met_when_it_is_read(name: str) -> None:
+    """One line for it, with the others."""
+    found, faults = finding.find([name, "b.dng", "x" * 300 + "*.dng"], simulate=False)
+    assert [one.source for one in found] == [Path(name), Path("b.dng")]
+    assert len(faults) == 1
+
+
 def test_patterns_are_searched_below_their_fixed_part(run: Run) -> None:
     """``in/**/*.dng`` finds files at every depth and keeps their folders; a folder's other files are left alone."""
     _dng("in/a.dng")

@@ -7,7 +7,7 @@ import click
 import pytest
 
 from pipelines import cli, faults
-from stages.core.errors import DataError
+from stages.core.errors import DataError, InfrastructureError
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +22,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ("error", "words", "status"),
     [
         (DataError("a.png is empty"), "rawline: a.png is empty", 1),
+        (InfrastructureError("MLflow is out of reach"), "rawline: MLflow is out of reach", 75),
         (OSError(errno.ENOSPC, "No space left", "data/x.png"), "no space left on the disk while writing data/x.png", 1),
+        (DataError("a\x1b]0;x\x07\x1b[2J.png is empty"), r"rawline: a\x1b]0;x\x07\x1b[2J.png is empty", 1),
         (MemoryError(), "not enough memory", 1),
         (RuntimeError("CUDA out of memory. Tried to allocate"), "not enough memory", 1),
         (KeyboardInterrupt(), "interrupted", 130),
@@ -39,6 +41,13 @@ def test_a_known_fault_is_one_line(
     assert words in text
     assert "Traceback" not in text
     assert len(text.strip().splitlines()) <= 1
+
+
+def test_a_full_disk_is_no_reason_to_try_again(capsys: pytest.CaptureFixture[str]) -> None:
+    """However it was told: a training must not be repeated three times onto a full disk."""
+    error = InfrastructureError("no space left on the disk while writing x; free some and run again")
+    error.__cause__ = OSError(errno.ENOSPC, "No space left")
+    assert faults.report(error) == 1
 
 
 def test_an_unknown_fault_keeps_its_traceback_in_a_file(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -71,3 +80,9 @@ def test_a_slip_of_the_user_names_what_is_right(
         cli.main(words)
     assert ended.value.code == 1
     assert told in capsys.readouterr().err
+
+
+def test_a_word_at_the_end_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """``sys.exit`` takes a line, a number or nothing; the line reaches the screen."""
+    assert [faults.report(SystemExit(code)) for code in ("the disk is gone", 3, None, 0)] == [1, 3, 0, 0]
+    assert capsys.readouterr().err == "rawline: the disk is gone\n"

@@ -59,7 +59,11 @@ def test_settled_means_every_byte_was_sent(tmp_path: Path) -> None:
     """A journal that grew after it was sent is not settled."""
     journal = Journal(tmp_path / "run.jsonl")
     journal.write("note", text="a")
-    journal.note_sent(Sent(journal.path.stat().st_size, "id"))
+    size = journal.path.stat().st_size
+    journal.note_sent(Sent(size, "id"))
+    assert journal.is_told()
+    assert not journal.is_settled(), "files wait"
+    journal.note_sent(Sent(size, "id", kept=size))
     assert journal.is_settled()
     journal.write("note", text="b")
     assert not journal.is_settled()

@@ -2,6 +2,8 @@
 
 import copy
 import hashlib
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +11,14 @@ import pytest
 import yaml
 
 from pipelines.graph import Graph, Node
-from pipelines.record import lockfile
+from pipelines.record import contents, dvc_cache, lockfile
 
 PARAMS = {"params.yaml": ("train.a", "seed")}
 NODE = Node("train@a", ("run a",), ("code.py", "data/in", "data/raw"), PARAMS, ("data/out",), (), frozenset({"make"}))
 
 
 @pytest.fixture
-def workdir(tmp_path: Path) -> Path:
+def workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a project whose lock fits it."""
     (tmp_path / "code.py").write_text("x = 1\n")
     (tmp_path / "params.yaml").write_text("seed: 7\ntrain: {a: {rate: 0.00001, sizes: [1, 2]}}\n")
@@ -36,6 +38,9 @@ stages:
     outs: [{{path: data/out, md5: bbbb.dir}}]
 """
     (tmp_path / "dvc.lock").write_text(lock)
+    (tmp_path / "data/out").mkdir()
+    monkeypatch.setenv("RAWLINE_ROOT", str(tmp_path))
+    monkeypatch.setattr(dvc_cache, "_folder", lambda root: root / "elsewhere")
     return tmp_path
 
 
@@ -62,6 +67,17 @@ def test_an_entry_that_does_not_fit_is_not(workdir: Path, edit: str) -> None:
         case "absent":
             del entries["train@a"]
     assert not lockfile.is_fresh(NODE, entries, workdir)
+
+
+@pytest.mark.parametrize(("cache", "there"), [(".dvc/cache", True), ("elsewhere", True), (None, False)])
+def test_what_a_stage_made_must_lie_somewhere(workdir: Path, cache: str | None, *, there: bool) -> None:
+    """In a clone without the data a stage is up to date where DVC's cache has its outputs, wherever that is."""
+    (workdir / "data/out").rmdir()
+    if cache:
+        place = workdir / cache / "files/md5/bb/bb.dir"
+        place.parent.mkdir(parents=True)
+        place.write_text("[]")
+    assert lockfile.is_fresh(NODE, lockfile.read(workdir / "dvc.lock"), workdir) is there
 
 
 def test_the_signature_names_what_went_in(workdir: Path) -> None:
@@ -92,7 +108,81 @@ def test_a_tracked_folder_has_its_hash_in_the_pointer(workdir: Path) -> None:
     assert lockfile.inputs(NODE, {}, workdir)["data/raw"] == "eeee.dir"
 
 
+def test_a_pointer_counts_as_long_as_it_fits_what_lies_there(workdir: Path) -> None:
+    """Data that was added without ``dvc add`` is not what the pointer names: a folder is listed then, a file hashed."""
+    node = Node("read", ("run",), ("data/own", "data/one.txt"), {}, (), (), frozenset())
+    (workdir / "data/own").mkdir()
+    for name in ("data/own/a", "data/one.txt"):
+        (workdir / name).write_text("a")
+    folder = {"outs": [{"md5": "eeee.dir", "size": 1, "nfiles": 1, "path": "own"}]}
+    (workdir / "data/own.dvc").write_text(yaml.safe_dump(folder))
+    (workdir / "data/one.txt.dvc").write_text(yaml.safe_dump({"outs": [{"md5": "ffff", "size": 1, "path": "one.txt"}]}))
+    assert lockfile.inputs(node, {}, workdir) == {"data/own": "eeee.dir", "data/one.txt": "ffff"}
+    (workdir / "data/own/b").write_text("b")
+    (workdir / "data/one.txt").write_text("longer")
+    found = lockfile.inputs(node, {}, workdir)
+    assert found["data/own"].startswith("listing:")
+    assert found["data/one.txt"] == contents.file_hash(workdir / "data/one.txt")
+
+
+def test_each_stage_is_read_where_dvc_books_it(workdir: Path) -> None:
+    """In the ``dvc.lock`` beside its ``dvc.yaml``, by its address, with each path seen from the project's root."""
+    page = Node("docs/dvc.yaml:page", ("make",), ("docs/a", "data/out"), {}, ("docs/b",), (), frozenset(), wdir="docs")
+    above = Node("docs/dvc.yaml:up", ("make",), ("data/out",), {}, ("data/c",), (), frozenset(), wdir=".")
+    (workdir / "docs").mkdir()
+    (workdir / "docs/dvc.lock").write_text("""
+stages:
+  page:
+    cmd: make
+    deps: [{path: a, md5: aa}, {path: ../data/out, md5: bbbb.dir}]
+    params: {values.yaml: {word: x}}
+    outs: [{path: b, md5: bb}]
+  up: {cmd: make, deps: [{path: data/out, md5: bbbb.dir}], outs: [{path: data/c, md5: cc}]}
+""")
+    graph = Graph({node.name: node for node in (NODE, page, above)})
+    assert lockfile.names(graph) == ["docs/dvc.lock", "dvc.lock"]
+    entries = lockfile.bookings(workdir, graph)
+    assert set(entries) == {"make", "train@a", "docs/dvc.yaml:page", "docs/dvc.yaml:up"}
+    assert lockfile.hashes(entries["docs/dvc.yaml:page"], "deps") == {"docs/a": "aa", "data/out": "bbbb.dir"}
+    assert lockfile.hashes(entries["docs/dvc.yaml:page"], "outs") == {"docs/b": "bb"}
+    assert entries["docs/dvc.yaml:page"]["params"] == {"docs/values.yaml": {"word": "x"}}
+    assert lockfile.hashes(entries["docs/dvc.yaml:up"], "outs") == {"data/c": "cc"}
+
+
 def test_a_graph_survives_its_cache() -> None:
     """Freezing and thawing changes nothing."""
-    graph = Graph({NODE.name: NODE})
+    graph = Graph({NODE.name: NODE, "docs/dvc.yaml:b": replace(NODE, name="docs/dvc.yaml:b", wdir="docs")})
     assert lockfile.thaw(lockfile.freeze(graph)) == graph
+
+
+@pytest.mark.parametrize(
+    "file", ["more.yaml", "docs/dvc.yaml", "docs/params.yaml", "docs/words.yaml", ".dvcignore", ".dvc/config"]
+)
+def test_a_graph_follows_all_that_dvc_reads_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str) -> None:
+    """The graph of before is not used when another folder's file of stages or a file of values has changed."""
+    monkeypatch.setenv("RAWLINE_ROOT", str(tmp_path))
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    for folder in (".dvc", "docs"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "dvc.yaml").write_text("vars: [more.yaml]\nstages: {make: {cmd: 'run ${word}'}}\n")
+    (tmp_path / "docs/dvc.yaml").write_text("stages: {make: {cmd: 'run ${word}', vars: [words.yaml]}}\n")
+    found = []
+    for word in ("one", "two"):
+        text = f"vars: [words.yaml]\n# {word}\n" if file.endswith("dvc.yaml") else f"word: {word}\n"
+        (tmp_path / file).write_text(text)
+        monkeypatch.setattr(lockfile.graphs, "read", lambda _, word=word: Graph({word: NODE}))
+        found.append([*lockfile.load_graph(tmp_path).nodes])
+    monkeypatch.setattr(lockfile.graphs, "read", None)
+    assert [*lockfile.load_graph(tmp_path).nodes] == [NODE.name]
+    assert found == [["one"], ["two"]]
+
+
+def test_without_git_a_graph_is_read_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody else lists the files of stages without walking through the data."""
+    monkeypatch.setenv("RAWLINE_ROOT", str(tmp_path))
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    for word in ("one", "two"):
+        monkeypatch.setattr(lockfile.graphs, "read", lambda _, word=word: Graph({word: NODE}))
+        assert [*lockfile.load_graph(tmp_path).nodes] == [word]

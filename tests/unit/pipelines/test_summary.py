@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
+import click
 import pytest
+import yaml
 
-from pipelines import summary
+from pipelines import registered, summary
+from pipelines.record import contents
+from pipelines.registered import Standing
 from stages.core import artefacts, files
 
 
@@ -20,7 +24,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     }
     files.write_json(artefacts.evaluate_metrics("classify"), figures)
     files.write_json(artefacts.audit_metrics("classify"), {"verdict": "FAIL", "reasons": ["night is 12 points worse"]})
-    files.write_json(artefacts.receipt("classify"), {"name": "x-classify", "version": 3, "aliases": ["challenger"]})
+    found = Standing("x-classify", "d" * 64, 3, ("challenger",), settled=True, champion=2, challenger=3)
+    monkeypatch.setattr(registered, "standing", lambda task: found if task == "classify" else None)
     artefacts.evaluate_metrics("detect").write_text("{half")
     return tmp_path
 
@@ -31,8 +36,24 @@ def test_figures_verdict_and_version_stand_together(capsys: pytest.CaptureFixtur
     text = capsys.readouterr().out
     assert text.index("macro_f1 0.880 [0.800, 0.920], n = 160") < text.index("accuracy 0.900 [0.850, 0.940], n = 160")
     assert "audit FAIL: night is 12 points worse" in text
-    assert "x-classify version 3 (challenger)" in text
-    assert "rawline predict models:/x-classify@challenger PICTURE" in text
+    assert "x-classify version 3 (challenger; champion is version 2)" in text
+    assert "rawline predict models:/x-classify/3 PICTURE" in text
+
+
+def test_a_degenerate_evaluation_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """By the figure that the gate judges: what concerns another one is not said of it."""
+    content = files.read_json(artefacts.evaluate_metrics("classify"))
+    faults = [
+        {"kind": "few_units", "reason": "six", "figures": []},
+        {"kind": "constant_answer", "reason": "ties", "figures": ["accuracy"]},
+    ]
+    files.write_json(artefacts.evaluate_metrics("classify"), content | {"degenerate": faults})
+    assert summary.lines()[0].nothing == "few_units"
+    summary.show()
+    assert "degenerate evaluation: few_units" in click.unstyle(capsys.readouterr().out)
+    files.write_json(artefacts.evaluate_metrics("classify"), content | {"degenerate": []})
+    summary.show()
+    assert "degenerate" not in capsys.readouterr().out
 
 
 def test_what_is_missing_or_broken_is_left_open() -> None:
@@ -40,3 +61,48 @@ def test_what_is_missing_or_broken_is_left_open() -> None:
     done, absent = summary.lines()
     assert done.verdict == "FAIL"
     assert (absent.figures, absent.verdict, absent.model) == ([], "-", "-")
+
+
+def test_without_a_registered_model_no_prediction_is_offered(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A receipt that DVC pulled is no model in the registry: the summary says what registers it."""
+    monkeypatch.setattr(registered, "standing", lambda _: Standing("x-classify", "d" * 64))
+    summary.show()
+    text = capsys.readouterr().out
+    assert "x-classify is not in the registry (rawline repro registers it)" in text
+    assert "rawline predict" not in text
+
+
+BEHIND = "these figures are not that version's, and not registered yet: rawline repro"
+
+
+def test_figures_of_another_model_than_the_registered_one_say_so(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An evaluation was repeated and not registered: told by the bytes that the receipt names, whoever registered them."""
+    told = {str(path): contents.file_hash(path) for path in (artefacts.evaluate_metrics("classify"),)}
+    receipt = {"name": "x-classify", "digest": "d" * 64, "figures": told}
+    files.write_json(artefacts.receipt("classify"), receipt)
+    old = {"cmd": "x", "deps": [{"path": str(artefacts.evaluate_metrics("classify")), "md5": "0" * 32}], "outs": []}
+    (project / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": {"register@classify": old}}))
+    summary.show()
+    assert "not that version's" not in capsys.readouterr().out
+    files.write_json(artefacts.evaluate_metrics("classify"), {"macro_f1": {"value": 0.2, "low": 0.1, "high": 0.3, "n": 160}})
+    summary.show()
+    text = capsys.readouterr().out
+    assert BEHIND in text
+    assert "try a model that these figures are not of" in text
+
+
+@pytest.mark.parametrize("receipt", [
+    '{"name": "x-classify", "digest": "d"}', '{"figures": ["a"]}', '["figures"]', "{half", None,
+])  # fmt: skip
+def test_what_nobody_knows_says_nothing_of_the_figures(
+    project: Path, capsys: pytest.CaptureFixture[str], receipt: str | None
+) -> None:
+    """A receipt of before, a broken one or none, and a dvc.lock with the marks of a merge end no summary."""
+    if receipt:
+        artefacts.receipt("classify").parent.mkdir(exist_ok=True)
+        artefacts.receipt("classify").write_text(receipt)
+    (project / "dvc.lock").write_text("<<<<<<< HEAD\nstages: [\n")
+    summary.show()
+    assert BEHIND not in capsys.readouterr().out

@@ -1,0 +1,272 @@
+"""Takes credentials out of whatever is shown or kept: a record, a log and a screen are read by others."""
+
+import base64
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from functools import lru_cache
+from typing import Any, BinaryIO, TextIO
+from urllib.parse import quote, unquote, urlsplit
+
+import click
+
+MASK = "***"
+SHORTEST = 6  # a shorter value of the environment, such as true, stands in too much else
+_NAMES = r"(?:token|passw(?:or)?d|pwd|secret|(?:api|access|account)_?key|signature|sig|credentials?|auth|auth_string)"
+_SLASH = re.compile(r"[/?#]")
+_BREAK = re.compile(r"([\s'\"<>]+)")  # no address has these
+_DATABASE = r"(?:postgres(?:ql)?|mysql|mariadb|mssql|oracle|cockroachdb|redshift|snowflake)(?:\+\w{1,40})?://"
+_V6 = r"\[[0-9a-f.%]*:[0-9a-f:.%]*\](?::\d+)?[/?#]"
+_USER = re.compile(  # where a user begins, in a word up to its last @: with a password, which may have / ? #, or alone
+    r"(?<=[a-z0-9+.-])://"
+    rf"(?:(?!{_V6})(?=(?P<password>[^/:]*:(?!\d+[/?#])))|(?=(?P<alone>[^/?#]*@)))"  # :5000/ is a port
+    rf"|{_DATABASE}(?:(?!{_V6})(?=(?P<figures>[^/:]*:))|(?=(?P<token>[^/?#]*@)))",  # SQLAlchemy takes that for a password
+    re.IGNORECASE,
+)
+_INNER = re.compile(r"(?<=[=,;|&?(])(?=[a-z][a-z0-9+.-]*://)", re.IGNORECASE)  # another address within a word begins
+_QUERY = re.compile(  # of an address, and of a connection string, which may stand in one, percent-encoded
+    rf"(?P<name>(?:[?&;]|%3B|%26)[\w.-]*{_NAMES}(?:=|%3D))"
+    r"(?P<value>\{[^{}\s]+\}|%7B[^\s&]{1,300}?%7D|(?:(?!%3B|%26)[^&;#\s'\"<>])+)",  # in braces a ; is the password's
+    re.IGNORECASE,
+)
+_HEADER = re.compile(r"(?P<name>authorization['\"]?\s*[:=]\s*['\"]?(?:basic|bearer)\s+)[\w+/=.~-]+", re.IGNORECASE)
+_SECRET = re.compile(  # PWD and OLDPWD are folders; what ends in _FILE or _NAME says where a secret is
+    r"passw(?:or)?d$|passphrase$|(?:_|^ssh)pass$|_pwd$|(?:^|_)(?:auth_string|credentials?)$"
+    r"|(?:^|_)(?:api|access|secret|account|storage|private|encryption|signing|master|shared)_?key$"
+    r"|(?:^|_)secrets$|(?:^|_)(?:token|secret)(?:_(?!(?:file|path|dir|name|id|arn|url|uri|type|expir\w*|limit|count|size|ttl|backend"
+    r"|mode|version)$)\w+)?$",
+    re.IGNORECASE,
+)
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_NEXT = re.compile(r"(?<![\s,;|])[\s,;|]++(?=[a-z][a-z0-9+.-]*://)", re.IGNORECASE)  # between the addresses of a list
+
+
+def redact(text: object) -> str:
+    """Return text without user names and passwords of addresses, tokens in queries, and secrets of the environment.
+
+    Example:
+        >>> redact("http://me:s3cr3t@host:5000/api?token=abc&page=1 failed")
+        'http://***@host:5000/api?token=***&page=1 failed'
+    """
+    shown = str(text)
+    for secret in sorted(secrets(os.environ), key=len, reverse=True):
+        shown = re.sub(_anywhere(secret), MASK, shown)
+    shown = "".join(map(_without_user, _BREAK.split(shown)))
+    return _HEADER.sub(rf"\g<name>{MASK}", _QUERY.sub(rf"\g<name>{MASK}", shown))
+
+
+def _without_user(word: str) -> str:
+    end, shown = 0, []
+    for first, last in _users(word):
+        shown += [word[end:first], MASK]
+        end = last
+    return "".join([*shown, word[end:]])
+
+
+def _users(word: str) -> Iterator[tuple[int, int]]:
+    """Yield where user and password of each address in a word begin and end.
+
+    With a password they end at the last @ before another address begins: it may hold an @, a / and whatever else. A user
+    or token alone ends at the last @ before the path, which may hold an @ of its own.
+    """
+    start, stop = 0, word.rfind("@") + 1
+    while start < stop and (found := _USER.search(word, start, stop)):
+        first = found.end()
+        kind = found.lastgroup
+        if kind in ("alone", "token"):
+            last = found.end(kind) - 1
+        else:
+            at = word.index("@", first)
+            inner = _INNER.search(word, at, stop)
+            last = word.rindex("@", first, inner.start() if inner else stop)
+        yield first, last
+        start = last + 1
+
+
+def link(uri: str) -> str:
+    """Return an address that can be followed and names nobody; one whose host is not certain stays masked.
+
+    Example:
+        >>> link("http://me:s3cr3t@host:5000/"), link("https://me@host/models/name@champion")
+        ('http://host:5000/', 'https://host/models/name@champion')
+        >>> link("https://me:s3cr/et@host/x")
+        'https://***@host/x'
+    """
+    shown = redact(uri)
+    with suppress(ValueError):  # no address to urllib
+        _, user, host = urlsplit(uri).netloc.rpartition("@")
+        if user and host:
+            return re.sub(rf"(?<=//){re.escape(MASK)}@(?={re.escape(host)}(?:[/?#]|$))", "", shown, count=1)
+    return shown
+
+
+def secrets(environment: Mapping[str, str]) -> set[str]:
+    """Return what the environment holds that must not be shown, in every form in which a library may write it.
+
+    A short password counts with its user name only: by itself it would be found in too much else.
+
+    Example:
+        >>> sorted(secrets({"MLFLOW_TRACKING_URI": "http://me:p%40ssword@h", "MLFLOW_TRACKING_TOKEN": "abcdef"}))
+        ['abcdef', 'bWU6cEBzc3dvcmQ=', 'me:p%40ssword', 'me:p@ssword', 'p%40ssword', 'p@ssword']
+        >>> sorted(secrets({"PROXY": "http://me:pw@h", "REMOTE": "https://tok3n-abc@h"}))
+        ['bWU6cHc=', 'me:pw', 'tok3n-abc']
+    """
+    return {secret for found in _found(environment) for secret in found if len(secret) >= SHORTEST or _is_pair(secret)}
+
+
+def _found(environment: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
+    people = {environment.get(name) for name in ("USER", "LOGNAME")}  # stands in paths, and is no secret
+    for name, value in environment.items():
+        if _SECRET.search(name):
+            yield (value, unquote(value))
+            who, colon, word = value.partition(":")
+            if colon and name.lower().endswith("auth_string"):  # Prefect sends it in base64
+                yield _forms(who, word)
+        for match in _QUERY.finditer(value):
+            yield (match["value"], unquote(match["value"]))
+        yield from _parsed(value)
+        for given in _given(value):
+            first, colon, password = given.partition(":")
+            if colon:
+                yield _forms(first, password)
+            elif first not in people:
+                yield first, unquote(first)
+    if user := environment.get("MLFLOW_TRACKING_USERNAME"):
+        yield _forms(user, environment.get("MLFLOW_TRACKING_PASSWORD", ""))
+
+
+def _given(value: str) -> Iterator[str]:
+    """Yield what stands before the @ of each address in a value: a user name or token, with or without a password.
+
+    Where an @ stands before and after the first slash it is told in both readings: the latter may be the path's.
+    """
+    if "://" in value:
+        for word in (word for part in _NEXT.split(value) for word in _BREAK.split(part)):
+            for first, last in _users(word):
+                given = word[first:last]
+                if given:
+                    yield given
+                short = _SLASH.split(given, maxsplit=1)[0].rpartition("@")[0]
+                if short and _SLASH.search(given):
+                    yield short
+
+
+@lru_cache(maxsize=1024)
+def _parsed(value: str) -> tuple[tuple[str, ...], ...]:
+    """Return user and password of each address that a value is, as the library that opens it reads them.
+
+    It takes a quote, a blank or a slash in a password, which within a text would end the address.
+    """
+    found = (_read(part) for part in _NEXT.split(value) if _ADDRESS.match(part))
+    return tuple(_forms(*read) for read in found if read and read[1])
+
+
+def _read(address: str) -> tuple[str, str] | None:
+    """Return user and password, percent-encoded; None where the library takes it for no address."""
+    if re.match(_DATABASE, address, re.IGNORECASE):
+        from sqlalchemy.engine import make_url  # noqa: PLC0415 - takes a while
+        from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
+
+        with suppress(ArgumentError, ValueError):
+            url = make_url(address)
+            return quote(url.username or "", safe=""), quote(str(url.password or ""), safe="")
+        return None
+    with suppress(ValueError):
+        parts = urlsplit(address)
+        return parts.username or "", parts.password or ""
+    return None
+
+
+def _forms(user: str, password: str) -> tuple[str, ...]:
+    plain = unquote(password)
+    both = f"{unquote(user)}:{plain}"
+    return password, plain, f"{user}:{password}", both, base64.b64encode(both.encode()).decode()
+
+
+def _is_pair(secret: str) -> bool:
+    user, _, password = secret.partition(":")
+    return bool(user and password)
+
+
+def _anywhere(secret: str) -> str:
+    """Return a pattern for a secret, also percent-encoded, whole or in part; a short one counts as a word of its own."""
+    letters = "".join(map(_written, secret))
+    return letters if len(secret) >= SHORTEST else rf"(?<!\w){letters}(?!\w)"
+
+
+def _written(letter: str) -> str:
+    """Return a pattern for a letter as it stands in texts, in addresses and in what Python or JSON quotes."""
+    if letter.isascii() and letter.isalnum():
+        return letter
+    encoded = "".join(f"%{byte:02x}" for byte in letter.encode("utf-8", "surrogateescape"))
+    return rf"(?:\\?{re.escape(letter)}|(?i:{encoded}){'|[+]' if letter == ' ' else ''})"
+
+
+class Screen:
+    """A text stream that shows no secret; everything else is the stream's own."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    @property
+    def bare(self) -> TextIO:
+        """The stream below, which shows everything."""
+        return self._stream
+
+    @property
+    def buffer(self) -> "_Bytes":
+        """The stream below, for who writes bytes or has an encoding of his own."""
+        return _Bytes(self._stream.buffer)
+
+    def write(self, text: str) -> int:
+        """Write the text without its secrets.
+
+        Raises:
+            TypeError: it is no text; click finds out by that what kind of stream it has.
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+        self._stream.write(redact(text))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write several texts."""
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+class _Bytes:
+    """A binary stream that shows no secret."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def write(self, content: bytes) -> int:
+        raw = bytes(content)
+        self._stream.write(redact(raw.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape"))
+        return len(raw)
+
+    def writelines(self, lines: Iterable[bytes]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def reveal(line: str) -> None:
+    """Print a line with a secret that its reader has asked for and must type elsewhere."""
+    click.echo(line, file=sys.stdout.bare if isinstance(sys.stdout, Screen) else sys.stdout)
+
+
+def guard_screen() -> None:
+    """Redact what this process prints, the lines of libraries among them, where the environment holds secrets."""
+    if isinstance(sys.stdout, Screen):
+        return
+    if secrets(os.environ) or any(given for value in os.environ.values() for given in [*_given(value)]):
+        sys.stdout, sys.stderr = Screen(sys.stdout), Screen(sys.stderr)

@@ -1,0 +1,87 @@
+"""One figure over each of several groups of pictures, with its interval."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.judge import statistics
+from stages.judge.measures import Estimate, Measure
+from stages.judge.units import Units
+
+Codes = NDArray[np.int64]
+
+
+def estimates(  # noqa: PLR0913, PLR0917 - a figure, its groups, and how its errors are found
+    measure: Measure,
+    codes: Codes,
+    num_groups: int,
+    num_bootstraps: int,
+    random: np.random.Generator,
+    units: Units | None = None,
+) -> tuple[Estimate, ...]:
+    """Return a measure over each of several groups of pictures with its 95 % interval.
+
+    A proportion of independent pictures gets Wilson's interval. Any other figure gets Wilson's with the effective size
+    that its standard error shows, and Student's quantile in the normal one's place, since that error is itself
+    estimated from the group's pictures. The standard error comes from the slope, or from draws where none is known. What is
+    drawn is a unit, or its part in a group.
+
+    Args:
+        measure: the figure.
+        codes: (N,) the group of each picture, -1 for none.
+        num_groups: G.
+        num_bootstraps: draws behind a standard error where no slope is known.
+        random: where they come from.
+        units: which pictures are drawn together; None where each is drawn for itself.
+
+    Returns:
+        One estimate for each group, in order.
+    """
+    if not num_groups:
+        return ()
+    pictures = statistics.sums(np.ones(codes.size), codes, num_groups)
+    if units is not None:
+        rows, codes = units.within(codes)
+        measure = measure.merged(rows, codes.size)
+    drawn = statistics.sums(np.ones(codes.size), codes, num_groups)
+    counts = statistics.sums(measure.counts, codes, num_groups)
+    if measure.slope is None:
+        values = np.array([measure.of(codes == g) for g in range(num_groups)])
+        spreads = np.array([_drawn(measure, codes == g, num_bootstraps, random) for g in range(num_groups)])
+        freedom = np.maximum(drawn - 1.0, 1.0)
+    else:
+        moves = measure.slope(codes, num_groups)
+        values, freedom = moves.values, moves.freedom
+        spreads = np.sqrt(statistics.standard_errors(moves.influence, codes, num_groups) ** 2 + moves.added)
+    known = np.isfinite(values)
+    if units is not None and not units.single:  # classes of a unit are no independent evidence of the spread
+        freedom = np.minimum(freedom, np.maximum(drawn - 1.0, 1.0))
+    if measure.independent:
+        sizes, freedom = counts, np.full(num_groups, np.inf)
+    else:
+        sizes = statistics.effective_sizes(values, spreads, drawn)
+    low, high = statistics.wilson(values, sizes, freedom=freedom)
+    return tuple(
+        Estimate(float(v), float(a), float(b), int(n), float(size), int(num), int(of), float(f))
+        for v, a, b, n, size, num, of, f in zip(
+            values, low, high, counts, np.where(known, sizes, 0.0), pictures, drawn, freedom, strict=True
+        )
+    )
+
+
+def _drawn(measure: Measure, rows: NDArray[np.bool_], num_bootstraps: int, random: np.random.Generator) -> float:
+    """Return the standard error of a figure over some pictures by bootstrap, weights drawn a few rows at a time."""
+    at = np.flatnonzero(rows)
+    if at.size < 2:  # noqa: PLR2004 - one picture shows no spread
+        return 0.0
+    whole = measure.chosen is None
+    part = measure if measure.chosen is None else measure.chosen(at)
+    found = []
+    for drawn in statistics.resampled(at.size, num_bootstraps, random):
+        weights = drawn
+        if whole:
+            weights = np.zeros((drawn.shape[0], rows.size))
+            weights[:, at] = drawn
+        found.append(part.values(weights))
+    known = np.concatenate(found)
+    known = known[np.isfinite(known)]
+    return float(known.std()) * float(np.sqrt(at.size / (at.size - 1))) if known.size > 1 else 0.0

@@ -1,0 +1,76 @@
+"""Sorts pictures into groups by the columns of a table, and says which columns hold no groups."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+BINS = 4
+
+
+@dataclass(frozen=True)
+class Column:
+    """Groups by one column.
+
+    Attributes:
+        name: of the column.
+        names: what each group is called, in the order of the codes.
+        codes: (N,) the group of each picture, -1 where it has none; the smallest kind of whole number that holds them.
+        binned: how many different numbers were sorted into these groups by quantile; 0 where each value is a group.
+    """
+
+    name: str
+    names: tuple[str, ...]
+    codes: NDArray[Any]
+    binned: int = 0
+
+
+def sort_into_groups(columns: Mapping[str, Any], max_groups: int) -> tuple[list[Column], dict[str, int]]:
+    """Make a group of each value of a column; numbers of many values are sorted by quantile.
+
+    Args:
+        columns: name to the value of each picture, (N,) text, missing where unknown.
+        max_groups: different values from which on a column's values are no groups.
+
+    Returns:
+        The columns that hold groups, and by name how many different values the others have, whose texts are no groups:
+        an id, a file name, a time.
+
+    Example:
+        >>> found, others = sort_into_groups({"age": [str(n) for n in range(40)], "id": [f"x{n}" for n in range(40)]}, 20)
+        >>> found[0].names, others
+        (('0 to 9', '10 to 19', '20 to 29', '30 to 39'), {'id': 40})
+    """
+    found, others = [], {}
+    for name, given in columns.items():
+        codes, values = pd.factorize(pd.Series(given, dtype="string"), sort=True)
+        texts = [str(value) for value in values]
+        if len(texts) <= max_groups:
+            found.append(_column(name, texts, codes))
+            continue
+        numbers = np.asarray(pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce"), np.float64)
+        if np.isfinite(numbers).all() and np.unique(numbers).size > 1:
+            found.append(_binned(name, numbers, codes))
+        else:
+            others[name] = len(texts)
+    return found, others
+
+
+def _column(name: str, names: list[str], codes: NDArray[np.intp], binned: int = 0) -> Column:
+    return Column(name, tuple(names), codes.astype(np.min_scalar_type(-max(len(names), 1))), binned)
+
+
+def _binned(name: str, numbers: NDArray[np.float64], codes: NDArray[np.intp]) -> Column:
+    """Sort the numbers of a column into at most four groups of about equally many pictures."""
+    known = numbers[codes[codes >= 0]]
+    distinct = np.unique(numbers)
+    edges = np.unique(np.quantile(known, np.arange(1, BINS) / BINS, method="lower"))
+    edges = edges[edges < distinct[-1]]
+    edges = edges if edges.size else distinct[-2:-1]
+    bins = np.searchsorted(edges, numbers, side="left")
+    taken = np.unique(bins, return_inverse=True)[1]
+    names = [f"{numbers[taken == b].min():g} to {numbers[taken == b].max():g}" for b in range(int(taken.max()) + 1)]
+    return _column(name, names, np.where(codes >= 0, taken[codes], -1), len(numbers))

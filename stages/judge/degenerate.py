@@ -1,0 +1,215 @@
+"""Names an evaluation that says nothing, however good its figures look: the one place that decides it.
+
+``evaluate`` writes what is found into the metrics file (``degenerate``), report and card show it, and the gate lets no such
+model become champion. The kinds, and when they hold:
+
+* ``absent_class``: a class of the model has no unit (picture, object, pixel) in the truth of the test split;
+* ``ignored_class``: likewise, and the truth leaves something out where it may have been (pixels of 255; objects that are
+  crowds, difficult or ignored);
+* ``single_class``: labels or pixels of one class alone (of detections one category is enough: nothing found is 0);
+* ``constant_answer``: an answer that does not look at the picture does as well, that is, the 95 % interval of the model's
+  gain over it on the same pictures does not lie above 0; see ``constants``;
+* ``few_units``: fewer than ``LEAST`` units of pictures, each picture one where none belong together;
+* ``exact``: every pixel of every picture right, or an interval without width: the figures do not vary from picture to
+  picture, so that no interval can be read from them, and no learned model draws outlines to the pixel.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+KEY = "degenerate"  # of the metrics file
+LEAST = 11  # from here on 1.96 standard errors, themselves estimated from N units, cover 92 % or more (Student's t, N - 1)
+UNKNOWN = "unknown"
+SOUND = "no"
+_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why an evaluation says nothing.
+
+    Attributes:
+        kind: one of those in the head of this module.
+        reason: what was found, and what to do, in one line.
+        figures: names of the figures that it concerns; empty for all.
+    """
+
+    kind: str
+    reason: str
+    figures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What a model gains over a constant answer by one figure.
+
+    Attributes:
+        name: of the figure.
+        title: of the figure, as in reports.
+        model: the model's figure.
+        constant: that of the constant answer.
+        low: lower end of the 95 % interval of their difference on the same pictures.
+    """
+
+    name: str
+    title: str
+    model: float
+    constant: float
+    low: float
+
+
+def of_constant(answer: str, gains: Sequence[Gain]) -> list[Fault]:
+    """Return the figures by which a constant answer does as well; undefined ones are passed over.
+
+    Args:
+        answer: what is always said, in words.
+        gains: of the model over it, one a figure.
+    """
+    even = [one for one in gains if math.isfinite(one.model) and math.isfinite(one.constant) and not one.low > 0]
+    if not even:
+        return []
+    shown = ", ".join(f"{one.title} {one.constant:.3f} against the model's {one.model:.3f}" for one in even)
+    reason = (
+        f"{answer} is not shown to be worse: {shown}; that the model looks at the picture does not show here: train it "
+        "further, or test on pictures of which more show the other answers"
+    )
+    return [Fault("constant_answer", reason, tuple(one.name for one in even))]
+
+
+def of_classes(units: Mapping[str, float], unit: str, ignored: Mapping[str, str] | None = None) -> list[Fault]:
+    """Return the classes of the model that the truth of the test split lacks.
+
+    Args:
+        units: by class how many units of it count.
+        unit: what they are, for instance ``object``.
+        ignored: by class where its units may have gone, in words; a class that is not named is plainly absent.
+    """
+    known = ignored or {}
+    absent = [name for name, number in units.items() if not number]
+    hidden = [name for name in absent if name in known]
+    lost = [name for name in absent if name not in known]
+    found = [
+        Fault("ignored_class", f"class {name} has no {unit} that counts in the test split: {known[name]}") for name in hidden
+    ]
+    if lost:
+        shown = f"of {len(lost)} of the model's {len(units)} classes ({_some(lost)})"
+        reason = (
+            f"the test split has no {unit} {shown}: nothing is known of what the model makes of them; add test pictures "
+            "that show them, or train without them"
+        )
+        found.append(Fault("absent_class", reason))
+    return found
+
+
+def of_variety(units: Mapping[str, float], unit: str) -> list[Fault]:
+    """Return a fault where no two classes occur in the truth of the test split; see ``of_classes``."""
+    present = [name for name, number in units.items() if number]
+    if len(present) > 1:
+        return []
+    what = f"every {unit} of the test split is {present[0]}" if present else f"no {unit} of the test split counts"
+    return [Fault("single_class", f"{what}: there is nothing to tell apart; see the labels, masks and splits")]
+
+
+def of_units(num_units: int, num_pictures: int) -> list[Fault]:
+    """Return a fault where too little of the test split is drawn for itself to give an interval.
+
+    Args:
+        num_units: units that can be judged.
+        num_pictures: pictures in them.
+
+    Example:
+        >>> [len(of_units(*numbers)) for numbers in ((10, 10), (11, 11), (10, 300))]
+        [1, 0, 1]
+    """
+    if num_units >= LEAST:
+        return []
+    have, more = f"the test split has {num_pictures} pictures that can be judged", ""
+    if num_units < num_pictures:
+        have, more = f"{have}, of {num_units} units", " of other units"
+    short = f"fewer than the {LEAST} that an interval needs: add test pictures{more} (params.yaml: acquire.test_share)"
+    return [Fault("few_units", f"{have}, {short}")]
+
+
+def of_exact(figures: Mapping[str, Mapping[str, Any]], all_right: Sequence[str] = ()) -> list[Fault]:
+    """Return the figures that do not vary from picture to picture.
+
+    Args:
+        figures: headline figures as in the metrics file.
+        all_right: names of those that learned answers never bring to exactly 1.
+    """
+    flat = [n for n, f in figures.items() if f["low"] is not None and f["low"] >= f["high"]]
+    flat += [name for name in all_right if figures[name]["value"] == 1.0]
+    if not flat:
+        return []
+    shown = ", ".join(f"{name} {figures[name]['value']:g}" for name in flat)
+    reason = (
+        f"the same in every picture to the last digit ({shown}): see whether the answer lies in the pictures or the masks"
+    )
+    return [Fault("exact", reason, tuple(flat))]
+
+
+def content(faults: Sequence[Fault]) -> list[dict[str, Any]]:
+    """Return faults as the metrics file holds them; an empty list says that none was found."""
+    return [asdict(fault) | {"figures": list(fault.figures)} for fault in faults]
+
+
+def of(evaluation: Mapping[str, Any], metric: str | None = None) -> dict[str, str] | None:
+    """Return why an evaluation says nothing by a figure, reasons by kind; None where it does not say.
+
+    Args:
+        evaluation: content of the metrics file; those of before this was asked say nothing of it.
+        metric: name of the figure; None for any.
+
+    Example:
+        >>> found = {"miou": {"value": 1.0}, "degenerate": [{"kind": "exact", "reason": "all right", "figures": ["miou"]}]}
+        >>> of(found, "miou"), of(found, "picture_iou"), of({})
+        ({'exact': 'all right'}, {}, None)
+    """
+    if KEY not in evaluation:
+        return None
+    found: dict[str, list[str]] = {}
+    for fault in evaluation[KEY]:
+        if _concerns(fault, metric):
+            found.setdefault(fault["kind"], []).append(fault["reason"])
+    return {kind: "; ".join(reasons) for kind, reasons in found.items()}
+
+
+def words(found: Mapping[str, str] | None) -> str:
+    """Return the kinds in one line, for tags: ``no`` where there is none, ``unknown`` where nobody asked.
+
+    Example:
+        >>> words({"few_units": "...", "absent_class": "..."}), words({}), words(None)
+        ('few_units, absent_class', 'no', 'unknown')
+    """
+    return UNKNOWN if found is None else ", ".join(found) or SOUND
+
+
+def lines(evaluation: Mapping[str, Any], metric: str | None = None, *, others: bool = False) -> list[str]:
+    """Return what was found in lines for a reader, each with the figures that it concerns.
+
+    Args:
+        evaluation: content of the metrics file.
+        metric: name of the figure that it must concern; None for any.
+        others: return what does not concern that figure instead.
+
+    Example:
+        >>> found = {"degenerate": [{"kind": "constant_answer", "reason": "black is as good", "figures": ["miou"]}]}
+        >>> lines(found, "miou"), lines(found, "picture_iou"), lines(found, "picture_iou", others=True) == lines(found)
+        (['constant_answer (miou): black is as good'], [], True)
+    """
+    return [_line(**fault) for fault in evaluation.get(KEY, ()) if _concerns(fault, metric) != others]
+
+
+def _concerns(fault: Mapping[str, Any], metric: str | None) -> bool:
+    return not fault["figures"] or metric is None or metric in fault["figures"]
+
+
+def _line(kind: str, reason: str, figures: Sequence[str]) -> str:
+    concerned = f" ({', '.join(figures)})" if figures else ""
+    return f"{kind}{concerned}: {reason}"
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")

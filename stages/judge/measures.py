@@ -1,0 +1,254 @@
+"""Figures of a test split as functions of how much each picture weighs.
+
+Written so, one definition serves the figure itself (every weight 1), its exact bootstrap (weights = how often a
+picture was drawn), a group (weights 0 and 1) and a permutation of groups. Nothing is matched or predicted anew. Pictures
+that are drawn together are added up to rows (``merged``): then a row is a unit, and weights are those of units.
+
+A figure also knows its slope: how much it moves when one picture weighs a little more (its influence). All groups of a
+column then get value and standard error in one pass over the pictures, with no draw at all (infinitesimal jackknife:
+L. Jaeckel, Bell Laboratories, 1972; B. Efron, "Nonparametric estimates of standard error", Biometrika 68, 1981).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from stages.judge import confusion as confusions
+from stages.judge import ratio_slope, statistics, units
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
+SMALL = 100  # below this many pictures a percentile bootstrap covers too little (a group without errors gets a point)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One figure between 0 and 1; more is better.
+
+    Attributes:
+        name: as in metrics files, for instance ``map50``.
+        title: as in reports, for instance ``mAP50``.
+        unit: what ``counts`` counts, for instance ``objects``.
+        counts: (N,) how many units each picture holds.
+        values: (M, N) weights to (M,) figures, NaN where undefined.
+        independent: the figure is a proportion of independent pictures, so that Wilson's interval holds as it stands.
+        judged: an audit's verdict rests on it; others are only listed by group.
+        slope: (N,) group of each picture (-1 for none) and the number G of groups, to how their figures move with the
+            weights of their pictures; None where that is not known, and the standard error comes from a bootstrap.
+        chosen: positions (R,) to the same measure over these pictures alone; None where there is no shorter way than
+            weights of 0.
+        merge: (N,) row of each picture and the number R of rows to the same measure over rows of pictures added up; None
+            where there is no shorter way than equal weights.
+        kinds: (N,) pictures with the same number are alike to the measure; None where each is its own.
+    """
+
+    name: str
+    title: str
+    unit: str
+    counts: Floats
+    values: Callable[[Floats], Floats]
+    independent: bool = False
+    judged: bool = True
+    slope: ratio_slope.Slope | None = None
+    chosen: "Callable[[NDArray[np.intp]], Measure] | None" = None
+    merge: "Callable[[Codes, int], Measure] | None" = None
+    kinds: Codes | None = None
+
+    def of(self, rows: NDArray[np.bool_]) -> float:
+        """Return the figure over some pictures, given as (N,) bool."""
+        return float(self.values(rows[None].astype(np.float64))[0])
+
+    def merged(self, rows: Codes, num_rows: int) -> "Measure":
+        """Return the measure over rows of pictures that weigh the same: units, or their parts in a group.
+
+        Args:
+            rows: (N,) the row of each picture.
+            num_rows: R.
+        """
+        if num_rows == rows.size and (rows == np.arange(num_rows)).all():
+            return self
+        if self.merge is not None:
+            return self.merge(rows, num_rows)
+        counts, values = statistics.sums(self.counts, rows, num_rows), self.values
+        return Measure(self.name, self.title, self.unit, counts, lambda w: values(w[:, rows]), judged=self.judged)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with its interval.
+
+    Attributes:
+        value: the figure, NaN where undefined.
+        low: lower bound.
+        high: upper bound.
+        n: units behind it (see ``Measure.unit``).
+        size: independent trials it is worth (effective size).
+        num_pictures: pictures behind it.
+        num_units: units behind it, which its interval rests on.
+        freedom: degrees of freedom of the standard error behind ``size``; infinite where it is known, not estimated.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+    size: float
+    num_pictures: int
+    num_units: int
+    freedom: float = float("inf")
+
+    def at(self, level: float, times: float = 1.0) -> tuple[float, float, float]:
+        """Return (value, low, high) at another coverage, or if there were ``times`` as many pictures of the same kind."""
+        low, high = statistics.wilson(self.value, self.size * times, level, self.freedom * times)
+        return self.value, float(low), float(high)
+
+    def content(self) -> dict[str, float | int | None]:
+        """Return value, low, high, n, pictures and, where some belong together, units for a metrics file."""
+        shown = {"value": self.value, "low": self.low, "high": self.high}
+        return {
+            **{key: value if np.isfinite(value) else None for key, value in shown.items()},
+            "n": self.n,
+            "pictures": self.num_pictures,
+            **({"units": self.num_units} if self.num_units != self.num_pictures else {}),
+        }
+
+
+def estimate(measure: Measure, rows: NDArray[np.bool_], weights: Floats, *, percentile: bool = False) -> Estimate:
+    """Return a measure over some pictures, each drawn for itself, with its 95 % interval.
+
+    A proportion of independent pictures gets Wilson's interval. Any other figure gets Wilson's with the effective
+    size that its exact bootstrap over pictures shows, or, where ``percentile`` asks for it and there are at least 100
+    pictures, the percentile interval of that bootstrap.
+
+    Args:
+        measure: the figure.
+        rows: (N,) bool, the pictures.
+        weights: (M, N) bootstrap weights; used as they fall on the chosen pictures.
+        percentile: report the percentile interval where it holds.
+    """
+    value, n, pictures = measure.of(rows), int(measure.counts[rows].sum()), int(rows.sum())
+    told = np.isfinite(value) and not measure.independent
+    replicates = measure.values(weights * rows) if told else np.zeros(0)
+    return estimated(value, replicates, n, (pictures, pictures), independent=measure.independent, percentile=percentile)
+
+
+def estimated(  # noqa: PLR0913 - a figure and what its interval rests on
+    value: float, replicates: Floats, n: int, behind: tuple[int, int], *, independent: bool, percentile: bool
+) -> Estimate:
+    """Return a figure with the interval that ``estimate`` describes, drawn by units.
+
+    Where several pictures are a unit, there are fewer draws than it seems and the standard error is itself estimated from
+    them: Student's quantile takes the normal one's place.
+
+    Args:
+        value: the figure, NaN where undefined.
+        replicates: (M,) the figure under bootstrap weights; not looked at where it is independent.
+        n: units behind it, as ``Measure.unit`` counts.
+        behind: pictures behind it, and units of pictures.
+        independent: it is a proportion of n independent pictures.
+        percentile: report the percentile interval where it holds.
+    """
+    if not np.isfinite(value):
+        return Estimate(float("nan"), float("nan"), float("nan"), n, 0.0, *behind)
+    if independent:
+        low, high = statistics.wilson(value, n)
+        return Estimate(value, float(low), float(high), n, float(n), *behind)
+    draws = behind[1]
+    freedom = float("inf") if draws == behind[0] else max(draws - 1.0, 1.0)
+    known = replicates[np.isfinite(replicates)]
+    spread = float(known.std()) * np.sqrt(draws / max(draws - 1, 1)) if known.size > 1 else 0.0
+    size = statistics.effective_size(value, spread, draws)
+    bounds = tuple(float(b) for b in statistics.wilson(value, size, freedom=freedom))
+    if percentile and draws >= SMALL and spread > 0:
+        bounds = statistics.percentile_interval(replicates)
+    return Estimate(value, bounds[0], bounds[1], n, size, *behind, freedom)
+
+
+def proportion(  # noqa: PLR0913 - three of them say what the figure is called
+    name: str, title: str, unit: str, hits: Floats, totals: Floats, *, judged: bool = True
+) -> Measure:
+    """Build a share of units, ``hits`` (N,) of ``totals`` (N,); independent when no picture holds more than one."""
+
+    def values(weights: Floats) -> Floats:
+        return confusions.ratio(weights @ hits, weights @ totals)
+
+    def chosen(rows: NDArray[np.intp]) -> Measure:
+        return proportion(name, title, unit, hits[rows], totals[rows], judged=judged)
+
+    def merge(rows: Codes, num: int) -> Measure:
+        sums = (statistics.sums(x, rows, num) for x in (hits, totals))
+        return proportion(name, title, unit, *sums, judged=judged)
+
+    whole = bool((hits == np.floor(hits)).all() and (totals == np.floor(totals)).all())
+    kinds = (totals * (hits.max(initial=0) + 1) + hits).astype(np.int64) if whole else None
+    independent, slope = bool((totals <= 1).all()), ratio_slope.ratio(hits, totals)
+    return Measure(name, title, unit, totals, values, independent, judged, slope, chosen, merge, kinds)
+
+
+def average(name: str, title: str, figures: Floats) -> Measure:
+    """Build the mean of one figure per picture, (N,), NaN where a picture has none."""
+    known = np.isfinite(figures)
+    share = proportion(name, title, "pictures", np.where(known, figures, 0.0), known.astype(np.float64))
+
+    def chosen(rows: NDArray[np.intp]) -> Measure:
+        return average(name, title, figures[rows])
+
+    def merge(rows: Codes, num: int) -> Measure:
+        return replace(share.merged(rows, num), independent=False, kinds=None)
+
+    return replace(share, independent=False, chosen=chosen, merge=merge, kinds=None)
+
+
+def mean_of_ratios(  # noqa: PLR0913, PLR0917 - three of them say what the figure is called
+    name: str,
+    title: str,
+    unit: str,
+    above: Any,
+    below: Any,
+    there: Any,
+    *,
+    counts: Floats,
+    judged: bool = True,
+    kinds: Codes | None = None,
+) -> Measure:
+    """Build the mean over classes of a ratio of sums over pictures: mean IoU, macro F1, mean recall.
+
+    Give the truth as ``there`` and classes that do not occur in it are left out: else, in a group of pictures that lacks a
+    class, one pixel of it said by mistake would count as a whole class missed. Give ``below`` and they count as 0.
+
+    Args:
+        name: see ``Measure``.
+        title: see ``Measure``.
+        unit: see ``Measure``.
+        above: (N, K) dense or sparse, what each picture adds to the numerator of each class.
+        below: (N, K), likewise to the denominator.
+        there: (N, K), a class counts where the sum of this one is above 0.
+        counts: see ``Measure``.
+        judged: see ``Measure``.
+        kinds: see ``Measure``.
+
+    Returns:
+        The measure, its slope known.
+    """
+    tables = [sparse.csr_array(x, dtype=np.float64) for x in (above, below, there)]
+
+    def values(weights: Floats) -> Floats:
+        top, bottom, real = ((table.T @ weights.T).T for table in tables)
+        return confusions.mean_defined(np.where(real > 0, confusions.ratio(top, bottom), np.nan))
+
+    def chosen(rows: NDArray[np.intp]) -> Measure:
+        top, bottom, real = (table[rows] for table in tables)
+        own = None if kinds is None else kinds[rows]
+        return mean_of_ratios(name, title, unit, top, bottom, real, counts=counts[rows], judged=judged, kinds=own)
+
+    def merge(rows: Codes, num: int) -> Measure:
+        top, bottom, real = (units.added(table, rows, num) for table in tables)
+        sums = statistics.sums(counts, rows, num)
+        return mean_of_ratios(name, title, unit, top, bottom, real, counts=sums, judged=judged)
+
+    slope = ratio_slope.mean_of_ratios(*tables)
+    return Measure(name, title, unit, counts, values, False, judged, slope, chosen, merge, kinds)

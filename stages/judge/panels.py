@@ -1,0 +1,134 @@
+"""The figures that reports, metrics files and the gate have, built from tables: means over classes, and each class."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from stages.judge import average_precision as ap
+from stages.judge import classes
+from stages.judge.classes import Counts, Read
+from stages.judge.confusion import mean_defined
+from stages.judge.draws import Panel
+from stages.judge.measures import Measure
+from stages.judge.precision_slope import mean_precision
+from stages.judge.units import Units, alone
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+CHOSEN = {"map50": slice(0, 1), "map75": slice(5, 6), "map": slice(None)}  # which of COCO's ten IoU thresholds
+
+
+def mean(name: str, title: str, unit: str, held: Counts, read: Read) -> Measure:
+    """Build the headline mean over classes of a figure; a class that was said and is not there counts.
+
+    Args:
+        name: see ``Measure``.
+        title: see ``Measure``.
+        unit: see ``Measure``.
+        held: of the split.
+        read: hit, real and said, (M, K) each, to (M, K), NaN where undefined; those are dropped from the mean.
+    """
+
+    def values(weights: Floats) -> Floats:
+        return mean_defined(read(*held.under(weights)))
+
+    def merge(rows: Ints, num: int) -> Measure:
+        return mean(name, title, unit, held.merged(rows, num), read)
+
+    return Measure(name, title, unit, np.asarray(held.real.sum(axis=1), np.float64).ravel(), values, merge=merge)
+
+
+def of_classes(
+    held: Counts, figures: Mapping[str, Read], headline: Mapping[str, Read], *, single: bool, units: Units | None = None
+) -> Panel:
+    """Read figures of each class (``<figure>/<index>``) and headline means in one pass.
+
+    Args:
+        held: of the split, by picture.
+        figures: of each class; n counts what is there, of ``precision`` what was said.
+        headline: figures whose mean over classes, by the headline's rule, stands before them.
+        single: no picture holds more than one of what is counted: shares are proportions of pictures.
+        units: which pictures are drawn together; None where each is drawn for itself.
+    """
+    num_pictures, num_classes = held.real.shape
+    units = units or alone(num_pictures)
+    drawn = held if units.single else held.merged(units.codes, units.num)
+
+    def values(weights: Floats) -> Floats:
+        found = drawn.under(weights)
+        means = [mean_defined(read(*found))[:, None] for read in headline.values()]
+        return np.concatenate([*means, *(read(*found) for read in figures.values())], axis=1)
+
+    there, said = (np.asarray(table.sum(axis=0)).ravel().astype(int).tolist() for table in (held.real, held.said))
+    pictures, of_units = (_touched(counts) for counts in (held, drawn))
+    n = [sum(there)] * len(headline)
+    independent = [single and read is classes.share for read in headline.values()]
+    for read in figures.values():
+        n += said if read is classes.precision else there
+        independent += [single and read in (classes.precision, classes.recall)] * num_classes
+    names = [*headline, *(f"{name}/{label}" for name in figures for label in range(num_classes))]
+    behind = [num_pictures] * len(headline) + pictures * len(figures)
+    drawn_from = [units.num] * len(headline) + of_units * len(figures)
+    return Panel(tuple(names), values, n, behind, drawn_from, independent)
+
+
+def _touched(held: Counts) -> list[int]:
+    """Return how many rows hold each class, or were said to."""
+    touched = sparse.csr_array(held.real + held.said)
+    touched.eliminate_zeros()
+    return list(np.bincount(touched.indices, minlength=touched.shape[1]).tolist())
+
+
+def precision(  # noqa: PLR0913 - two of them say what the figure is called
+    name: str, title: str, tables: list[ap.Matches], chosen: slice, *, rule: ap.Rule = "coco", judged: bool = True
+) -> Measure:
+    """Build the mean of the average precision over classes (those without objects dropped) and the chosen IoU thresholds."""
+
+    def values(weights: Floats) -> Floats:
+        each = [ap.average_precision(table, weights, chosen, rule).mean(axis=1) for table in tables]
+        return mean_defined(np.stack(each, axis=1))
+
+    counts = np.sum([table.objects for table in tables], axis=0)
+    slope = mean_precision(tables, chosen, ap.LEVELS[rule])
+
+    def merge(rows: Ints, num: int) -> Measure:
+        return precision(name, title, [table.merged(rows, num) for table in tables], chosen, rule=rule, judged=judged)
+
+    return Measure(name, title, "objects", counts, values, judged=judged, slope=slope, merge=merge)
+
+
+def of_precision(
+    tables: list[ap.Matches], rule: ap.Rule = "coco", *, units: Units | None = None, each: bool = False
+) -> Panel:
+    """Read mAP50, mAP75, mAP and COCO's average recall (``ar``) in one pass.
+
+    Args:
+        tables: the matches of each class, by picture.
+        rule: how the curves are averaged.
+        units: which pictures are drawn together; None where each is drawn for itself.
+        each: mAP and mAP50 of each class too, as ``map/<index>`` and ``map50/<index>``.
+    """
+
+    def values(weights: Floats) -> Floats:
+        found = np.stack([ap.average_precision(table, weights, rule=rule) for table in drawn], axis=1)  # (m, K, T)
+        means: list[Floats] = [mean_defined(found[..., chosen].mean(axis=2))[:, None] for chosen in CHOSEN.values()]
+        recalls = np.stack([ap.average_recall(table, weights) for table in drawn], axis=1)
+        classes = [found.mean(axis=2), found[..., 0]] if each else []
+        return np.concatenate([*means, mean_defined(recalls)[:, None], *classes], axis=1)
+
+    units = units or alone(tables[0].num_pictures)
+    drawn = tables if units.single else [table.merged(units.codes, units.num) for table in tables]
+    counts = [table.num_objects for table in tables]
+    pictures, of_units = ([table.holders.size for table in some] for some in (tables, drawn))
+    names = [f"{figure}/{label}" for figure in ("map", "map50") for label in range(len(tables))] if each else []
+    num, means_of = tables[0].num_pictures, (*CHOSEN, "ar")
+    return Panel(
+        (*means_of, *names),
+        values,
+        [sum(counts)] * len(means_of) + (counts * 2 if each else []),
+        [num] * len(means_of) + (pictures * 2 if each else []),
+        [units.num] * len(means_of) + (of_units * 2 if each else []),
+        [False] * (len(means_of) + len(names)),
+    )

@@ -1,0 +1,134 @@
+"""How much a ratio of sums over pictures, or a mean of such ratios, moves with the weight of one picture.
+
+All groups of pictures at once, in one pass (infinitesimal jackknife; for a ratio the delta method: W. Cochran, "Sampling
+Techniques", 1977, section 6.3).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from stages.judge import confusion as confusions
+from stages.judge import statistics
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Moves:
+    """How the figures of several groups move with the weights of their pictures.
+
+    Attributes:
+        values: (G,) the figures, NaN where undefined.
+        influence: (N,) of each picture on the figure of its own group, 0 where it has none.
+        freedom: (G,) degrees of freedom of the variance that the influences show.
+        added: (G,) variance that influences cannot show, of classes that one picture of a group alone holds.
+    """
+
+    values: Floats
+    influence: Floats
+    freedom: Floats
+    added: Floats
+
+
+Slope = Callable[[Codes, int], Moves]
+"""(N,) group of each picture, -1 for none, and the number G of groups, to how their figures move."""
+
+
+def pooled(each: Floats, variances: Floats, pictures: Floats) -> tuple[Floats, Floats]:
+    """Say what is known of the variance of a mean over classes of which some stand in few pictures.
+
+    A class that one picture of a group alone holds shows no variance of its own; it is taken for one trial, half a
+    success and half a failure added. Degrees of freedom are Satterthwaite's (Biometrics Bulletin 2, 1946).
+
+    Args:
+        each: (G, K) figure of each class, NaN where it does not count.
+        variances: (G, K) what influences show of it.
+        pictures: (G, K) pictures that hold the class.
+
+    Returns:
+        Degrees of freedom and added variance of the mean, (G,) each.
+    """
+    known = np.isfinite(each)
+    num = np.maximum(known.sum(1), 1)
+    share = (np.nan_to_num(each) + 0.5) / 2
+    lone = np.where(known & (pictures <= 1), share * (1 - share), 0.0)
+    parts = np.where(known, np.maximum(variances, lone), 0.0)
+    squares = (parts**2 / np.maximum(pictures - 1, 1)).sum(1)
+    fewest = np.where(known, pictures, np.inf).min(1, initial=np.inf)
+    freedom = np.where(squares > 0, parts.sum(1) ** 2 / np.where(squares > 0, squares, 1.0), fewest - 1)
+    return np.maximum(freedom, 1.0), lone.sum(1) / num**2
+
+
+def ratio(hits: Floats, totals: Floats) -> Slope:
+    """Return the slope of ``hits`` (N,) over ``totals`` (N,), both summed over a group."""
+
+    def slope(codes: Codes, num_groups: int) -> Moves:
+        units = statistics.sums(totals, codes, num_groups)
+        found = confusions.ratio(statistics.sums(hits, codes, num_groups), units)
+        own = np.maximum(codes, 0)
+        influence = (hits - np.nan_to_num(found)[own] * totals) / np.where(units > 0, units, 1.0)[own]
+        pictures = statistics.sums(np.asarray(totals > 0, np.float64), codes, num_groups)
+        freedom = np.maximum(pictures - 1, 1)
+        return Moves(found, np.where(codes >= 0, influence, 0.0), freedom, np.zeros(num_groups))
+
+    return slope
+
+
+def mean_of_ratios(above: Any, below: Any, there: Any) -> Slope:
+    """Return the slope of the mean over classes of ``above`` / ``below``, each summed over a group.
+
+    Args:
+        above: (N, K) sparse.
+        below: (N, K) sparse.
+        there: (N, K) sparse; a class counts where the sum of this one is above 0.
+    """
+
+    def slope(codes: Codes, num_groups: int) -> Moves:
+        top, bottom, real = (_sums(table, codes, num_groups) for table in (above, below, there))
+        each = np.where(real > 0, confusions.ratio(top, bottom), np.nan)
+        known = np.isfinite(each)
+        pictures = _sums(_pattern(there), codes, num_groups)
+        touched = _sums(_pattern(below), codes, num_groups)
+        few = np.sqrt(touched / np.maximum(touched - 1, 1))  # a class that few pictures speak of
+        scale = np.where(known, few / np.where(bottom > 0, bottom, 1.0), 0.0)
+        left = sparse.csr_array(above - _scaled(below, codes, np.nan_to_num(each)))
+        moved = _scaled(left, codes, scale)
+        squares = sparse.csr_array((moved.data**2, moved.indices, moved.indptr), shape=moved.shape)
+        freedom, added = pooled(each, _sums(squares, codes, num_groups), pictures)
+        influence = np.asarray(moved.sum(axis=1), np.float64).ravel()
+        influence /= np.maximum(known.sum(1), 1)[np.maximum(codes, 0)]
+        return Moves(confusions.mean_defined(each), influence, freedom, added)
+
+    return slope
+
+
+def _pattern(table: Any) -> Any:
+    """Return a sparse table with 1 wherever something stands."""
+    return sparse.csr_array((np.asarray(table.data != 0, np.float64), table.indices, table.indptr), shape=table.shape)
+
+
+def _rows(table: Any) -> NDArray[np.intp]:
+    """Return the row of each entry of a sparse table."""
+    return np.repeat(np.arange(table.shape[0]), np.diff(table.indptr))
+
+
+def _sums(table: Any, codes: Codes, num_groups: int) -> Floats:
+    """Sum the rows of a sparse (N, K) table by group: (G, K)."""
+    own = codes[_rows(table)]
+    inside = own >= 0
+    places = own[inside] * table.shape[1] + table.indices[inside]
+    size = num_groups * table.shape[1]
+    return np.bincount(places, table.data[inside], minlength=size).astype(np.float64).reshape(num_groups, -1)
+
+
+def _scaled(table: Any, codes: Codes, scale: Floats) -> Any:
+    """Scale each entry of a sparse (N, K) table as (G, K) says for its group and class; 0 without a group."""
+    own = codes[_rows(table)]
+    weight = np.where(own >= 0, scale[np.maximum(own, 0), table.indices], 0.0)
+    return sparse.csr_array((table.data * weight, table.indices, table.indptr), shape=table.shape)

@@ -1,0 +1,219 @@
+"""Turns comparisons of groups into PASS, FAIL or UNDECIDED.
+
+FAIL says that a gap is larger than allowed, or a group's figure below the floor: the lower bound of the gap of a pair
+of groups lies above the limit, or the upper bound of a group below the floor, at a level corrected (Bonferroni) for every
+ordered pair and every floor of the whole audit. Further, the classes of the pictures must not explain it: groups dealt out
+anew within classes give so large a gap in less than ``alpha`` of the deals (for a floor: an intersection of two columns
+fares so badly).
+PASS says that every gap lies within the limit and every group above the floor: the 95 % bounds of all pairs and all
+groups say so, each for itself (intersection-union: R. Berger, Technometrics 24, 1982). What is neither is UNDECIDED, with
+the number of pictures that would settle it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from stages.judge.groups import Comparison, Deals
+
+PASS, FAIL, UNDECIDED = "PASS", "FAIL", "UNDECIDED"
+LEVEL = 0.95
+MOST = 1000.0  # times today's pictures beyond which a number of further ones says nothing
+_LEAST = 1e-13  # chance below which a bound is not told from certainty
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is allowed.
+
+    Attributes:
+        max_gap: largest gap between groups.
+        min_worst_group: smallest figure of any group.
+        alpha: the chance of a FAIL in the whole audit, over all its gaps and floors together, is at most this where every
+            true gap is at the limit or below and every true figure at the floor or above.
+    """
+
+    max_gap: float
+    min_worst_group: float
+    alpha: float
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The verdict on one comparison.
+
+    Attributes:
+        comparison: what was compared.
+        verdict: PASS, FAIL or UNDECIDED.
+        limits: what was allowed.
+        num_claims: ordered pairs and floors of the whole audit, for which levels are corrected.
+        deals: what came of dealing the groups out anew; None where that was not asked.
+        gap_fails: a gap is shown to be larger than allowed.
+        floor_fails: a group is shown to be below the floor.
+        explained: the bounds say FAIL, but the classes of the pictures explain it, or cannot be told from the groups.
+    """
+
+    comparison: Comparison
+    verdict: str
+    limits: Limits
+    num_claims: int
+    deals: Deals | None = None
+    gap_fails: bool = False
+    floor_fails: bool = False
+    explained: bool = False
+
+    @property
+    def is_compared(self) -> bool:
+        """Tell whether there were two groups to compare."""
+        return self.comparison.num_claims > 0
+
+    @cached_property
+    def p(self) -> float | None:
+        """Return the smallest ``alpha`` at which the gap would fail; None where there was nothing to compare."""
+        if not self.is_compared:
+            return None
+        p = _smallest_alpha(self.comparison, self.limits.max_gap, self.num_claims)
+        return max(p, self.deals.p) if self.deals else p
+
+    @cached_property
+    def pair(self) -> tuple[int, int]:
+        """Return the groups, better and worse, whose gap is shown to be the largest."""
+        return _pair(self.comparison, _strict(self.limits, self.num_claims))
+
+    @cached_property
+    def more(self) -> int | None:
+        """Return how many further pictures would probably settle it; None if it is, or if no sensible number would."""
+        if self.verdict != UNDECIDED or self.explained or not self.is_compared:
+            return None
+        return _more(self.comparison, self.limits, _strict(self.limits, self.num_claims))
+
+    @property
+    def decisive(self) -> bool:
+        """Tell whether the finding counts towards the overall verdict.
+
+        A column does where it has two groups or more, an intersection of two columns where two of its groups are large
+        enough to be compared.
+        """
+        grouping = self.comparison.grouping
+        return len(grouping.names) > 1 if len(grouping.columns) == 1 else len(self.comparison.compared) > 1
+
+
+def judge(
+    comparisons: Sequence[Comparison], limits: Limits, deal: Callable[[Comparison], Deals | None] | None = None
+) -> list[Finding]:
+    """Judge all comparisons of an audit together.
+
+    Args:
+        comparisons: one per measure and grouping.
+        limits: what is allowed.
+        deal: deals the groups out anew within classes, asked only where the bounds say FAIL; None where no picture has a
+            class.
+
+    Returns:
+        One finding each, in order.
+    """
+    num_claims = sum(c.num_claims for c in comparisons)
+    return [_finding(c, limits, num_claims, deal) for c in comparisons]
+
+
+def overall(findings: Sequence[Finding], *, complete: bool = True) -> str:
+    """Return the worst verdict; nothing compared is UNDECIDED, never PASS.
+
+    Args:
+        findings: all of them.
+        complete: False where a column was left out because it holds no groups, or where the evaluation says nothing: then
+            nothing passes.
+    """
+    verdicts = {f.verdict for f in findings if f.decisive} | (set() if complete else {UNDECIDED})
+    return next((v for v in (FAIL, UNDECIDED, PASS) if v in verdicts), UNDECIDED)
+
+
+def _strict(limits: Limits, num_claims: int) -> float:
+    """Return the coverage at which one bound may say FAIL: two-sided, corrected for all claims of the audit."""
+    return 1 - limits.alpha / num_claims
+
+
+def _finding(
+    comparison: Comparison, limits: Limits, num_claims: int, deal: Callable[[Comparison], Deals | None] | None
+) -> Finding:
+    if not comparison.num_claims:
+        return Finding(comparison, UNDECIDED, limits, num_claims)
+    level = _strict(limits, num_claims)
+    wide = _widest(comparison, level) > limits.max_gap
+    below = comparison.bounds(level)[2] < limits.min_worst_group
+    crossed = len(comparison.grouping.columns) > 1
+    deals = deal(comparison) if deal and (wide or (crossed and below.any())) else None
+    gap_fails = wide and (deals is None or deals.p < limits.alpha)
+    worse = np.array([t < limits.alpha for t in deals.tails]) if crossed and deals else np.ones(below.size, bool)
+    floor_fails = bool((below & worse).any())
+    if gap_fails or floor_fails:
+        return Finding(comparison, FAIL, limits, num_claims, deals, gap_fails, floor_fails)
+    if _passes(comparison, limits):
+        return Finding(comparison, PASS, limits, num_claims, deals)
+    explained = wide or bool(below.any())
+    return Finding(comparison, UNDECIDED, limits, num_claims, deals, explained=explained)
+
+
+def _widest(comparison: Comparison, level: float, times: float = 1.0) -> float:
+    """Return the largest lower bound of all ordered pairs."""
+    low = comparison.pairs(level, times)[1]
+    np.fill_diagonal(low, -np.inf)
+    return float(low.max())
+
+
+def _pair(comparison: Comparison, level: float) -> tuple[int, int]:
+    """Return the groups, better and worse, whose gap is shown to be the largest."""
+    low = comparison.pairs(level)[1]
+    np.fill_diagonal(low, -np.inf)
+    better, worse = np.unravel_index(np.argmax(low), low.shape)
+    return comparison.compared[int(better)], comparison.compared[int(worse)]
+
+
+def _passes(comparison: Comparison, limits: Limits, times: float = 1.0) -> bool:
+    """Tell whether every gap is shown to be within the limit and every group at the floor or above."""
+    lows = comparison.bounds(LEVEL, times)[1]
+    return comparison.gap(LEVEL, times)[2] <= limits.max_gap and bool((lows >= limits.min_worst_group).all())
+
+
+def _smallest_alpha(comparison: Comparison, max_gap: float, num_claims: int) -> float:
+    """Return the smallest ``alpha`` at which a gap would fail: the bound inverted, over all claims of the audit."""
+    if comparison.gap()[0] <= max_gap:
+        return 1.0
+    low, high = np.log(_LEAST), 0.0
+    if _widest(comparison, 1 - _LEAST) > max_gap:
+        high = low
+    while high - low > 1e-4:  # noqa: PLR2004 - a hundredth of a percent of p
+        middle = (low + high) / 2
+        low, high = (low, middle) if _widest(comparison, 1 - float(np.exp(middle))) > max_gap else (middle, high)
+    return float(min(1.0, num_claims * np.exp(high)))
+
+
+def _more(comparison: Comparison, limits: Limits, level: float) -> int | None:
+    """Return how many further pictures of the same kind would settle a comparison if figures stay as they are."""
+    wide = comparison.gap()[0] > limits.max_gap
+    below = bool((comparison.bounds()[0] < limits.min_worst_group).any())
+    questions: list[Callable[[float], bool]] = []
+    if wide:
+        questions.append(lambda t: _widest(comparison, level, t) > limits.max_gap)
+    if below:
+        questions.append(lambda t: bool((comparison.bounds(level, t)[2] < limits.min_worst_group).any()))
+    if not questions:
+        questions.append(lambda t: _passes(comparison, limits, t))
+    times = min(_first(q) for q in questions)
+    pictures = sum(comparison.estimates[g].num_pictures for g in comparison.compared)
+    return max(1, int(np.ceil((times - 1) * pictures))) if times <= MOST else None
+
+
+def _first(settled: Callable[[float], bool]) -> float:
+    """Return the smallest multiple of today's pictures that settles a question, infinity if none up to MOST does."""
+    if settled(1.0):
+        return 1.0
+    if not settled(MOST):
+        return float("inf")
+    low, high = 1.0, MOST
+    while high / low > 1.005:  # noqa: PLR2004 - half a percent is precise enough for an estimate
+        middle = float(np.sqrt(low * high))
+        low, high = (low, middle) if settled(middle) else (middle, high)
+    return high

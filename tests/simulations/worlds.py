@@ -1,0 +1,130 @@
+"""Pictures of groups whose true figures are known: accuracy, mean IoU and average precision.
+
+A world makes pictures at an ability between 0 and 1 and says which ability has which true figure: the figure of very many
+pictures, from a grid of abilities made once with a seed of its own.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.judge import measures
+from stages.judge.average_precision import Matches
+from stages.judge.measures import Measure
+from stages.judge.precision_slope import mean_precision
+from tests.simulations.matches import average_precisions, matches
+
+Floats = NDArray[np.float64]
+GRID = np.linspace(0.05, 1.0, 39)
+MANY = 20_000  # pictures behind a true figure
+SCENES = (1.5, 0.7)  # objects of each class in a picture
+
+
+class World(Protocol):
+    """Pictures of one kind of task."""
+
+    high: float
+    """The figure of a group that is treated well."""
+
+    def draw(self, abilities: Floats, random: np.random.Generator) -> Measure:
+        """Return the figure over pictures of these abilities, (N,)."""
+        ...
+
+    def ability(self, figure: float) -> float:
+        """Return the ability at which the figure of very many pictures is this one."""
+        ...
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Labels that are right or wrong."""
+
+    high: float = 0.95
+
+    def draw(self, abilities: Floats, random: np.random.Generator) -> Measure:
+        """Return accuracy."""
+        right = np.asarray(random.random(abilities.size) < abilities, np.float64)
+        return measures.proportion("accuracy", "accuracy", "pictures", right, np.ones(abilities.size))
+
+    def ability(self, figure: float) -> float:
+        """Return the figure: it is the ability."""
+        return figure
+
+
+@dataclass(frozen=True)
+class MeanIoU:
+    """Masks of a few classes; pixels of one class in one picture fare alike.
+
+    Attributes:
+        high: see ``World``.
+        classes: how often each class stands in a picture.
+    """
+
+    high: float = 0.85
+    classes: tuple[float, ...] = (0.9, 0.5, 0.25)
+
+    def draw(self, abilities: Floats, random: np.random.Generator) -> Measure:
+        """Return mean IoU."""
+        num, classes = abilities.size, len(self.classes)
+        present = random.random((num, classes)) < self.classes
+        present[:, 0] |= ~present.any(axis=1)
+        pixels = np.floor(random.gamma(2.0, 500.0, (num, classes))) * present
+        share = random.beta(8 * abilities + 0.05, 8 * (1 - abilities) + 0.05, (classes, num)).T
+        hits = np.floor(pixels * share)
+        missed = pixels - hits
+        false = np.stack(
+            [missed[:, (k + 1) % classes] * 0.7 + missed[:, (k + 2) % classes] * 0.3 for k in range(classes)], 1
+        )
+        return measures.mean_of_ratios("miou", "mIoU", "pixels", hits, pixels + false, pixels, counts=pixels.sum(1))
+
+    def ability(self, figure: float) -> float:
+        """Return the ability, from a grid."""
+        return float(np.interp(figure, _grid(self), GRID))
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Objects of two classes, found or not, with false alarms; pictures differ in difficulty."""
+
+    high: float = 0.85
+
+    def draw(self, abilities: Floats, random: np.random.Generator) -> Measure:
+        """Return mAP50."""
+        tables: list[Matches] = [_class(abilities, mean, random) for mean in SCENES]
+        counts = np.sum([t.objects for t in tables], axis=0)
+
+        def values(weights: Floats) -> Floats:
+            return average_precisions(tables, weights)
+
+        return Measure("map50", "mAP50", "objects", counts, values, slope=mean_precision(tables, slice(0, 1)))
+
+    def ability(self, figure: float) -> float:
+        """Return the ability, from a grid."""
+        return float(np.interp(figure, _grid(self), GRID))
+
+
+def _class(abilities: Floats, mean: float, random: np.random.Generator) -> Matches:
+    """Return the matches of one class: objects found as often as the ability says, scores above those of false alarms."""
+    num = abilities.size
+    objects = random.poisson(mean, num)
+    own = random.beta(6 * abilities + 0.05, 6 * (1 - abilities) + 0.05)
+    found, false = random.binomial(objects, own), random.poisson(0.5 * mean * (1.2 - abilities))
+    pictures = np.r_[np.repeat(np.arange(num), found), np.repeat(np.arange(num), false)]
+    scores = np.r_[random.normal(2.0, 1.0, found.sum()), random.normal(0.0, 1.0, false.sum())]
+    return matches(scores, pictures, np.r_[np.ones(found.sum(), bool), np.zeros(false.sum(), bool)], objects.astype(float))
+
+
+@cache
+def _grid(world: World) -> Floats:
+    """Return the true figure at each ability of the grid."""
+    figures = []
+    for index, ability in enumerate(GRID):
+        measure = world.draw(np.full(MANY, ability), np.random.default_rng([7, index]))
+        figures.append(measure.of(np.ones(MANY, bool)))
+    return np.maximum.accumulate(np.array(figures))
+
+
+WORLDS: dict[str, World] = {"accuracy": Accuracy(), "mIoU": MeanIoU(), "mAP50": Precision()}

@@ -1,0 +1,62 @@
+"""Figures of classes under weights are those of that many copies of each picture; draws are the same in any portions."""
+
+import numpy as np
+import pytest
+from sklearn import metrics as sk
+
+from stages.judge import classes, confusion, draws, labels, panels, regions, statistics
+from stages.judge.draws import Draws
+
+EACH = {"precision": classes.precision, "recall": classes.recall, "f1": classes.f1}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_each_class_under_weights_is_scikit_learns_on_copies(seed: int) -> None:
+    """Precision, recall, F1, accuracy and macro F1 of bootstrap draws equal scikit-learn's on the drawn pictures."""
+    random = np.random.default_rng(seed)
+    truth, said = random.integers(0, 4, 40), random.integers(0, 5, 40)
+    held = labels.counts(truth, said, 6)
+    panel = panels.of_classes(held, EACH, {"accuracy": classes.share, "macro_f1": classes.f1}, single=True)
+    weights = statistics.resamples(40, 5, random)
+    for row, values in zip(weights, panel.values(weights), strict=True):
+        named = dict(zip(panel.names, values, strict=True))
+        one, two = (np.repeat(v, row.astype(int)) for v in (truth, said))
+        assert named["accuracy"] == pytest.approx(sk.accuracy_score(one, two))
+        assert named["macro_f1"] == pytest.approx(sk.f1_score(one, two, average="macro"))
+        expected = sk.precision_recall_fscore_support(one, two, labels=range(6), zero_division=np.nan)
+        for name, theirs in zip(EACH, expected[:3], strict=True):
+            ours = np.array([named[f"{name}/{label}"] for label in range(6)])
+            assert ours == pytest.approx(np.asarray(theirs), nan_ok=True)
+    assert list(panel.n[2:8]) == np.bincount(said, minlength=6).tolist()
+    assert list(panel.n[8:14]) == np.bincount(truth, minlength=6).tolist()
+    touched = [int(((truth == k) | (said == k)).sum()) for k in range(6)]
+    assert list(panel.pictures[2:8]) == touched
+
+
+def test_sparse_rows_say_what_dense_matrices_say() -> None:
+    """Confusion matrix, mean IoU of each picture and its worst class equal those of N x K x K."""
+    random = np.random.default_rng(0)
+    rows, dense = [], []
+    for _ in range(20):
+        truth, said = random.choice([0, 1, 3, 255], (8, 8)).astype(np.uint8), random.integers(0, 3, (8, 8)).astype(np.uint8)
+        rows.append(regions.observe(truth, said, 5))
+        seen = truth != 255
+        dense.append(confusion.confusion_matrix(truth[seen].astype(int), said[seen].astype(int), 5))
+    found, stacked = regions.gather(rows, 5), np.stack(dense)
+    assert (found.confusion() == stacked.sum(0)).all()
+    assert (found.tables().toarray().reshape(-1, 5, 5) == stacked).all()
+    ious = confusion.intersection_over_union(stacked)
+    mean, worst, lowest = regions.by_picture(found.by_class())
+    assert mean == pytest.approx(confusion.mean_defined(ious))
+    assert worst.tolist() == np.nanargmin(ious, axis=1).tolist()
+    assert lowest == pytest.approx(np.nanmin(ious, axis=1))
+
+
+def test_draws_are_the_same_in_any_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few at a time or all at once: the same weights; of each picture alone, the rows of the unit matrix."""
+    whole = statistics.resamples(7, 20, np.random.default_rng(3))
+    monkeypatch.setattr(draws, "_AT_ONCE", 21)
+    some = Draws(7, 20, lambda: np.random.default_rng(3))
+    assert max(len(part) for part in some.chunks()) == 3
+    assert (some.of(lambda weights: weights) == whole).all()
+    assert (draws.alone(lambda weights: weights, 7) == np.eye(7)).all()

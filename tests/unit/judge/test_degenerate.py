@@ -1,0 +1,167 @@
+"""What makes an evaluation say nothing, rule by rule, against answers known by construction."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from stages.judge import classes, constants, degenerate, detection_rows, labels, objects, panels, regions
+from stages.judge.draws import Draws
+from stages.judge.measures import proportion
+from stages.maths import geometry
+from stages.maths.geometry import Placement
+
+
+def draws(number: int) -> Draws:
+    return Draws(number, 400, lambda: np.random.default_rng(3))
+
+
+def test_the_least_number_of_units_follows_from_students_t():
+    """1.96 standard errors that N units estimate themselves cover 92 % or more from ``LEAST`` on, and not below."""
+    covered = {n: 1 - 2 * stats.t.sf(stats.norm.ppf(0.975), n - 1) for n in range(2, 40)}
+    assert min(n for n, share in covered.items() if share >= 0.92) == degenerate.LEAST
+    least = degenerate.LEAST
+    assert [bool(degenerate.of_units(n, n)) for n in (1, least - 1, least, 1000)] == [1, 1, 0, 0]
+    assert [bool(degenerate.of_units(n, 1000)) for n in (1, least - 1, least, 1000)] == [1, 1, 0, 0]
+
+
+def test_absent_and_ignored_classes_are_told_apart():
+    """A class without a unit is absent; where the truth hides some, that is said instead."""
+    found = degenerate.of_classes({"sky": 5, "road": 0, "car": 0}, "pixel", {"car": "half is 255"})
+    assert [fault.kind for fault in found] == ["ignored_class", "absent_class"]
+    assert "car has no pixel that counts in the test split: half is 255" in found[0].reason
+    assert "the test split has no pixel of 1 of the model's 3 classes (road)" in found[1].reason
+    assert not degenerate.of_classes({"sky": 5, "road": 1}, "pixel")
+    many = degenerate.of_classes({f"c{n}": 0 for n in range(9)} | {"x": 1}, "object")
+    assert "(c0, c1, c2 and 6 more)" in many[0].reason
+
+
+@pytest.mark.parametrize(("units", "expected"), [({"a": 3, "b": 0}, 1), ({"a": 3}, 1), ({"a": 0}, 1), ({"a": 3, "b": 1}, 0)])
+def test_one_class_alone_is_nothing_to_tell_apart(units, expected):
+    """Whether the model knows others or not."""
+    assert len(degenerate.of_variety(units, "picture")) == expected
+
+
+def held(truth: list[int], said: list[int], number: int) -> classes.Counts:
+    return labels.counts(truth, said, number)
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=30))
+def test_the_most_frequent_class_is_the_best_constant(truth):
+    """By accuracy, macro F1 and mIoU, over all constants, counted with a confusion matrix each."""
+    number = 4
+    label, constant = constants.of_classes(held(truth, truth, number))
+    ones = np.ones((1, len(truth)))
+    for read in (classes.share, classes.f1, classes.iou):
+        best = [
+            float(panels.mean("x", "x", "x", held(truth, [k] * len(truth), number), read).values(ones)[0])
+            for k in range(number)
+        ]
+        own = float(panels.mean("x", "x", "x", constant, read).values(ones)[0])
+        assert own == pytest.approx(max(best), abs=1e-12)
+        assert own == pytest.approx(best[label], abs=1e-12)
+
+
+def test_the_constant_of_pixels_is_a_mask_of_one_class():
+    """Its table is that of observing a mask of the class, picture by picture; ignored pixels count for nobody."""
+    random = np.random.default_rng(0)
+    truths = [random.choice([0, 0, 0, 1, 2, 255], (6, 5)).astype(np.uint8) for _ in range(4)]
+    rows = regions.gather([regions.observe(t, np.minimum(t, 2), 3) for t in truths], 3).by_class()
+    label, constant = constants.of_classes(rows)
+    expected = regions.gather([regions.observe(t, np.full_like(t, label), 3) for t in truths], 3).by_class()
+    assert label == 0
+    for name in ("hit", "real", "said"):
+        assert np.array_equal(getattr(constant, name).toarray(), getattr(expected, name).toarray())
+
+
+@pytest.mark.parametrize(
+    ("better", "worse", "named"), [(0, 0, True), (3, 0, True), (5, 0, False), (60, 55, True), (0, 9, True)]
+)
+def test_a_constant_ties_until_the_paired_interval_says_otherwise(better, worse, named):
+    """Of 288 pictures: how many the model alone has right, and how many the constant alone."""
+    right, constant = np.ones(288), np.ones(288)
+    constant[:better] = 0
+    right[better : better + worse] = 0
+    measure = proportion("accuracy", "accuracy", "pictures", right, np.ones(288))
+    found = degenerate.of_constant("always saying cat", [constants.gain_of_shares(measure, right, constant)])
+    assert [fault.figures for fault in found] == ([("accuracy",)] if named else [])
+    if named:
+        assert "always saying cat is not shown to be worse: accuracy" in found[0].reason
+
+
+def test_gains_under_draws_are_those_of_the_pairs():
+    """The difference of two means over the same draws; an undefined figure names nothing."""
+    one = proportion("recall", "recall", "objects", np.array([2.0, 2, 1, 2] * 10), np.full(40, 2.0))
+    two = proportion("recall", "recall", "objects", np.array([0.0, 1, 0, 0] * 10), np.full(40, 2.0))
+    found = constants.gain(one, two, draws(40))
+    assert (found.model, found.constant) == (0.875, 0.125)
+    assert 0.6 < found.low < 0.75
+    none = proportion("recall", "recall", "objects", np.zeros(40), np.zeros(40))
+    assert not degenerate.of_constant("x", [constants.gain(none, two, draws(40))])
+
+
+def mark(category: int, box: tuple[float, float, float, float], **flags: int) -> dict:
+    return {"category_id": category, "bbox": list(box), "area": box[2] * box[3], **flags}
+
+
+PLAIN = geometry.place(100, 50, "none", None)
+LARGE = Placement(100, 50, 200, 100, 240, 240, 20, 70)  # letterboxed to twice the size
+
+
+def test_the_middle_box_is_in_shares_of_the_users_picture():
+    """One box of each category wherever the picture lies on its canvas; spared objects and empty categories give none."""
+    truths = [
+        [mark(1, (10, 5, 80, 40)), mark(2, (0, 0, 9, 9), iscrowd=1)],
+        [mark(1, (40, 80, 160, 80))],
+    ]
+    middle = constants.middle_boxes(truths, [PLAIN, LARGE], 3)
+    assert middle[0].tolist() == pytest.approx([0.1, 0.1, 0.9, 0.9])
+    assert np.isnan(middle[1:]).all()
+    assert constants.most_found(truths, [PLAIN, LARGE], middle) == 1.0
+    rows = constants.observe_boxes(truths, [PLAIN, LARGE], middle, objects.Rule(0.5))
+    assert rows.columns["found"].tolist() == [True, True]
+    assert rows.columns["came"].tolist() == [objects.RIGHT, objects.RIGHT]
+
+
+def test_the_bound_is_never_below_a_figure_of_the_middle_boxes():
+    """On random objects: every average precision and the recall of the constant lie at or below it."""
+    random = np.random.default_rng(1)
+    for _ in range(5):
+        truths = [
+            [
+                mark(int(random.integers(1, 4)), (*random.uniform(0, 30, 2), *random.uniform(20, 60, 2)))
+                for _ in range(int(random.integers(1, 3)))
+            ]
+            for _ in range(15)
+        ]
+        places = [PLAIN] * 15
+        middle = constants.middle_boxes(truths, places, 3)
+        rows = constants.observe_boxes(truths, places, middle, objects.Rule(0.5))
+        panel = panels.of_precision(detection_rows.tables(rows))
+        figures = panel.values(np.ones((1, 15)))[0]
+        bound = constants.most_found(truths, places, middle)
+        assert np.nanmax(figures) <= bound + 1e-12
+        assert rows.columns["found"].mean() <= bound
+
+
+def test_exact_figures_are_named_where_no_interval_can_be_read():
+    """A figure whose interval has no width, or one of pixels that is exactly 1; an ordinary or undefined one is neither."""
+    flat = {"value": 0.5, "low": 0.5, "high": 0.5}
+    perfect, usual = {"value": 1.0, "low": 0.98, "high": 1.0}, {"value": 0.9, "low": 0.8, "high": 0.95}
+    none = {"value": None, "low": None, "high": None}
+    assert [f.figures for f in degenerate.of_exact({"a": flat, "b": perfect, "c": usual, "d": none})] == [("a",)]
+    assert [f.figures for f in degenerate.of_exact({"miou": perfect}, ["miou"])] == [("miou",)]
+    assert not degenerate.of_exact({"miou": usual, "x": none}, ["miou", "x"])
+
+
+def test_what_is_written_reads_back_by_figure():
+    """The gate asks for its own figure: faults of others are not its; what nobody asked is unknown, never sound."""
+    faults = [degenerate.Fault("few_units", "six"), degenerate.Fault("constant_answer", "ties", ("accuracy",))]
+    evaluation = {"degenerate": degenerate.content(faults)}
+    assert degenerate.of(evaluation, "accuracy") == {"few_units": "six", "constant_answer": "ties"}
+    assert degenerate.of(evaluation, "macro_f1") == {"few_units": "six"}
+    assert degenerate.of({"accuracy": 1}, "accuracy") is None
+    assert [degenerate.words(degenerate.of(e, "macro_f1")) for e in (evaluation, {"degenerate": []}, {})] == [
+        "few_units", "no", "unknown",
+    ]  # fmt: skip

@@ -1,0 +1,54 @@
+"""Whole audits keep the promises of FAIL and PASS, by simulation with fixed seeds; the tables are in docs/decisions."""
+
+import numpy as np
+import pytest
+
+from tests.simulations.verdicts import GROUPS, LIMIT, Cell, cells, shares
+from tests.simulations.worlds import WORLDS, MeanIoU
+
+worlds = pytest.mark.parametrize("world", WORLDS)
+
+
+def allowed(rounds: int, share: float = 0.05) -> float:
+    """Return the share of audits that a true one of 5 % exceeds once in 1,000."""
+    return share + 3.09 * np.sqrt(share * (1 - share) / rounds)
+
+
+@worlds
+@pytest.mark.parametrize(("num_groups", "half"), [(2, False), (12, True)])
+def test_a_gap_at_the_limit_seldom_fails(world: str, num_groups: int, half: bool) -> None:
+    """With two groups and with half of twelve low, 20 pictures each, a gap that is just allowed fails in at most 5 %."""
+    assert shares(Cell(world, num_groups, 20, equal=False, half=half, gap=LIMIT), 150)[0] <= allowed(150)
+
+
+def test_a_rare_class_fails_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A class that one or two pictures of a group hold is no proof: mean IoU at the limit, 20 pictures, twelve groups."""
+    monkeypatch.setitem(WORLDS, "mIoU", MeanIoU(classes=(0.95, 0.5, 0.1)))
+    assert shares(Cell("mIoU", 12, 20, equal=True, half=True, gap=LIMIT, alone=True), 150)[0] <= allowed(150)
+
+
+@worlds
+def test_a_gap_at_the_limit_seldom_passes(world: str) -> None:
+    """One column of two groups with 300 pictures each, where PASS is in reach, passes in at most 5 % at the limit."""
+    at = Cell(world, 2, 300, equal=True, half=False, gap=LIMIT, alone=True)
+    fair = Cell(world, 2, 1000, equal=True, half=False, gap=0.0, alone=True)
+    assert shares(at, 150)[1] <= allowed(150)
+    assert shares(fair, 20)[1] >= 0.9
+
+
+@worlds
+def test_a_large_gap_fails(world: str) -> None:
+    """A gap of 30 points where 10 are allowed is found among 300 pictures a group."""
+    assert shares(Cell(world, 2, 300, equal=True, half=False, gap=LIMIT + 0.2), 20)[0] >= 0.9
+
+
+@pytest.mark.long
+@worlds
+@pytest.mark.parametrize("num_groups", GROUPS)
+def test_every_setting_keeps_both_promises(world: str, num_groups: int) -> None:
+    """Each setting of the table in docs/decisions: at the limit at most 5 % FAIL and at most 5 % PASS."""
+    for cell in cells(world, LIMIT):
+        if cell.num_groups == num_groups:
+            fails, passes = shares(cell, 200)
+            assert fails <= allowed(200), cell
+            assert passes <= allowed(200), cell

@@ -11,17 +11,20 @@ Pictures stream: one at a time is read, checked and stored; only their rows are 
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
+import numpy as np
 import pandas as pd
-from pydantic import Field
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
 
-from stages.core import artefacts, dataset, files, images, params, verdicts
+from stages.core import artefacts, dataset, files, images, params, units, verdicts
 from stages.core.errors import DataError
 from stages.core.findings import Findings, Gate
 from stages.core.items import Item, Mark, Source
 from stages.core.params import Part
 from stages.core.stage import Job, Keep, Metrics, Note, Progress, Record
+from stages.core.text import is_name
 from stages.core.verdicts import Entry
 from stages.maths import rle
 from stages.parts import gate
@@ -37,45 +40,74 @@ class Params(params.Params):
         name: of the data set; it begins the names of registered models.
         source: where pictures come from.
         path: the user's file or folder, relative to the project's root.
+        roots: further folders, relative to the project's root or absolute, that annotations may name files in; DVC does not
+            watch them.
         val_share: share of validation pictures where the source gives no such split.
-        test_share: share of test pictures where the source gives no such split.
+        test_share: share of test pictures where the source gives no such split; both together leave some for training.
         split_by: what the splits should have in equal shares: ``label``, the name of a ``group_`` column, or ``none``.
+        unit: a column whose pictures belong together, for instance ``patient``: a ``group_`` column, with or without that
+            word, or a camera column; null: each picture is a unit of its own.
+        near_copies: ``unit``: a picture that is another one encoded anew, scaled or cropped by a little is one unit with it
+            where no column tells otherwise; ``warn``: they are only named; ``ignore``: they are not looked for.
+        path_pattern: a regular expression with named groups, looked for anywhere in the names of pictures; each group makes
+            a ``group_`` column; null: none.
         gate: what becomes of each kind of fault.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     source: Annotated[str, Part("sources")]
-    path: str
+    path: Annotated[str, Field(min_length=1)]
+    roots: tuple[str, ...]
     val_share: Annotated[float, Field(ge=0, lt=1)]
     test_share: Annotated[float, Field(ge=0, lt=1)]
     split_by: Annotated[str, Field(pattern=r"^(label|none|group_\w+)$")]
+    unit: str | None
+    near_copies: Literal["unit", "warn", "ignore"]
+    path_pattern: str | None
     gate: Gate
+
+    @model_validator(mode="after")
+    def _some_to_train_on(self) -> "Params":
+        if self.val_share + self.test_share >= 1:
+            raise ValueError(
+                f"val_share {self.val_share:g} and test_share {self.test_share:g} leave no picture for training; "
+                "expected less than 1 together"
+            )
+        return self
 
 
 def run(job: Job[Params]) -> Iterator[Record]:
     """Acquire the data set.
 
     Raises:
-        DataError: the source's layout is wrong, the gate refuses something, or no picture is left.
+        DataError: the source's layout is wrong, a class's name is none, the gate refuses something, or no picture is left.
+        ParamsError: the pattern of paths meets no picture, or there is no such column of units.
     """
     values = job.params
-    source: Source = job.part("sources").build(path=Path(values.path), seed=job.seed)
+    source: Source = job.part("sources").build(path=Path(values.path), seed=job.seed, roots=tuple(map(Path, values.roots)))
+    pattern = units.PathPattern(values.path_pattern)
+    _named(source, values)
     findings = Findings(values.gate)
     with files.atomic(artefacts.ACQUIRED) as root:
         (root / "images").mkdir(parents=True)
         entries: list[Entry] = []
         for done, item in enumerate(source, 1):
-            entry = _take(root, item, source, findings)
+            read = pattern.read(item, findings)
+            entry = _take(root, read, source, findings) if read else None
             entries += [entry] if entry else []
             if done % _EVERY == 0 or done == len(source):
                 yield Progress(done, len(source), "pictures")
-        kept = _judge(entries, source, findings, job)
+        pattern.check()
+        by = units.column(values.unit, entries)
+        kept = _judge(entries, source, findings, job, by)
         _remove(root, entries, kept)
         summary = _summary(source, kept)
         yield from (Note(remark) for remark in source.remarks)
         yield from (Note(f"gate: {line}") for line in findings.lines())
         _refuse(findings, kept, summary, job.work)
-        info = dataset.Info(values.name, job.part("sources").name, source.labels, source.categories, source.mask_classes)
+        names = source.labels, source.categories, source.mask_classes
+        own = tuple(getattr(source, "category_ids", ()))
+        info = dataset.Info(values.name, job.part("sources").name, *names, category_ids=own, unit=by)
         dataset.write(root, info, pd.DataFrame([_row(e) for e in kept]), [m for e in kept for m in _marks(e, source)])
         findings.write(root, summary)
     numbers = {**{k: v for k, v in summary.items() if isinstance(v, int)}, "gate": findings.counts()}
@@ -84,6 +116,20 @@ def run(job: Job[Params]) -> Iterator[Record]:
         {k: float(v) for k, v in numbers.items() if isinstance(v, int)} | {"gate/findings": float(len(findings.found))}
     )
     yield from (Keep(artefacts.ACQUIRED / name, "gate") for name in _REPORTS)
+
+
+def _named(source: Source, values: Params) -> None:
+    """Refuse a class whose name would be more than a name wherever it is shown.
+
+    Raises:
+        DataError: it holds a line break or another control character.
+    """
+    for name in (*source.labels, *source.categories, *source.mask_classes):
+        if not is_name(name):
+            raise DataError(
+                f"class {name!r} holds a line break or another control character; expected one line of text: rename it in "
+                f"{values.path} (params.yaml: acquire.path)"
+            )
 
 
 def _take(root: Path, item: Item, source: Source, findings: Findings) -> Entry | None:
@@ -112,6 +158,7 @@ def _take(root: Path, item: Item, source: Source, findings: Findings) -> Entry |
     entry = Entry(
         name, f"images/{name}{item.suffix}", item.name, *size, picture.pixels, item.split, item.label, marks,
         f"masks/{name}.png" if mask is not None else None, {**picture.camera, **item.camera}, dict(item.groups),
+        thumb=picture.thumb, values=_values(mask), drawn=item.load_mask is not None,
     )  # fmt: skip
     if not (root / entry.path).exists():
         (root / entry.path).write_bytes(picture.content)
@@ -120,11 +167,26 @@ def _take(root: Path, item: Item, source: Source, findings: Findings) -> Entry |
     return entry
 
 
-def _judge(entries: list[Entry], source: Source, findings: Findings, job: Job[Params]) -> list[Entry]:
-    """Judge what concerns the whole set and give every picture its split."""
+def _values(mask: NDArray[np.uint8] | None) -> frozenset[int]:
+    """Return the values of an index mask (H, W); none where there is no mask."""
+    return frozenset() if mask is None else frozenset(np.flatnonzero(np.bincount(mask.ravel())).tolist())
+
+
+def _judge(entries: list[Entry], source: Source, findings: Findings, job: Job[Params], by: str) -> list[Entry]:
+    """Judge what concerns the whole set and give every picture its unit and its split."""
     kept = verdicts.annotated(verdicts.unique(entries, findings), source.categories, findings)
-    values = job.params
-    kept = verdicts.with_splits(kept, {"val": values.val_share, "test": values.test_share}, values.split_by, job.seed)
+    kept = units.told(kept, by, findings)
+    if job.params.near_copies != "ignore":
+        kept = units.near(kept, findings, join=job.params.near_copies == "unit")
+    values, strata = job.params, "none" if job.params.split_by == by else job.params.split_by
+    drawn = any(entry.split is None for entry in kept)
+    kept = verdicts.with_splits(kept, {"val": values.val_share, "test": values.test_share}, strata, job.seed)
+    if drawn and not any(entry.split == "train" for entry in kept):
+        raise DataError(
+            f"of {len(kept)} pictures none is left for training; lower val_share ({values.val_share:g}) or test_share "
+            f"({values.test_share:g}), or bring more pictures (params.yaml: acquire.val_share, acquire.test_share)"
+        )
+    kept = units.torn(kept, findings)
     verdicts.check_classes(kept, source, findings)
     return kept
 
@@ -143,7 +205,16 @@ def _refuse(findings: Findings, kept: list[Entry], summary: dict[str, Any], work
     work.mkdir(parents=True, exist_ok=True)
     findings.write(work, summary)
     findings.refused(work / "gate.md")
-    raise DataError(f"no picture is left after the data gate; its findings are in {work / 'gate.md'}")
+    raise DataError(f"no picture is left after the data gate{_foremost(findings)}; its findings are in {work / 'gate.md'}")
+
+
+def _foremost(findings: Findings) -> str:
+    """Return what most pictures fell to, with the first of them; empty where nothing was found."""
+    fallen = [finding for finding in findings.found if finding.action in {"quarantine", "refuse"}]
+    for kind, count in Counter(finding.kind for finding in fallen).most_common(1):
+        first = min(finding for finding in fallen if finding.kind == kind)
+        return f" ({count} x {kind}, first {': '.join(filter(None, (first.file, first.detail)))})"
+    return ""
 
 
 def _summary(source: Source, kept: list[Entry]) -> dict[str, Any]:
@@ -151,6 +222,7 @@ def _summary(source: Source, kept: list[Entry]) -> dict[str, Any]:
     return {
         "num_found": len(source),
         "num_images": len(kept),
+        "num_units": len({entry.unit for entry in kept}),
         "num_objects": sum(len(entry.marks) for entry in kept),
         **{f"num_{split}": splits[split] for split in dataset.SPLITS},
         "remarks": list(source.remarks),
@@ -159,7 +231,7 @@ def _summary(source: Source, kept: list[Entry]) -> dict[str, Any]:
 
 def _row(entry: Entry) -> dict[str, Any]:
     row = {column: getattr(entry, column) for column in dataset.COLUMNS}
-    return {**row, **entry.camera, **entry.groups}
+    return {**row, dataset.UNIT: entry.unit, **entry.camera, **entry.groups}
 
 
 def _marks(entry: Entry, source: Source) -> Iterator[dict[str, Any]]:

@@ -2,25 +2,29 @@
 
 Enters: ``data/preprocessed`` (test split and its ``group_*`` columns), ``data/evaluated/<task>`` and its metrics file.
 Leaves: ``data/audited/<task>`` with ``groups.csv`` and ``report.html``, and ``data/metrics/audit_<task>.json`` with
-    the verdict.
-Choices: none; thresholds are parameters. Needs no model. Without any ``group_*`` column the verdict is UNDECIDED:
-    nothing audited
-must not read as a pass.
+    the verdict, its reasons and what was left open (``left_open``).
+Choices: none; thresholds are parameters. Needs no model. Without any ``group_*`` column the verdict is UNDECIDED, and so
+    it is at best where a column holds no groups (an id) or the evaluation is degenerate (``stages/judge/degenerate.py``):
+    nothing audited, or audited on nothing, must not read as a pass.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any
 
 import numpy as np
+import pandas as pd
 from pydantic import Field
 
-from stages.core import artefacts, dataset, files, seeds
+from stages.core import artefacts, dataset, figures, files, seeds
+from stages.core.errors import ParamsError
 from stages.core.params import Params as Base
-from stages.core.stage import Job, Keep, Metrics, Note, Progress, Record
-from stages.maths import groups, statistics, verdicts
-from stages.maths.verdicts import Finding, Limits
+from stages.core.stage import Job, Keep, Metrics, Note, Progress, Record, Tags
+from stages.judge import columns, degenerate, groups, units, verdicts
+from stages.judge.verdicts import Finding, Limits
 from stages.parts import evaluators, reports
 from stages.parts.evaluators import Evaluator
+
+MAX_GROUPS = 50  # of one column, as numbers of the run; the table holds all
 
 
 class Params(Base):
@@ -29,17 +33,23 @@ class Params(Base):
     Attributes:
         max_gap: largest gap allowed between the best and the worst group of a column.
         min_worst_group: smallest figure allowed for any group.
-        min_group: pictures a group needs to be compared; smaller ones are only shown.
-        alpha: chance of a false alarm in the whole audit.
-        num_permutations: deals behind each chance of a gap; raised when ``alpha`` over the number of comparisons asks
-            for more.
-        num_bootstraps: draws behind each interval that is no plain Wilson interval.
+        min_group: units a group needs to be compared, pictures where none belong together; smaller ones are only shown.
+        max_groups: different values from which on a column's values are no groups: numbers are then sorted into four groups
+            by quantile, a column of texts (ids, file names) is not audited, and nothing passes until it is named in
+            ``leave_out``.
+        leave_out: columns that are no groups, by name without ``group_``.
+        alpha: the chance of a FAIL in the whole audit, over all its gaps and floors together, is at most this where every
+            true gap is at the limit or below and every true figure at the floor or above.
+        num_permutations: deals of the groups within classes, made where bounds say FAIL, to ask whether classes explain it.
+        num_bootstraps: draws behind the standard error of a figure whose slope is not known.
         num_pictures: pictures shown of each worst group.
     """
 
     max_gap: Annotated[float, Field(gt=0, le=1)]
     min_worst_group: Annotated[float, Field(ge=0, le=1)]
     min_group: Annotated[int, Field(ge=2)]
+    max_groups: Annotated[int, Field(ge=2, le=100)]
+    leave_out: list[str]
     alpha: Annotated[float, Field(gt=0, lt=0.5)]
     num_permutations: Annotated[int, Field(ge=100, le=1_000_000)]
     num_bootstraps: Annotated[int, Field(ge=100, le=100_000)]
@@ -51,48 +61,99 @@ def run(job: Job[Params]) -> Iterator[Record]:
     task, params = str(job.task), job.params
     folder = artefacts.evaluated(task)
     data = dataset.read(artefacts.PREPROCESSED).subset("test")
-    judge = evaluators.load(task, files.read_json(folder / evaluators.SETTINGS), data, folder)
+    judge = evaluators.load(task, evaluators.settings(folder), data, folder)
+    evaluation = evaluators.metrics(artefacts.evaluate_metrics(task))
+    sorted_columns, others = group_columns(judge, params)
     comparisons: list[groups.Comparison] = []
-    for done, total, comparison in compared(judge, params, job.seed):
+    for done, total, comparison in compared(judge, sorted_columns, params, job.seed):
         comparisons.append(comparison)
         yield Progress(done, total, "comparisons of groups")
     limits = Limits(params.max_gap, params.min_worst_group, params.alpha)
-    findings = verdicts.judge([c for c in comparisons if c.measure.judged], limits)
-    verdict = verdicts.overall(findings)
-    reasons = reports.reasons(findings, limits)
+    findings = verdicts.judge([c for c in comparisons if c.measure.judged], limits, dealer(judge, params, job.seed))
+    headline = judge.headlines()[0].name
+    faults = degenerate.of(evaluation, headline)
+    nothing = reports.nothing(faults)
+    verdict = verdicts.overall(findings, complete=not others and not nothing)
+    refused = reports.refusals(others, f"audit.{task}")
+    about = refused + reports.remarks(sorted_columns, params.leave_out, f"audit.{task}", unit_column(judge))
+    reasons = reports.reasons(findings, limits, refused, nothing)
+    left_open = reports.left_open(findings, others, params.leave_out, faults, params.min_group, drawn(judge, evaluation))
     with files.atomic(artefacts.audited(task)) as out:
         out.mkdir()
         reports.table(comparisons).to_csv(out / "groups.csv", index=False, lineterminator="\n")
-        content = reports.Content(task, judge.data, verdict, reasons, findings, comparisons, limits, params.min_group)
-        figures = files.read_json(artefacts.evaluate_metrics(task))
-        page = reports.render(content, figures, strips(judge, findings, params.num_pictures), folder, judge.legend)
+        page_content = reports.Content(
+            task, judge.data, verdict, reasons, findings, comparisons, limits, params.min_group, about, left_open,
+            judge.units.num, headline,
+        )  # fmt: skip
+        page = reports.render(page_content, evaluation, strips(judge, findings, params.num_pictures), folder, judge.legend)
         (out / "report.html").write_text(page, encoding="utf-8")
-    files.write_json(artefacts.audit_metrics(task), summary(verdict, reasons, findings))
-    yield Metrics({f"gap/{reports.key(f)}": f.comparison.gap()[0] for f in findings if f.p is not None})
+    content = summary(verdict, reasons, findings) | {"not_audited": others, "left_open": left_open}
+    files.write_json(artefacts.audit_metrics(task), content)
+    yield Metrics(figures.numbers(files.tidy({**content, **by_group(comparisons)})))
+    yield Tags({"verdict": verdict})
     yield Note(f"{verdict}: {reasons[0]}")
     yield Keep(artefacts.audit_metrics(task))
     yield Keep(artefacts.audited(task), "audited")
 
 
-def compared(judge: Evaluator, params: Params, seed: int) -> Iterator[tuple[int, int, groups.Comparison]]:
-    """Compare every measure over every column and pair of columns."""
-    manifest = judge.data.manifest
-    columns = {
-        c.removeprefix("group_"): [v if isinstance(v, str) else None for v in manifest[c]] for c in judge.data.groups()
-    }
-    ways = groups.groupings(columns)
-    strata = np.unique(manifest["label"].astype("string").fillna("").to_numpy(str), return_inverse=True)[1]
-    measures = judge.measures()
-    weights = statistics.resamples(len(manifest), params.num_bootstraps, seeds.generator(seed, "audit", "bootstrap"))
-    num_tests = max(1, len(ways) * sum(m.judged for m in measures))
-    deals = max(params.num_permutations, int(np.ceil(4 * num_tests / params.alpha)))
-    pairs = [(m, w) for m in measures for w in ways]
-    for index, (measure, way) in enumerate(pairs):
-        random = seeds.generator(seed, "audit", measure.name, *way.columns)
-        found = groups.compare(
-            measure, way, weights, min_group=params.min_group, num_permutations=deals, random=random, strata=strata
+def group_columns(judge: Evaluator, params: Params) -> tuple[list[columns.Column], dict[str, int]]:
+    """Sort the pictures into groups by every column that is to be audited.
+
+    Returns:
+        The columns; by name how many different values those have that hold no groups.
+
+    Raises:
+        ParamsError: ``leave_out`` names a column that is not there.
+    """
+    names = [c.removeprefix("group_") for c in judge.data.groups()]
+    if unknown := sorted(set(params.leave_out) - set(names)):
+        raise ParamsError(
+            f"leave_out names {', '.join(unknown)}, but the group columns are {', '.join(names) or 'none'}"
+            f" (params.yaml: audit.*.leave_out)"
         )
-        yield index + 1, len(pairs), found
+    left_out = {*params.leave_out, unit_column(judge)}
+    kept = {name: judge.data.manifest[f"group_{name}"] for name in names if name not in left_out}
+    return columns.sort_into_groups(kept, params.max_groups)
+
+
+def drawn(judge: Evaluator, evaluation: Mapping[str, Any]) -> reports.Drawn:
+    """Return how the judged pictures are drawn, and which of their units stand elsewhere too."""
+    return reports.Drawn("pictures" if judge.units.single else "units", unit_column(judge), units.torn(evaluation))
+
+
+def unit_column(judge: Evaluator) -> str:
+    """Return the group column that tells units, without ``group_``; empty where none does.
+
+    It is no column to audit: each of its groups is a single draw.
+    """
+    name = judge.data.info.unit.removeprefix("group_")
+    return name if f"group_{name}" in judge.data.groups() else ""
+
+
+def compared(
+    judge: Evaluator, found: list[columns.Column], params: Params, seed: int
+) -> Iterator[tuple[int, int, groups.Comparison]]:
+    """Compare every measure over every column and pair of columns."""
+    ways = groups.groupings(found)
+    pairs = [(measure, way) for measure in judge.measures() for way in ways]
+    for index, (measure, way) in enumerate(pairs):
+        random = seeds.generator(seed, "audit", "bootstrap", measure.name, *way.columns)
+        done = groups.compare(
+            measure, way, min_group=params.min_group, num_bootstraps=params.num_bootstraps, random=random, units=judge.units
+        )
+        yield index + 1, len(pairs), done
+
+
+def dealer(judge: Evaluator, params: Params, seed: int) -> Callable[[groups.Comparison], groups.Deals | None]:
+    """Return what asks whether the classes of the pictures explain a comparison."""
+    labels = judge.data.manifest["label"].astype("string").fillna("")
+    strata = np.asarray(pd.factorize(labels)[0], np.int64)
+
+    def deal(comparison: groups.Comparison) -> groups.Deals | None:
+        random = seeds.generator(seed, "audit", comparison.measure.name, *comparison.grouping.columns)
+        return groups.deal(comparison, strata, params.num_permutations, random, judge.units)
+
+    return deal
 
 
 def strips(judge: Evaluator, findings: list[Finding], num_pictures: int) -> list[reports.Strip]:
@@ -107,16 +168,37 @@ def strips(judge: Evaluator, findings: list[Finding], num_pictures: int) -> list
     return found
 
 
+def by_group(comparisons: list[groups.Comparison]) -> dict[str, Any]:
+    """Return the figure of each group of one column, for every judged measure, as far as a table of runs can hold them.
+
+    Groups too small to be compared and intersections are in ``groups.csv``; a column of more than ``MAX_GROUPS`` groups too.
+    """
+    found: dict[str, Any] = {}
+    for comparison in comparisons:
+        columns, names = comparison.grouping.columns, comparison.grouping.names
+        if comparison.measure.judged and len(columns) == 1 and len(names) <= MAX_GROUPS:
+            each = {names[g]: comparison.estimates[g].content() for g in comparison.compared}
+            found.setdefault(comparison.measure.name, {})[columns[0]] = each
+    return {"group": found}
+
+
+def _behind(comparison: groups.Comparison) -> dict[str, int]:
+    """Return n, pictures and, where several belong together, units behind a gap; a unit counts in each of its groups."""
+    found = [comparison.estimates[g] for g in comparison.compared]
+    n, pictures, num = (sum(getattr(e, name) for e in found) for name in ("n", "num_pictures", "num_units"))
+    return {"n": n, "pictures": pictures, **({"units": num} if num != pictures else {})}
+
+
 def summary(verdict: str, reasons: list[str], findings: list[Finding]) -> dict[str, Any]:
     """Return the content of the metrics file: verdict, reasons, and gap and worst group per measure and column."""
     gaps: dict[str, Any] = {}
     for finding in findings:
         comparison = finding.comparison
         entry: dict[str, Any] = {"verdict": finding.verdict, "more_pictures": finding.more}
-        if finding.p is not None:
+        if finding.is_compared:
             value, low, high = comparison.gap()
-            n = sum(comparison.estimates[g].n for g in comparison.compared)
-            entry |= {"gap": {"value": value, "low": low, "high": high, "p": finding.p, "n": n}}
+            entry |= {"gap": {"value": value, "low": low, "high": high, "p": finding.p, **_behind(comparison)}}
+            entry |= {"pair": [comparison.grouping.names[g] for g in finding.pair]}
             worst = comparison.worst
             entry |= {"worst_group": {"name": comparison.grouping.names[worst], **comparison.estimates[worst].content()}}
         gaps.setdefault(comparison.measure.name, {})[" x ".join(comparison.grouping.columns)] = entry

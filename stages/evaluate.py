@@ -2,7 +2,8 @@
 
 Enters: ``data/preprocessed`` (its test split) and ``data/finetuned/<task>``.
 Leaves: ``data/evaluated/<task>`` with predictions, tables, plots and a gallery of the worst mistakes, and
-``data/metrics/evaluate_<task>.json``, where each headline figure is ``{"value", "low", "high", "n"}`` with a 95 % interval.
+``data/metrics/evaluate_<task>.json``, where each headline figure is ``{"value", "low", "high", "n"}`` with a 95 % interval;
+``degenerate`` there says why the figures say nothing, where they do not.
 Choices: none; the task names its evaluator in ``stages/parts/evaluators``.
 """
 
@@ -12,32 +13,40 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from stages.core import artefacts, checkpoint, dataset, files, images, seeds
+from stages.core import artefacts, checkpoint, dataset, figures, files, images, seeds
+from stages.core.dataset import Dataset
 from stages.core.errors import DataError
 from stages.core.params import Params as Base
 from stages.core.pixels import of
-from stages.core.stage import Job, Keep, Metrics, Note, Progress, Record
-from stages.maths import statistics
+from stages.core.stage import Job, Keep, Metrics, Note, Progress, Record, Tags
+from stages.judge import degenerate, units
+from stages.judge.average_precision import Rule
+from stages.judge.detections import is_spared
+from stages.judge.draws import Draws
 from stages.parts import evaluators
 from stages.parts.evaluators import Evaluator
 
 BATCH = 16  # pictures between two reports of progress
+OWN = ("min_score", "max_detections", "average_precision")  # the evaluator's own parameters
 
 
 class Params(Base):
     """What the evaluation takes.
 
     Attributes:
-        num_bootstraps: draws behind each interval that is not Wilson's.
+        num_bootstraps: draws of units behind each interval that is not Wilson's.
         num_worst: pictures in the gallery.
-        min_score: detections below it are left out of the confusion matrix and the gallery (never out of the mAP);
-            detect and
-            instance alone have it.
+        min_score: detections below it are left out of recall, confusion matrix and gallery (never out of the mAP); detect
+            and instance alone have it and the two that follow.
+        max_detections: the surest detections of each class in each picture that count; 100 is COCO's, null takes all.
+        average_precision: ``coco``, ``voc2007`` or ``voc2010``; see ``stages/parts/evaluators/_detections.py``.
     """
 
     num_bootstraps: Annotated[int, Field(ge=100, le=100_000)]
     num_worst: Annotated[int, Field(ge=1, le=100)]
     min_score: Annotated[float, Field(ge=0, le=1)] | None = None
+    max_detections: Annotated[int, Field(ge=1)] | None = None
+    average_precision: Rule | None = None
 
 
 def run(job: Job[Params]) -> Iterator[Record]:
@@ -45,26 +54,43 @@ def run(job: Job[Params]) -> Iterator[Record]:
     task = str(job.task)
     with files.atomic(artefacts.evaluated(task)) as folder:
         folder.mkdir()
-        given = {} if job.params.min_score is None else {"min_score": job.params.min_score}
-        judge = evaluators.load(task, given, dataset.read(artefacts.PREPROCESSED).subset("test"), folder)
+        given = {name: getattr(job.params, name) for name in OWN if name in job.params.model_fields_set}
+        data = dataset.read(artefacts.PREPROCESSED)
+        judge = evaluators.load(task, given, data.subset("test"), folder)
         yield from _predict(judge, artefacts.finetuned(task))
         judge.save()
-        files.write_json(folder / evaluators.SETTINGS, given)
-        weights = statistics.resamples(
-            len(judge.data.manifest), job.params.num_bootstraps, seeds.generator(job.seed, "evaluate", "bootstrap")
+        evaluators.write_settings(folder, given)
+        draws = Draws(
+            judge.units.num,
+            job.params.num_bootstraps,
+            lambda: seeds.generator(job.seed, "evaluate", "bootstrap"),
         )
-        content = judge.figures(weights)
+        content = judge.figures(draws) | torn_units(data, judge)
         judge.plots()
         num = _gallery_page(judge, folder, job.params.num_worst)
+        headline = judge.headlines()[0].name
         files.write_json(artefacts.evaluate_metrics(task), content)
-    headline = {
-        name: figure["value"] for name, figure in content.items() if "value" in figure and figure["value"] is not None
-    }
-    yield Metrics({f"test/{name}": value for name, value in headline.items()})
+    yield Metrics(figures.numbers(files.tidy(content)))  # as the file has them, to the digit
+    if told := figures.covers(content):
+        yield Tags(told)
+    if lost := figures.undefined(content):
+        yield Tags({"undefined": ", ".join(lost)})
+    yield Tags({degenerate.KEY: degenerate.words(degenerate.of(content, headline))})
     yield Note(_sentence(content, num))
+    yield from (Note(f"degenerate evaluation: {line}") for line in degenerate.lines(content, headline))
+    yield from map(Note, degenerate.lines(content, headline, others=True))
+    yield from map(Note, judge.notes())
+    yield from map(Note, units.torn(content))
     yield Keep(artefacts.evaluate_metrics(task))
     for path in sorted(artefacts.evaluated(task).glob("*.png")) + sorted(artefacts.evaluated(task).glob("*.csv")):
         yield Keep(path, "evaluated")
+
+
+def torn_units(data: Dataset, judge: Evaluator) -> dict[str, Any]:
+    """Count the units of which pictures are judged and others learnt from, and their judged pictures; empty without any."""
+    elsewhere = {unit for unit, split in zip(data.units(), data.manifest["split"], strict=True) if split != "test"}
+    torn = [unit for unit in judge.data.units() if unit in elsewhere]
+    return {units.TORN: {"units": len(set(torn)), "pictures": len(torn)}} if torn else {}
 
 
 def _predict(judge: Evaluator, trained: Path) -> Iterator[Record]:
@@ -74,10 +100,31 @@ def _predict(judge: Evaluator, trained: Path) -> Iterator[Record]:
     for which in [judge.models[0], *present]:
         model = checkpoint.load(trained, which)
         _check_card(judge, model.card, trained)
-        for start in range(0, len(rows), BATCH):
-            pictures = [pixels.read(judge.data.root / path) for path in rows[start : start + BATCH]]
+        yield from _beyond_the_head(judge, model.card)
+        some = checkpoint.at_once(model.card["task"])
+        for start in range(0, len(rows), some):
+            pictures = [pixels.read(judge.data.root / path) for path in rows[start : start + some]]
             judge.add(which, model.predict(pictures))
-            yield Progress(start + len(pictures), len(rows), f"test pictures predicted ({which})")
+            done = start + len(pictures)
+            if done % BATCH == 0 or done == len(rows):
+                yield Progress(done, len(rows), f"test pictures predicted ({which})")
+
+
+def _beyond_the_head(judge: Evaluator, card: dict[str, Any]) -> Iterator[Note]:
+    """Name the pictures that hold more objects than the head gives answers, whatever its quality."""
+    head = card.get("head", {})
+    most = head.get("params", {}).get("max_detections")
+    if most is None:
+        return
+    marks = judge.data.annotations()
+    sources = zip(judge.data.manifest["source"], judge.data.manifest["image_id"], strict=True)
+    above = [source for source, name in sources if sum(not is_spared(mark) for mark in marks[name]) > most]
+    if above:
+        where = f"finetune.{card['task']}.{head['name']}.max_detections"
+        yield Note(
+            f"{len(above)} of {len(judge.data.manifest)} test pictures hold more than the {most} objects that the head "
+            f"answers, {above[0]} the first: not all of them can be found ({where})"
+        )
 
 
 def _check_card(judge: Evaluator, card: dict[str, Any], trained: Path) -> None:
@@ -102,9 +149,6 @@ def _gallery_page(judge: Evaluator, folder: Path, num_worst: int) -> int:
 
 
 def _sentence(content: dict[str, Any], num_mistakes: int) -> str:
-    shown = [
-        f"{name} {f['value']:.3f} ({f['low']:.3f} to {f['high']:.3f}, n = {f['n']})"
-        for name, f in content.items()
-        if "value" in f and f["value"] is not None
-    ]
+    found = {name: raw for name, raw in figures.headlines(content).items() if raw["value"] is not None}
+    shown = [told for name, raw in found.items() if (told := figures.text(name, raw))]
     return f"{'; '.join(shown)}; {num_mistakes} pictures with mistakes"

@@ -2,10 +2,12 @@
 
 In: ``data/augmented`` (training pictures and their copies), ``data/preprocessed`` (validation split), ``data/pretrained``.
 Out: ``data/finetuned/<task>``: ``best``, ``last`` and for ``classify`` ``scratch`` (the same budget without pretraining) as
-safetensors, ``model.json``, ``curves.csv``; ``data/metrics/finetune_<task>.json``.
+safetensors, ``model.json``, ``curves.csv``; ``data/metrics/finetune_<task>.json``, which says whether the best epoch was the
+last one or the curve still rose (``stages/judge/curves.py``).
 Choices: the head and the tuning (``params.yaml``: ``tasks``), the budget (``finetune.<task>``).
 """
 
+import math
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +17,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from stages.core import artefacts, checkpoint, dataset, files, loading, training, validation
+from stages.core import artefacts, checkpoint, dataset, files, loading, training
 from stages.core.compute import Compute, Machine, prepare, seeded
 from stages.core.dataset import Dataset
 from stages.core.errors import ParamsError
@@ -24,6 +26,8 @@ from stages.core.params import Part
 from stages.core.seeds import derive
 from stages.core.stage import Job, Keep, Metrics, Note, Progress, Record
 from stages.core.training import Budget, History, Plan
+from stages.judge import curves, validation
+from stages.judge.validation import Truths, Validation
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -33,6 +37,7 @@ class Params(Budget):
     """Parameters of one task; ``head`` and ``tuning`` come from ``tasks.<task>``.
 
     Attributes:
+        epochs: passes over the training pictures, at least one: what has not been trained has no best epoch.
         head: what answers; see ``stages/parts/heads``.
         tuning: which weights learn; see ``stages/parts/tuning``.
         patience: epochs without a better validation figure before the training stops; 0 never stops early.
@@ -42,6 +47,7 @@ class Params(Budget):
         compute: where.
     """
 
+    epochs: Annotated[int, Field(ge=1)]
     head: Annotated[str, Part("heads")]
     tuning: Annotated[str, Part("tuning")]
     patience: Annotated[int, Field(ge=0)]
@@ -61,6 +67,7 @@ class Setting:
     machine: Machine
     train: Examples
     val: Examples
+    truths: Truths | None
 
 
 def run(job: Job[Params]) -> Iterator[Record]:
@@ -94,7 +101,8 @@ def _prepare(job: Job[Params]) -> tuple[Setting, list[Note]]:
     machine = prepare(job.params.compute)
     notes.append(Note(f"{len(train.manifest)} training and {len(val.manifest)} validation pictures on {machine.device}"))
     examples = Examples(train, task, memory), Examples(val, task, memory)
-    return Setting(job, task, _card(job, task, train), machine, *examples), notes
+    truths = Truths(val) if task in loading.WITH_BOXES else None
+    return Setting(job, task, _card(job, task, train), machine, *examples, truths), notes
 
 
 def _check_head(job: Job[Params], task: str) -> None:
@@ -133,13 +141,26 @@ def _pretrained(setting: Setting) -> tuple["nn.Module", list[dict[str, Any]]]:
     """Return the model on the pretrained backbone and the parameter groups that the tuning gives."""
     model = _model(setting)
     checkpoint.fill(model.backbone, artefacts.PRETRAINED / "backbone.safetensors")
-    return model, setting.job.part("tuning").build(model=model)
+    groups = setting.job.part("tuning").build(model=model)
+    if not training.learns(groups):
+        head, tuning = (setting.job.part(family).name for family in ("heads", "tuning"))
+        raise ParamsError(
+            f"tasks.{setting.task}: the head '{head}' with the tuning '{tuning}' has no weights that learn; expected a "
+            f"tuning that lets the backbone learn (full, partial) or another head (params.yaml: tasks.{setting.task}.tuning)"
+        )
+    return model, groups
+
+
+def twin_seed(seed: int, task: str) -> int:
+    """Return the seed of the twin's backbone, its own for each seed of the pipeline."""
+    return derive(seed, "finetune", task, "scratch")
 
 
 def _model(setting: Setting) -> Any:
-    """Return the model on its device, the head's weights random from the seed, the same for the twin."""
+    """Return the twin on its device: the backbone random by its own seed, the head from the seed, the same for the model."""
+    own = twin_seed(setting.job.seed, setting.task)
     with seeded(derive(setting.job.seed, "finetune", setting.task, "weights")):
-        model: Any = setting.machine.put(checkpoint.build(setting.card))
+        model: Any = setting.machine.put(checkpoint.build(setting.card, own))
     if setting.job.params.class_weights and setting.task == "classify":
         model.class_weights = _class_weights(setting.train.data)
     return model
@@ -194,24 +215,42 @@ def _loss(machine: Machine, model: Any, batch: loading.Batch) -> training.Losses
 
 
 def _judge(setting: Setting, model: Any) -> dict[str, float]:
-    """Measure loss and the task's figure on the validation split."""
+    """Measure loss and the task's figure on the validation split: each picture is read, answered, observed and dropped."""
     import torch  # noqa: PLC0415 - heavy; only those who train need it
 
     plan = loading.order(len(setting.val), setting.job.params.batch_size, None)
-    sums, answers = 0.0, []
+    sums, found = 0.0, Validation(setting.task, len(setting.card["classes"]))
     with torch.inference_mode(), setting.machine.autocast():
         for batch in loading.batches(setting.val, plan, setting.job.params.loading.workers):
             terms = _loss(setting.machine, model, batch)
             sums += float(torch.stack(list(terms.values())).sum()) * len(batch[1])
-            answers += model.predict(setting.machine.images(batch[0]))
-    truth = [setting.val[index] for index in range(len(setting.val))]
-    found = [checkpoint.to_numpy(answer) for answer in answers]
-    figures = validation.score(setting.task, truth, found, len(setting.card["classes"]))
-    return {"val/loss": sums / len(setting.val), **figures}
+            for target, answer in zip(batch[1], _answers(setting, model, batch[0]), strict=True):
+                _observe(found, setting.truths, target, checkpoint.to_numpy(answer))
+    return {"val/loss": sums / len(setting.val), **found.figures()}
+
+
+def _answers(setting: Setting, model: Any, pictures: "Tensor") -> Iterator[dict[str, "Tensor"]]:
+    """Give the model's answers to a batch, of instances one at a time: their masks are whole pictures."""
+    step = 1 if setting.task in checkpoint.ALONE else len(pictures)
+    for start in range(0, len(pictures), step):
+        yield from model.predict(setting.machine.images(pictures[start : start + step]))
+
+
+def _observe(found: Validation, truths: Truths | None, target: dict[str, "Tensor"], answer: checkpoint.Prediction) -> None:
+    if truths is not None:
+        marks, at = truths[len(found.rows)]
+        found.marks(marks, answer, at)
+    elif "mask" in target:
+        found.mask(target["mask"].numpy(), answer)
+    else:
+        found.label(int(target["label"]), answer)
 
 
 def _twin(setting: Setting) -> Generator[Metrics | Progress, None, History]:
-    """Train the twin that was never pretrained, on the same data, seeds and epochs; it chooses its own best epoch.
+    """Train the twin that was never pretrained, on the same data and epochs; it chooses its own best epoch.
+
+    Its backbone is random by a seed of its own, drawn from the pipeline's; order of pictures, augmentation and the head's
+    first weights are the model's, so that the two differ by what pretraining gave and nothing else.
 
     All its weights learn at the full rate, whatever the tuning: freezing random weights would make it a straw man.
     """
@@ -243,18 +282,25 @@ def _write(setting: Setting, history: History, last: dict[str, "Tensor"], twin: 
         folder.mkdir(parents=True)
         checkpoint.save(folder / "best.safetensors", history.best)
         checkpoint.save(folder / "last.safetensors", last)
-        curves = pd.DataFrame(history.rows)
+        table = pd.DataFrame(history.rows)
         if twin:
             checkpoint.save(folder / "scratch.safetensors", twin.best)
-            curves = curves.merge(pd.DataFrame(twin.rows).rename(columns=_scratch), on="epoch", how="outer")
+            table = table.merge(pd.DataFrame(twin.rows).rename(columns=_scratch), on="epoch", how="outer")
             figures = {"scratch_best_epoch": twin.best_epoch, f"scratch_{watch}": twin.best_value}
-        curves.astype({"epoch": int}).to_csv(folder / "curves.csv", index=False, float_format="%.6g", lineterminator="\n")
+        table.astype({"epoch": int}).to_csv(folder / "curves.csv", index=False, float_format="%.6g", lineterminator="\n")
         files.write_json(folder / checkpoint.CARD, setting.card)
+    found = {"": history} | ({"scratch_": twin} if twin else {})
+    seen = {prefix: curves.read([row.get(watch, math.nan) for row in one.rows]) for prefix, one in found.items()}
+    for prefix, curve in seen.items():
+        figures |= curve.content(prefix)
     figures |= {"best_epoch": history.best_epoch, watch: history.best_value, "epochs": len(history.rows)}
     figures = {name.replace("/", "_"): value for name, value in figures.items()}
     figures |= {"num_train": len(setting.train), "num_val": len(setting.val)}
     files.write_json(artefacts.finetune_metrics(setting.task), figures)
     yield Metrics({name: float(value) for name, value in figures.items()})
+    for prefix, curve in seen.items():
+        if told := curves.sentence(curve, f"{'the twin: ' if prefix else ''}{watch}", f"finetune.{setting.task}.epochs"):
+            yield Note(told)
     yield Keep(artefacts.finetuned(setting.task) / "curves.csv")
     yield Keep(artefacts.finetuned(setting.task) / checkpoint.CARD)
 

@@ -1,11 +1,13 @@
 """Train the backbone without labels, on training pictures only.
 
 In: ``data/preprocessed`` (training split; labels of the validation split for the kNN probe alone).
-Out: ``data/pretrained``: ``backbone.safetensors``, ``backbone.json``, ``curves.csv``; ``data/metrics/pretrain.json``.
+Out: ``data/pretrained``: ``backbone.safetensors``, ``backbone.json``, ``curves.csv``; ``data/metrics/pretrain.json``,
+which says whether the kNN probe was best in the last epoch or still rose (``stages/judge/curves.py``).
 Choices: the backbone and the method (``params.yaml``: ``pretrain``). Not on augmented pictures: a new policy must not
 retrain the backbone, and the method makes its own views.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,18 +20,20 @@ from pydantic import Field
 from stages.core import artefacts, checkpoint, dataset, files, loading, training
 from stages.core.compute import Compute, Machine, prepare, seeded
 from stages.core.dataset import Dataset
-from stages.core.errors import DataError
+from stages.core.errors import DataError, ParamsError
 from stages.core.loading import Examples, Loading
 from stages.core.params import Part
 from stages.core.seeds import derive
 from stages.core.stage import Job, Keep, Metrics, Note, Record
 from stages.core.training import Budget, History, Plan
+from stages.judge import curves
 from stages.maths import embeddings
 
 if TYPE_CHECKING:
     from torch import nn
 
 NEIGHBOURS = 20
+WATCHED = "probe/knn_accuracy"  # where pictures have labels; it chooses nothing, the last epoch's weights are taken
 
 
 class Params(Budget):
@@ -70,11 +74,13 @@ def run(job: Job[Params]) -> Iterator[Record]:
 
     Raises:
         DataError: the training split is empty.
+        ParamsError: a batch is too small for the method.
         RawlineError: the loss is not finite.
     """
     params, machine = job.params, prepare(job.params.compute)
     data = dataset.read(artefacts.PREPROCESSED)
     probe, note = _probe(data, params.loading.memory_mb)
+    _require_batches(job, len(probe.train))
     yield note
     model = _model(job, machine, data)
     random = _look(job, machine, probe, _calibrated(job, machine, probe, model.backbone))
@@ -84,7 +90,12 @@ def run(job: Job[Params]) -> Iterator[Record]:
         model, [{"params": list(model.parameters()), "scale": 1.0}], _plan(job, machine, probe)
     )
     final = _look(job, machine, probe, model.backbone)
-    yield from _write(job, model.backbone, history, final | random_figures | {"num_train": float(len(probe.train))})
+    curve = curves.read([row.get(WATCHED, math.nan) for row in history.rows])
+    rises = {} if probe.labels is None else {f"knn_{name}": float(value) for name, value in curve.content().items()}
+    if told := curves.sentence(curve, WATCHED, "pretrain.epochs"):
+        yield Note(told)
+    counts = {"num_train": float(len(probe.train))}
+    yield from _write(job, model.backbone, history, final | random_figures | rises | counts)
 
 
 def _probe(data: Dataset, memory_mb: int) -> tuple[Probe, Note]:
@@ -136,6 +147,21 @@ def _calibrated(job: Job[Params], machine: Machine, probe: Probe, backbone: Any)
         for pictures, _ in loading.batches(probe.train, loading.order(len(probe.train), job.params.batch_size, None), 0):
             twin(machine.images(pictures))
     return twin.eval()
+
+
+def _require_batches(job: Job[Params], num: int) -> None:
+    """See to it that each batch holds as many pictures as the method compares.
+
+    Raises:
+        ParamsError: one does not.
+    """
+    least, method = getattr(job.part("ssl").module, "LEAST", 1), job.part("ssl").name
+    smallest = min(len(batch) for batch in loading.order(num, job.params.batch_size, None))
+    if smallest < least:
+        raise ParamsError(
+            f"pretrain.batch_size {job.params.batch_size} makes a batch of {smallest} of the {num} training pictures; "
+            f"{method} compares at least {least}: give a larger one, or more pictures (params.yaml: pretrain.batch_size)"
+        )
 
 
 def _plan(job: Job[Params], machine: Machine, probe: Probe) -> Plan:
@@ -199,8 +225,8 @@ def _write(job: Job[Params], backbone: Any, history: History, figures: dict[str,
         folder.mkdir(parents=True)
         checkpoint.save(folder / "backbone.safetensors", backbone.state_dict())
         files.write_json(folder / "backbone.json", checkpoint.describe(job.part("backbones")))
-        curves = pd.DataFrame(history.rows, columns=None if history.rows else ["epoch"]).astype({"epoch": int})
-        curves.to_csv(folder / "curves.csv", index=False, float_format="%.6g", lineterminator="\n")
+        table = pd.DataFrame(history.rows, columns=None if history.rows else ["epoch"]).astype({"epoch": int})
+        table.to_csv(folder / "curves.csv", index=False, float_format="%.6g", lineterminator="\n")
     files.write_json(artefacts.PRETRAIN_METRICS, figures)
     yield Metrics(figures)
     yield Keep(artefacts.PRETRAINED / "curves.csv")

@@ -9,20 +9,22 @@ Layout of a data set's folder (see ``docs/data.md``)::
     masks/              index PNG per picture where the data set has semantic masks; 255 = ignore
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from stages.core import files
+from stages.core import annotations, files
+from stages.core.annotations import Annotations, ByPicture
 from stages.core.errors import DataError
 from stages.core.pixels import SRGB, Pixels, of
 
 COLUMNS = ("image_id", "path", "width", "height", "split", "label", "source", "mask")
 CAMERA_COLUMNS = ("camera", "cfa", "black_level", "white_level", "white_balance", "iso")
 SPLITS = ("train", "val", "test")
+UNIT = "unit"  # column; pictures with the same value share splits and count as one draw
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Info:
         categories: classes of boxes and instances; COCO ``category_id`` = index + 1.
         mask_classes: classes of the index masks in index order; index 0 is the background.
         pixels: what the prepared pictures hold; files as they came (``data/acquired``) say nothing here.
+        category_ids: the ids by which the user's own annotations know the categories; empty where they have none but ours.
+        unit: the manifest's column that told which pictures are one unit; empty where none was named.
     """
 
     name: str
@@ -44,6 +48,8 @@ class Info:
     categories: tuple[str, ...] = ()
     mask_classes: tuple[str, ...] = ()
     pixels: Pixels = SRGB
+    category_ids: tuple[int, ...] = ()
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,8 +61,8 @@ class Dataset:
         info: what it is about.
         manifest: one row per picture, sorted by ``image_id``; ``path`` and ``mask`` relative to ``root``;
             absent values are None; camera fields and ``group_*`` columns where known.
-        coco: COCO dictionary; an image's ``file_name`` is the row's ``path`` and carries the row's ``image_id``
-            under ``rawline_id``.
+        coco: COCO dictionary, its annotations packed (``core.annotations``); an image's ``file_name`` is the row's ``path``
+            and carries the row's ``image_id`` under ``rawline_id``.
     """
 
     root: Path
@@ -70,20 +76,22 @@ class Dataset:
         keep = set(rows["path"])
         pictures = [image for image in self.coco["images"] if image["file_name"] in keep]
         ids = {image["id"] for image in pictures}
-        marks = [mark for mark in self.coco["annotations"] if mark["image_id"] in ids]
+        held = self.coco["annotations"]
+        marks = held.of(ids) if isinstance(held, Annotations) else [mark for mark in held if mark["image_id"] in ids]
         return replace(self, manifest=rows, coco={**self.coco, "images": pictures, "annotations": marks})
 
     def groups(self) -> list[str]:
         """List the ``group_*`` columns."""
         return sorted(str(c) for c in self.manifest.columns if str(c).startswith("group_"))
 
-    def annotations(self) -> dict[str, list[dict[str, Any]]]:
-        """Return the annotations of each picture by ``image_id`` (empty list where it has none)."""
-        names = {image["id"]: image["rawline_id"] for image in self.coco["images"]}
-        found: dict[str, list[dict[str, Any]]] = {name: [] for name in self.manifest["image_id"]}
-        for mark in self.coco["annotations"]:
-            found[names[mark["image_id"]]].append(mark)
-        return found
+    def units(self) -> list[str]:
+        """Return the unit of each picture, in the manifest's order: its own ``image_id`` where nothing is told."""
+        return [str(name) for name in self.manifest[UNIT if UNIT in self.manifest.columns else "image_id"]]
+
+    def annotations(self) -> Mapping[str, list[dict[str, Any]]]:
+        """Return the annotations of each picture by ``image_id`` (empty list where it has none), read when asked for."""
+        numbers = {image["rawline_id"]: image["id"] for image in self.coco["images"]}
+        return ByPicture({name: numbers.get(name) for name in self.manifest["image_id"]}, self.coco["annotations"])
 
 
 def read(root: Path) -> Dataset:
@@ -99,7 +107,7 @@ def read(root: Path) -> Dataset:
         raise DataError(f"{root / 'manifest.parquet'} cannot be read: {error}") from error
     held = of(content.pop("pixels", None))
     lists: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in content.items()}
-    return Dataset(root, Info(**lists, pixels=held), manifest, files.read_json(root / "annotations.json"))
+    return Dataset(root, Info(**lists, pixels=held), manifest, annotations.read(root / "annotations.json"))
 
 
 def write(root: Path, info: Info, manifest: pd.DataFrame, marks: Iterable[dict[str, Any]]) -> None:
@@ -129,6 +137,9 @@ def write(root: Path, info: Info, manifest: pd.DataFrame, marks: Iterable[dict[s
     told = asdict(info)
     if info.pixels == SRGB:
         del told["pixels"]
+    for key in ("category_ids", "unit"):
+        if not told[key]:
+            del told[key]
     files.write_json(root / "dataset.json", told)
     files.write_json(root / "annotations.json", {"images": pictures, "annotations": annotations, "categories": categories})
 

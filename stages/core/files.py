@@ -2,19 +2,22 @@
 
 import errno
 import json
+import os
 import shutil
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from stages.core import temporaries
 from stages.core.errors import DataError, InfrastructureError
 
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """Give a temporary file or folder name that becomes ``path`` when the block ends well.
+
+    What a killed process left unfinished beside ``path`` is swept (``core.temporaries``).
 
     Args:
         path: where the result belongs; an older file or folder there is replaced.
@@ -26,22 +29,39 @@ def atomic(path: Path) -> Iterator[Path]:
         InfrastructureError: the disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    holder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
-        yield holder / path.name
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        (holder / path.name).replace(path)
+        with temporaries.holder(path) as holder:
+            yield holder / path.name
+            made = holder / path.name
+            if made.is_file():
+                sync(made)  # else a power cut leaves the new name with nothing in it
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            made.replace(path)
+            sync(path.parent)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise InfrastructureError(f"no space left on the disk while writing {path}; free some and run again") from error
         raise
+
+
+def sync(path: Path) -> None:
+    """Put a file's content, or a folder's list of names, on the disk.
+
+    What lies below a folder is left to the system: 2,000 pictures take 4 s instead of 0.1, and DVC knows each by its hash.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network folders know no sync of a folder
+            raise
     finally:
-        shutil.rmtree(holder, ignore_errors=True)
+        os.close(descriptor)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text atomically."""
+    """Write UTF-8 text atomically; it outlives a power cut."""
     with atomic(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
@@ -51,14 +71,18 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(tidy(content), indent=1, sort_keys=True, allow_nan=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, hook: Callable[[dict[str, Any]], Any] | None = None) -> Any:
     """Read JSON.
+
+    Args:
+        path: the file.
+        hook: what stands instead of each object, the innermost first.
 
     Raises:
         DataError: the file is missing or broken.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"), object_hook=hook)
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing; run the stage that writes it (dvc repro)") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:

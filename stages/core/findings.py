@@ -11,6 +11,7 @@ from pydantic import Field
 
 from stages.core import files, params
 from stages.core.errors import DataError
+from stages.core.text import escaped, markdown
 
 Drop = Literal["refuse", "quarantine"]
 Judge = Literal["refuse", "quarantine", "warn"]
@@ -26,8 +27,9 @@ class Gate(params.Params):
     and lists it; ``warn`` keeps it and lists it; ``clip`` cuts a box at the picture's border and lists it.
 
     Attributes:
-        unreadable: picture missing, empty, cut short or no picture.
-        bad_annotation: the picture's annotation cannot be read or names a class that is not there.
+        unreadable: picture missing, empty, cut short, no picture, or outside the data set's folders.
+        bad_annotation: the picture's annotation cannot be read, names a class that is not there, or gives it a group with a
+            control character in its name.
         no_label: picture; the set has labels, this picture has none.
         bad_mask: index mask unreadable, of another size than the picture, or with a class that is not there.
         size_differs: the annotation states another size than the picture has.
@@ -42,8 +44,16 @@ class Gate(params.Params):
         torn_duplicate: picture; the same pixels in two of the given splits (quarantine leaves the one in test, then val).
         conflicting_labels: picture; the same pixels with other labels or objects (quarantine leaves out all of them).
         suspiciously_few: picture; so few objects of a class that abounds elsewhere that they were hardly annotated.
-        empty_class: a class without a picture or object.
-        class_absent_from_split: a class without a picture or object in one of the splits.
+        unmatched_path: picture; ``acquire.path_pattern`` does not meet its path.
+        no_unit: picture; it has no value in the column that tells units, and is one of its own.
+        torn_unit: picture; its unit has pictures in another of the given splits (quarantine leaves those in test, then val).
+        near_copy: picture; another one encoded anew, scaled or cropped by a little.
+        torn_near_copy: picture; likewise, in another of the splits (quarantine leaves those in test, then those in val).
+        empty_class: a class without a picture, an object that counts, or a pixel.
+        class_absent_from_split: likewise in one of the splits: nothing is learnt of it, or nothing known of it is judged.
+        single_class: all pictures, or all pixels that count, are of one class; there is nothing to tell apart.
+        black_and_white_masks: index masks of 0 and 255 alone, where none has 255 beside a class: 255 means ignore, so that
+            nothing is left of what was drawn.
         wrong_black_level: camera file; the black level it states is not where its pixels end.
         no_white_balance: camera file; it states none that is usable.
         min_box_px: smallest side of a box, in pixels.
@@ -69,8 +79,15 @@ class Gate(params.Params):
     torn_duplicate: Judge
     conflicting_labels: Judge
     suspiciously_few: Judge
+    unmatched_path: Judge
+    no_unit: Judge
+    torn_unit: Judge
+    near_copy: Tell
+    torn_near_copy: Judge
     empty_class: Tell
     class_absent_from_split: Tell
+    single_class: Tell
+    black_and_white_masks: Tell
     wrong_black_level: Judge
     no_white_balance: Judge
     min_box_px: Annotated[float, Field(gt=0)]
@@ -108,13 +125,13 @@ class Findings:
         self.found: list[Finding] = []
 
     def add(self, kind: str, file: str, detail: str, position: int = -1) -> str:
-        """Note a fault.
+        """Note a fault; what could steer a terminal in the file's name or in the detail is written out.
 
         Returns:
             The action that the rules give it; ``refuse`` counts as ``quarantine`` until the end.
         """
         action = str(getattr(self.gate, kind))
-        self.found.append(Finding(kind, file, position, " ".join(detail.split()), action))
+        self.found.append(Finding(kind, escaped(file), position, escaped(" ".join(detail.split())), action))
         return action
 
     def drops(self, kind: str, file: str, detail: str, position: int = -1) -> bool:
@@ -160,17 +177,18 @@ class Findings:
         files.write_text(folder / "gate.md", self._page(summary))
 
     def _page(self, summary: dict[str, object]) -> str:
-        facts = [f"* {key.replace('_', ' ')}: {value}" for key, value in summary.items()]
+        facts = [f"* {key.replace('_', ' ')}: {markdown(value)}" for key, value in summary.items()]
         table = [_row("kind", "file", "object", "what is wrong", "action"), _row("---", "---", "---:", "---", "---")]
         table += [
-            _row(f.kind, f.file, "" if f.object < 0 else str(f.object), f.detail, f.action) for f in sorted(self.found)
+            _row(f.kind, markdown(f.file), "" if f.object < 0 else str(f.object), markdown(f.detail), f.action)
+            for f in sorted(self.found)
         ]
         body = table if self.found else ["Nothing was found."]
         return "\n".join(["# What the data gate found", "", *facts, "", *body, ""])
 
 
 def _row(*cells: str) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    return "| " + " | ".join(cells) + " |"
 
 
 def _some(group: Iterable[Finding]) -> str:

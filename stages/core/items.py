@@ -1,5 +1,6 @@
 """What a source delivers: one picture with everything its data set says about it."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -25,6 +26,11 @@ class Mark:
     bbox: tuple[float, float, float, float]
     segmentation: Segmentation | None = None
     flags: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def counts(self) -> bool:
+        """Tell whether a model is judged by it: crowds, difficult and ignored objects neither help nor harm."""
+        return not any(self.flags.get(flag) for flag in ("iscrowd", "difficult", "ignore"))
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,17 @@ class Item:
     groups: Mapping[str, str] = field(default_factory=dict)
     camera: Mapping[str, Any] = field(default_factory=dict)
     fault: str | None = None
+
+
+def group_column(name: str) -> str:
+    """Return the manifest's name of a column that groups pictures.
+
+    Example:
+        >>> group_column("Skin tone"), group_column("group_light")
+        ('group_skin_tone', 'group_light')
+    """
+    word = re.sub(r"\W+", "_", name.strip().lower()).strip("_")
+    return word if word.startswith("group_") else f"group_{word}"
 
 
 class Source(Protocol):

@@ -8,7 +8,7 @@ import rawpy
 from numpy.typing import NDArray
 
 from stages.core.dng_tags import usable_gains
-from stages.core.errors import DataError
+from stages.core.errors import DataError, decoding
 from stages.core.frame import Frame
 from stages.core.tiff import Content
 
@@ -28,6 +28,11 @@ def decode(content: Content) -> Frame:
         UnknownCameraError: it is none that LibRaw knows.
         DataError: it is damaged, or its sensor has no Bayer pattern.
     """
+    with decoding("camera file cannot be decoded"):
+        return _decode(content)
+
+
+def _decode(content: Content) -> Frame:
     try:
         with rawpy.imread(BytesIO(content)) as file:
             return _frame(file)
@@ -37,6 +42,8 @@ def decode(content: Content) -> Frame:
         ) from error
     except NotImplementedError as error:  # how the binding speaks of filters it cannot lay out
         raise DataError(f"the sensor's pattern is none that can be laid out ({error}); {_INSTEAD}") from error
+    except rawpy.LibRawUnsufficientMemoryError as error:
+        raise MemoryError(str(error)) from error
     except rawpy.LibRawError as error:
         reason = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
         raise DataError(

@@ -107,8 +107,8 @@ class Examples:
 
 
 def _usable(mark: dict[str, Any]) -> bool:
-    """Tell whether training may see an annotation: no crowd, and an area (a box without one stops torchvision)."""
-    return not mark.get("iscrowd") and mark["bbox"][2] > 0 and mark["bbox"][3] > 0
+    """Tell whether training may see an annotation: not ignored, no crowd, with an area (else torchvision stops)."""
+    return not (mark.get("iscrowd") or mark.get("ignore")) and mark["bbox"][2] > 0 and mark["bbox"][3] > 0
 
 
 def _instances(marks: list[dict[str, Any]], shape: tuple[int, ...]) -> NDArray[np.uint8]:

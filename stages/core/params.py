@@ -1,6 +1,8 @@
 """Reads ``params.yaml`` at the door, typed and complete, so that everything behind it can trust its values."""
 
 import json
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -87,14 +89,25 @@ def validate(kind: type[P], raw: Any, where: str) -> P:
         where: its dotted path, for the error message.
 
     Raises:
-        ParamsError: a key is unknown or missing, or a value has the wrong type or lies out of range.
+        ParamsError: a key is unknown or missing, or a value has the wrong type, lies out of range or is not finite.
     """
+    for path, value in _endless(raw, where):
+        raise ParamsError(f"{path} is {value}; expected a finite number (params.yaml: {path})")
     try:
         return kind.model_validate_json(json.dumps({} if raw is None else raw))
     except TypeError as error:
         raise ParamsError(f"{where} holds a value that is no plain YAML: {error} (params.yaml: {where})") from error
     except ValidationError as error:
         raise ParamsError(_explain(kind, error, where)) from error
+
+
+def _endless(raw: Any, where: str) -> Iterator[tuple[str, float]]:
+    """Yield the place of each number that is infinite or none, in lists and tables too."""
+    if isinstance(raw, float) and not math.isfinite(raw):
+        yield where, raw
+    inner = raw.items() if isinstance(raw, dict) else enumerate(raw) if isinstance(raw, (list, tuple)) else ()
+    for key, value in inner:
+        yield from _endless(value, f"{where}.{key}")
 
 
 def section(kind: type[P], raw: Any, where: str) -> Section[P]:
@@ -136,9 +149,30 @@ def _explain(kind: type[BaseModel], error: ValidationError, where: str) -> str:
         text = f"{path} is unknown; {nearest(str(first['loc'][-1]), _siblings(kind, first['loc']))}"
     elif first["type"] == "missing":
         text = f"{path} is missing; it has no hidden default"
+    elif first["type"] == "value_error":  # a rule of ours, whose words name the values
+        text = f"{path}: {first['ctx']['error']}"
     else:
-        text = f"{path} is {first['input']!r}; {first['msg'][0].lower()}{first['msg'][1:]}"
+        text = f"{path} is {first['input']!r}; {first['msg'][0].lower()}{first['msg'][1:]}{_as_number(first)}"
     return f"{text} (params.yaml: {path}){more}"
+
+
+def _as_number(error: Any) -> str:
+    """Return how a number that YAML took for text is written; empty where the text holds none.
+
+    YAML 1.1 has no number ``1e-3``: it asks for a point and a sign, ``1.0e-3``.
+    """
+    if error["type"] not in {"float_type", "int_type"} or not isinstance(error["input"], str):
+        return ""
+    try:
+        value = float(error["input"])
+    except ValueError:
+        return ""
+    if not math.isfinite(value):
+        return ""
+    mantissa, _, exponent = repr(value).partition("e")
+    written = f"{mantissa if '.' in mantissa else f'{mantissa}.0'}e{exponent}" if exponent else repr(value)
+    written = str(int(value)) if error["type"] == "int_type" and value.is_integer() else written
+    return f", which YAML reads as text where it has quotes, or an exponent without point and sign: write {written}"
 
 
 def _siblings(kind: Any, loc: tuple[int | str, ...]) -> list[str]:

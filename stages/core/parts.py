@@ -11,6 +11,7 @@ from typing import Any
 from stages.core.errors import ParamsError, nearest
 
 PARTS = Path(__file__).parent.parent / "parts"
+_PACKAGE = __name__.removesuffix(".core.parts")  # a registered model runs its own copy of the package under another name
 
 
 @cache
@@ -42,7 +43,7 @@ def load(family: str, name: str, where: str) -> ModuleType:
     if name not in known(family):
         msg = f"{where} is '{name}', no part of stages/parts/{family}; {nearest(name, known(family))}"
         raise ParamsError(f"{msg} (params.yaml: {where})")
-    return import_module(f"stages.parts.{family}.{name}")
+    return import_module(f"{_PACKAGE}.parts.{family}.{name}")
 
 
 @dataclass(frozen=True)

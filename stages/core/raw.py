@@ -44,6 +44,7 @@ def read(source: Path | bytes) -> Frame:
     """
     if isinstance(source, bytes):
         return _decode(source)
+    images.regular(source)
     try:
         with source.open("rb") as file:
             content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if source.stat().st_size else b""

@@ -1,12 +1,19 @@
-"""Divides pictures into train, val and test: given splits stay, the rest is stratified, and equal pixels stay together."""
+"""Divides pictures into train, val and test: given splits stay, the rest is stratified, and units stay together.
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+Units of one stratum are dealt out stratum by stratum. Those that have pictures of several strata are given out
+one by one, the largest first, each to the split that is left nearest to its shares of all strata, and then moved as long as
+that brings the shares nearer (after K. Sechidis, G. Tsoumakas, I. Vlahavas, "On the Stratification of Multi-label Data",
+ECML PKDD 2011, whose greedy order is by stratum).
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from stages.core import seeds
 
 ORDER = ("test", "val", "train")
+_ROUNDS = 20  # of moving units of several strata, at most
 
 
 @dataclass(frozen=True)
@@ -16,14 +23,46 @@ class Unit:
     Attributes:
         key: names the unit whatever the order of files, for instance a hash of the pixels.
         size: number of pictures.
-        stratum: what the splits should have in equal shares.
+        stratum: what the splits should have in equal shares; of several the most frequent.
         split: given by the data set, or None.
+        strata: pictures of each stratum; empty where all are of one.
     """
 
     key: str
     size: int
     stratum: str
     split: str | None
+    strata: tuple[tuple[str, int], ...] = ()
+
+
+def together(pictures: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return which pictures share a split: those of equal pixels, those of one unit, and what these chain together.
+
+    Args:
+        pictures: hash of the pixels and name of the unit (empty: its own) of each.
+
+    Returns:
+        Hash of the pixels to the lowest hash of those that share a split.
+
+    Example:
+        >>> together([("a", "p1"), ("c", "p2"), ("b", "p1"), ("c", "p1"), ("d", "")])
+        {'a': 'a', 'c': 'a', 'b': 'a', 'd': 'd'}
+    """
+    above: dict[str, str] = {}
+    first: dict[str, str] = {}
+
+    def lowest(key: str) -> str:
+        while above[key] != key:
+            above[key] = above[above[key]]
+            key = above[key]
+        return key
+
+    for pixels, unit in pictures:
+        above.setdefault(pixels, pixels)
+        other = first.setdefault(unit, pixels) if unit else pixels
+        low, high = sorted((lowest(pixels), lowest(other)))
+        above[high] = low
+    return {key: lowest(key) for key in above}
 
 
 def assign(units: Sequence[Unit], shares: Mapping[str, float], seed: int) -> dict[str, str]:
@@ -38,7 +77,7 @@ def assign(units: Sequence[Unit], shares: Mapping[str, float], seed: int) -> dic
         seed: for the choice within a stratum.
 
     Returns:
-        Split by key.
+        Split by key. A split that is asked for gets a unit where there are enough, however large units are.
     """
     given = {unit.key: unit.split for unit in units if unit.split}
     free = [unit for unit in units if unit.split is None]
@@ -47,18 +86,27 @@ def assign(units: Sequence[Unit], shares: Mapping[str, float], seed: int) -> dic
         if name not in chosen.values() and shares[name] > 0:
             train = [unit for unit in units if chosen[unit.key] == "train"]
             chosen |= _divide(train, {"test": 0.0, "val": 0.0, name: shares[name]}, seed)
+            if name not in chosen.values() and len(train) > 1 and max(unit.size for unit in train) > 1:
+                chosen[min(train, key=lambda unit: (unit.size, *_drawn(unit, seed))).key] = name
     return chosen
+
+
+def _drawn(unit: Unit, seed: int) -> tuple[int, str]:
+    """Return a unit's place in the order of the draw."""
+    return seeds.derive(seed, "split", unit.key), unit.key
 
 
 def _divide(units: Sequence[Unit], shares: Mapping[str, float], seed: int) -> dict[str, str]:
     """Divide units stratum by stratum; what rounding leaves over is carried to the next stratum, so totals are right too."""
+    mixed = [unit for unit in units if len(unit.strata) > 1]
     strata: dict[str, list[Unit]] = defaultdict(list)
     for unit in units:
-        strata[unit.stratum].append(unit)
-    chosen: dict[str, str] = {}
+        if len(unit.strata) <= 1:
+            strata[unit.stratum].append(unit)
+    chosen = _divide_mixed(mixed, shares, seed)
     owed = dict.fromkeys(("test", "val"), 0.0)
     for stratum in sorted(strata):
-        queue = sorted(strata[stratum], key=lambda unit: (seeds.derive(seed, "split", unit.key), unit.key))
+        queue = sorted(strata[stratum], key=lambda unit: _drawn(unit, seed))
         total = sum(unit.size for unit in queue)
         for name in owed:
             owed[name] += total * shares[name]
@@ -67,4 +115,39 @@ def _divide(units: Sequence[Unit], shares: Mapping[str, float], seed: int) -> di
                 chosen[unit.key] = name
                 owed[name] -= unit.size
         chosen |= {unit.key: "train" for unit in queue}
+    return chosen
+
+
+def _divide_mixed(units: Sequence[Unit], shares: Mapping[str, float], seed: int) -> dict[str, str]:
+    """Divide units of several strata each; see the head of the module."""
+    counts = {unit.key: unit.strata or ((unit.stratum, unit.size),) for unit in units}
+    total: Counter[str] = Counter()
+    for unit in units:
+        total.update(dict(counts[unit.key]))
+    wanted = {"test": shares["test"], "val": shares["val"], "train": 1 - shares["test"] - shares["val"]}
+    places = [name for name in ORDER if wanted[name] > 0]
+    held: dict[str, Counter[str]] = {name: Counter() for name in places}
+
+    def worse(unit: Unit, name: str) -> float:
+        """Return how much further from its shares a split is with a unit (sum of squares over what is wanted)."""
+        goals = [(held[name][stratum], wanted[name] * total[stratum], num) for stratum, num in counts[unit.key]]
+        return sum((2 * num * (have - goal) + num**2) / goal for have, goal, num in goals)
+
+    def place(unit: Unit, name: str) -> None:
+        held[name].update(dict(counts[unit.key]))
+        chosen[unit.key] = name
+
+    chosen: dict[str, str] = {}
+    queue = sorted(units, key=lambda unit: (-unit.size, *_drawn(unit, seed)))
+    for unit in queue:
+        place(unit, min(places, key=lambda name: worse(unit, name)))
+    for _ in range(_ROUNDS):
+        moved = 0
+        for unit in queue:
+            before = chosen[unit.key]
+            held[before].subtract(dict(counts[unit.key]))
+            place(unit, min(places, key=lambda name: (worse(unit, name), name != before)))
+            moved += chosen[unit.key] != before
+        if not moved:
+            break
     return chosen

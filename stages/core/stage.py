@@ -32,6 +32,13 @@ class Note:
 
 
 @dataclass(frozen=True)
+class Tags:
+    """Words worth a column in a table of runs, for instance the audit's verdict: name to word."""
+
+    values: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Progress:
     """How far long work has come: ``done`` of ``total`` units, ``what`` they are."""
 
@@ -53,7 +60,7 @@ class Keep:
     folder: str = ""
 
 
-Record = Metrics | Note | Progress | Keep
+Record = Metrics | Note | Tags | Progress | Keep
 
 
 @dataclass(frozen=True)

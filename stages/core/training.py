@@ -196,6 +196,11 @@ def still(model: "nn.Module") -> None:
             module.eval()
 
 
+def learns(groups: list[dict[str, Any]]) -> bool:
+    """Tell whether there is a weight to learn in any group; an optimiser of none is none."""
+    return any(p.requires_grad for group in groups for p in group["params"])
+
+
 def make_optimizer(groups: list[dict[str, Any]], budget: Budget) -> "Optimizer":
     """Return the optimiser, weights divided into those that decay and those that do not."""
     import torch  # noqa: PLC0415 - heavy; only those who train need it

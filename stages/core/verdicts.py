@@ -2,10 +2,13 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from stages.core import splits
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.core import images, splits
 from stages.core.dataset import SPLITS
 from stages.core.errors import ParamsError, nearest
 from stages.core.findings import Findings
@@ -14,7 +17,15 @@ from stages.core.items import Mark, Source
 
 @dataclass(frozen=True)
 class Entry:
-    """One stored picture: its row of the manifest, its objects and the hash of its pixels."""
+    """One stored picture: its row of the manifest, its objects and the hash of its pixels.
+
+    Attributes:
+        unit: name of the unit it belongs to.
+        copy_of: ``image_id`` of the picture that it is a near copy of; its own, or empty, where it is none.
+        thumb: small grey picture, (32, 32) uint8.
+        values: those of its index mask, 255 among them.
+        drawn: the mask came as a file.
+    """
 
     image_id: str
     path: str
@@ -28,6 +39,11 @@ class Entry:
     mask: str | None
     camera: Mapping[str, Any]
     groups: Mapping[str, str]
+    unit: str = ""
+    copy_of: str = ""
+    thumb: NDArray[np.uint8] | None = field(default=None, compare=False, repr=False)
+    values: frozenset[int] = frozenset()
+    drawn: bool = False
 
 
 def unique(entries: Sequence[Entry], findings: Findings) -> list[Entry]:
@@ -100,10 +116,10 @@ def _lower_quartile(counts: list[int]) -> int:
 
 
 def with_splits(entries: Sequence[Entry], shares: Mapping[str, float], by: str, seed: int) -> list[Entry]:
-    """Give every picture a split; those with equal pixels share it unless the source gave each its own.
+    """Give every picture a split; those of one unit or with equal pixels share it, unless the source gave each its own.
 
     Args:
-        entries: the pictures.
+        entries: the pictures, each with its unit.
         shares: of ``val`` and ``test``.
         by: ``label``, a ``group_`` column, or ``none``.
         seed: of the pipeline.
@@ -116,30 +132,69 @@ def with_splits(entries: Sequence[Entry], shares: Mapping[str, float], by: str, 
         raise ParamsError(
             f"split_by is '{by}', no column of the source; {nearest(by, known)} (params.yaml: acquire.split_by)"
         )
-    units: dict[str, splits.Unit] = {}
+    keys = splits.together([(entry.pixels, entry.unit) for entry in entries])
+    held: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
-        stratum = {"label": entry.label, "none": ""}.get(by, entry.groups.get(by)) or ""
-        held = units.get(entry.pixels)
-        units[entry.pixels] = splits.Unit(
-            entry.pixels,
-            held.size + 1 if held else 1,
-            held.stratum if held else stratum,
-            (held and held.split) or entry.split,
-        )
+        held[keys[entry.pixels]].append(entry)
+    units = {key: _unit(key, group, by) for key, group in held.items()}
     chosen = splits.assign(list(units.values()), shares, seed)
-    torn = {e.pixels for e in entries if e.split and e.split != units[e.pixels].split}
-    return [replace(e, split=e.split if e.pixels in torn and e.split else chosen[e.pixels]) for e in entries]
+    return [_with_split(entry, units[keys[entry.pixels]], chosen) for entry in entries]
+
+
+def _unit(key: str, group: Sequence[Entry], by: str) -> splits.Unit:
+    """Return pictures that share a split; of several given ones the first of ``splits.ORDER`` is the unit's."""
+    strata = Counter({"label": e.label, "none": ""}.get(by, e.groups.get(by)) or "" for e in group)
+    given = {entry.split for entry in group}
+    split = next((name for name in splits.ORDER if name in given), None)
+    return splits.Unit(key, len(group), strata.most_common(1)[0][0], split, tuple(sorted(strata.items())))
+
+
+def _with_split(entry: Entry, unit: splits.Unit, chosen: Mapping[str, str]) -> Entry:
+    """Give a picture its unit's split; one to which the source gave another keeps it."""
+    torn = entry.split is not None and entry.split != unit.split
+    return entry if torn else replace(entry, split=chosen[unit.key])
 
 
 def check_classes(entries: Sequence[Entry], source: Source, findings: Findings) -> None:
-    """Note classes that have no picture or object, in all or in one of the splits."""
+    """Note classes that have no picture, object or pixel, in all or in one of the splits, and sets of one class alone."""
     of_pictures = {split: {e.label for e in entries if e.split == split} for split in SPLITS}
-    of_objects = {split: {m.category for e in entries if e.split == split for m in e.marks} for split in SPLITS}
-    for classes, found, what in ((source.labels, of_pictures, "picture"), (source.categories, of_objects, "object")):
+    of_objects = {split: {m.category for e in entries if e.split == split for m in e.marks if m.counts} for split in SPLITS}
+    values = {split: {value for e in entries if e.split == split for value in e.values} for split in SPLITS}
+    of_pixels = {split: {name for n, name in enumerate(source.mask_classes) if n in values[split]} for split in SPLITS}
+    noted: set[tuple[str, str]] = set()
+    for classes, found, what in (
+        (source.labels, of_pictures, "picture"),
+        (source.categories, of_objects, "object that counts"),
+        (source.mask_classes, of_pixels, "pixel"),
+    ):
         for name in classes:
             present = [split for split in SPLITS if name in found[split]]
             absent = [split for split in SPLITS if split not in present and any(e.split == split for e in entries)]
-            if not present:
-                findings.add("empty_class", "", f"class {name} has no {what}")
-            elif absent:
-                findings.add("class_absent_from_split", "", f"class {name} has no {what} in {' and '.join(absent)}")
+            where = f"in {' and '.join(absent)}" if present else ""
+            if absent and not (what == "pixel" and (name, where) in noted):  # masks painted from the same objects
+                kind = "class_absent_from_split" if present else "empty_class"
+                findings.add(kind, "", f"class {name} has no {what} {where}")
+                noted.add((name, where))
+    _check_variety(entries, source, {name for split in SPLITS for name in of_pixels[split]}, findings)
+    _check_black_and_white(entries, source.mask_classes, findings)
+
+
+def _check_variety(entries: Sequence[Entry], source: Source, pixels: set[str], findings: Findings) -> None:
+    """Note where labels or masks tell nothing apart; of objects one category is enough, since a picture may have none."""
+    labels = {e.label for e in entries if e.label is not None}
+    for classes, present, what in ((source.labels, labels, "pictures"), (source.mask_classes, pixels, "pixels that count")):
+        if classes and len(present) == 1:
+            findings.add("single_class", "", f"all {what} are {next(iter(present))}: there is nothing to tell apart")
+
+
+def _check_black_and_white(entries: Sequence[Entry], classes: Sequence[str], findings: Findings) -> None:
+    """Note masks that were drawn with 255 for a class: none has 255 beside a class, as the borders of real masks have."""
+    drawn = [e for e in entries if e.drawn]
+    white = [e for e in drawn if images.IGNORE in e.values]
+    if white and all(e.values <= {0, images.IGNORE} for e in white):
+        ours = ", ".join(f"{number} {name}" for number, name in enumerate(classes))
+        detail = (
+            f"{len(white)} of {len(drawn)} masks hold 0 and {images.IGNORE} alone, as if drawn in black and white, but "
+            f"{images.IGNORE} means ignore: nothing is learnt or judged there; give a pixel the number of its class ({ours})"
+        )
+        findings.add("black_and_white_masks", "", detail)

@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+AT_ONCE = 2**22  # similarities held at a time: 16 MB
+
 
 def unit(features: NDArray[np.floating]) -> NDArray[np.float64]:
     """Scale each row of (N, D) features to length 1; a zero row stays zero.
@@ -53,8 +55,9 @@ def knn_accuracy(
 ) -> float:
     """Return the share of test rows whose nearest training rows vote for their label.
 
-    Cosine similarity; votes weighted by exp(similarity / 0.07) (Wu et al. 2018, arXiv:1805.01978); ties go to the lower
-    label, so that the result does not depend on order.
+    Cosine similarity in float32; votes weighted by exp(similarity / 0.07) (Wu et al. 2018, arXiv:1805.01978); equal
+    similarities go to the earlier training row and equal votes to the lower label, so that the result does not depend on
+    the machine's sorting. ``AT_ONCE`` similarities are held at a time, so memory grows with N + M, never with N x M.
 
     Args:
         train: (N, D) features.
@@ -63,12 +66,29 @@ def knn_accuracy(
         test_labels: (M,) from 0.
         num_neighbours: the most rows that vote.
     """
-    likeness = unit(test) @ unit(train).T
-    k = min(num_neighbours, train.shape[0])
-    nearest = np.argsort(-likeness, axis=1, kind="stable")[:, :k]
-    weights = np.exp((np.take_along_axis(likeness, nearest, axis=1) - 1) / 0.07)
+    known, asked = unit(train).astype(np.float32), unit(test).astype(np.float32)
+    step = max(1, AT_ONCE // max(1, len(known)))
     num_classes = int(max(train_labels.max(), test_labels.max())) + 1
-    votes = np.zeros((test.shape[0], num_classes))
-    for column in range(k):
-        np.add.at(votes, (np.arange(test.shape[0]), train_labels[nearest[:, column]]), weights[:, column])
-    return float((votes.argmax(axis=1) == test_labels).mean())
+    right = 0
+    for start in range(0, len(asked), step):
+        nearest, likeness = _most_alike(asked[start : start + step] @ known.T, num_neighbours)
+        votes = np.zeros((len(nearest), num_classes))
+        np.add.at(votes, (np.arange(len(nearest))[:, None], train_labels[nearest]), np.exp((likeness - 1) / 0.07))
+        right += int((votes.argmax(axis=1) == test_labels[start : start + step]).sum())
+    return right / len(asked)
+
+
+def _most_alike(likeness: NDArray[np.float32], most: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the columns of the ``most`` highest values of each row, the earlier of equal ones, and those values.
+
+    Args:
+        likeness: (M, N).
+        most: k; all columns where there are fewer.
+    """
+    k = min(most, likeness.shape[1])
+    likeness = np.nan_to_num(likeness, copy=False, nan=-2.0)  # of a row that is no number: like nothing
+    last = np.partition(likeness, likeness.shape[1] - k, axis=1)[:, -k, None]  # the k-th highest
+    above, equal = likeness > last, likeness == last
+    chosen = above | (equal & (np.cumsum(equal, axis=1, dtype=np.int32) <= k - above.sum(axis=1, keepdims=True)))
+    nearest = np.nonzero(chosen)[1].reshape(-1, k)
+    return nearest, np.take_along_axis(likeness, nearest, axis=1).astype(np.float64)

@@ -11,7 +11,8 @@ from stages.core import images, raw
 from stages.core.errors import DataError
 from stages.core.findings import Findings
 from stages.core.items import Item, Mark
-from stages.maths import boxes, mosaic_statistics, rle
+from stages.core.text import is_name
+from stages.maths import boxes, mosaic_statistics, near_copies, rle
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Decoded:
         width: of the upright picture.
         height: of the upright picture.
         pixels: hash of the decoded pixels.
+        thumb: small grey picture, see ``maths.near_copies``.
         camera: camera columns of the manifest.
     """
 
@@ -30,12 +32,14 @@ class Decoded:
     width: int
     height: int
     pixels: str
+    thumb: NDArray[np.uint8]
     camera: dict[str, Any] = field(default_factory=dict)
 
 
 def open_picture(item: Item, findings: Findings) -> Decoded | None:
-    """Decode a picture; None where it is left out."""
-    if item.fault is not None and findings.drops("bad_annotation", item.name, item.fault):
+    """Decode a picture; None where it is left out, for its annotation among others."""
+    fault = item.fault or _bad_group(item)
+    if fault and findings.drops("bad_annotation", item.name, fault):
         return None
     try:
         content = item.load()
@@ -51,9 +55,15 @@ def open_picture(item: Item, findings: Findings) -> Decoded | None:
     return found
 
 
+def _bad_group(item: Item) -> str:
+    """Say which group of a picture is no name; empty where all are."""
+    bad = [f"{column} is {value!r}" for column, value in sorted(item.groups.items()) if not is_name(value)]
+    return f"{bad[0]}; a group's name is one line without control characters" if bad else ""
+
+
 def _picture(content: bytes) -> Decoded:
     pixels = images.decode(content)
-    return Decoded(content, pixels.shape[1], pixels.shape[0], _hash(pixels))
+    return Decoded(content, pixels.shape[1], pixels.shape[0], _hash(pixels), near_copies.thumbnail(pixels))
 
 
 def _hash(pixels: NDArray[Any]) -> str:
@@ -75,7 +85,8 @@ def _camera_file(item: Item, content: bytes, findings: Findings) -> Decoded | No
         "white_balance": None if frame.camera_gains is None else list(frame.camera_gains), "iso": frame.iso,
     }  # fmt: skip
     width, height = frame.size
-    return Decoded(content, width, height, _hash(frame.mosaic), {k: v for k, v in columns.items() if v is not None})
+    thumb, known = near_copies.thumbnail(frame.mosaic), {k: v for k, v in columns.items() if v is not None}
+    return Decoded(content, width, height, _hash(frame.mosaic), thumb, known)
 
 
 def black_level_lie(frame: raw.Frame, floor_share: float) -> str | None:

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from stages import audit, evaluate
-from stages.core import artefacts, checkpoint, dataset, files, parts
+from stages.core import artefacts, checkpoint, dataset, figures, files, parts
 from stages.core.errors import DataError, ParamsError
-from stages.core.stage import Keep, Metrics, Progress
+from stages.core.stage import Keep, Metrics, Progress, Tags
 from stages.parts import evaluators
+from tests import judging
 from tests.fake_models import FakeModel, loader
 from tests.judging import TASKS, answer, judged, project, run
 
@@ -39,11 +40,12 @@ def test_headline_figures_carry_interval_and_count(task: str, tmp_path: Path, mo
     data = project(tmp_path, monkeypatch)
     judged(task, data, monkeypatch, answer(task, data, bias=0.3))
     content = files.read_json(artefacts.evaluate_metrics(task))
-    headline = {name: figure for name, figure in content.items() if "value" in figure}
+    headline = figures.headlines(content)
     wanted = {"classify": "accuracy", "detect": "map50", "instance": "map50", "segment": "miou"}[task]
     assert headline[wanted]["n"] > 0
     for figure in headline.values():
-        assert set(figure) == {"value", "low", "high", "n"}
+        assert set(figure) - {"covers"} == {"value", "low", "high", "n", "pictures"}
+        assert figure["pictures"] > 0
         assert 0 <= figure["low"] <= figure["value"] <= figure["high"] <= 1
         assert figure["low"] < figure["high"]
     assert min(numbers(content)) >= 0
@@ -90,7 +92,7 @@ def test_the_same_inputs_give_the_same_bytes(task: str, tmp_path: Path, monkeypa
 
 @tasks
 def test_records_tell_what_happens(task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Progress reaches its total, metrics are numbers, and what is kept exists and belongs to the stage."""
+    """Progress reaches its total, metrics are every number of the file, undefined ones named, and what is kept exists."""
     data = project(tmp_path, monkeypatch, num_images=60)
     judged(task, data, monkeypatch, answer(task, data))
     for stage in (evaluate, audit):
@@ -98,6 +100,16 @@ def test_records_tell_what_happens(task: str, tmp_path: Path, monkeypatch: pytes
         assert [(r.done, r.total) for r in records if isinstance(r, Progress)][-1][0] > 0
         assert all(isinstance(v, float) for r in records if isinstance(r, Metrics) for v in r.values.values())
         assert all(r.path.exists() for r in records if isinstance(r, Keep))
+        told = {name: value for r in records if isinstance(r, Metrics) for name, value in r.values.items()}
+        where = artefacts.evaluate_metrics(task) if stage is evaluate else artefacts.audit_metrics(task)
+        written = figures.numbers(files.read_json(where))
+        assert written.items() <= told.items()
+        assert all(name.startswith("group/") for name in told.keys() - written.keys())
+        words = {name: word for r in records if isinstance(r, Tags) for name, word in r.values.items()}
+        lost = figures.undefined(files.read_json(where))
+        named = words["undefined"].split(", ") if "undefined" in words else []
+        assert sorted(named) == (sorted(lost) if stage is evaluate else [])
+        assert words.get("verdict") == files.read_json(where).get("verdict")
 
 
 @tasks
@@ -124,8 +136,10 @@ def test_a_model_of_other_classes_is_refused(task: str, tmp_path: Path, monkeypa
 def test_a_parameter_of_another_task_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A score threshold belongs to detect and instance: missing there or given elsewhere, the message names it."""
     data = project(tmp_path, monkeypatch, num_images=24).subset("test")
-    with pytest.raises(ParamsError, match="min_score"):
-        evaluators.load("detect", {}, data, tmp_path)
+    for name in judging.FOUND:
+        without = {key: value for key, value in judging.FOUND.items() if key != name}
+        with pytest.raises(ParamsError, match=name):
+            evaluators.load("detect", without, data, tmp_path)
     with pytest.raises(ParamsError, match="min_score"):
         evaluators.load("classify", {"min_score": 0.5}, data, tmp_path)
 

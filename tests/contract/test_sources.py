@@ -1,5 +1,6 @@
 """Every source delivers what the data contract says, whatever its layout on disk."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -93,11 +94,28 @@ def test_voc_reads_lists_boxes_and_flags(tmp_path: Path) -> None:
     assert data.coco["annotations"][0]["bbox"] == [0.0, 1.0, 11.0, 11.0]
 
 
-def test_voc_leaves_out_what_is_difficult_and_says_so(tmp_path: Path) -> None:
-    """Objects marked difficult go only where the parameters say so, with a line that counts them."""
+def test_voc_flags_what_is_difficult_and_says_so(tmp_path: Path) -> None:
+    """Objects marked difficult stay, for judging to spare them; they are learnt from where the parameters say so."""
     source, part = sources.voc(tmp_path)
     sources.put(tmp_path / "Annotations/p0.xml", sources.xml([("cat", 1, 2, 11, 12)], difficult=1))
-    assert "1 objects marked difficult were left out" in sources.notes(source, tmp_path, {**part, "keep_difficult": False})
+    for keep, expected in ((True, (1, None)), (False, (1, 1))):
+        data, _ = sources.run(source, tmp_path, {**part, "keep_difficult": keep})
+        marks = [m for m in data.coco["annotations"] if m["difficult"]]
+        assert [(m["difficult"], m.get("ignore")) for m in marks] == [expected]
+    assert "1 objects marked difficult are not learnt from, nor judged" in sources.notes(
+        source, tmp_path, {**part, "keep_difficult": False}
+    )
+
+
+def test_coco_keeps_its_own_ids_and_what_is_to_be_ignored(tmp_path: Path) -> None:
+    """The data set knows the annotations' own category ids; an object marked ``ignore`` stays one."""
+    source, part = sources.coco(tmp_path)
+    content = json.loads((tmp_path / "instances.json").read_text())
+    content["annotations"][0]["ignore"] = 1
+    sources.put(tmp_path / "instances.json", json.dumps(content))
+    data, _ = sources.run(source, tmp_path, part)
+    assert data.info.category_ids == (3, 7)
+    assert sum(mark.get("ignore", 0) for mark in data.coco["annotations"]) == 1
 
 
 def test_coco_paints_masks_from_instances(tmp_path: Path) -> None:

@@ -37,7 +37,8 @@ def test_classify_equals_scikit_learn(tmp_path: Path, monkeypatch: pytest.Monkey
     )
     expected = sk.precision_recall_fscore_support(table["label"], table["predicted"], labels=list(data.info.labels))
     for index, name in enumerate(data.info.labels):
-        figures = [content["per_class"][name][key] for key in ("precision", "recall", "f1", "n")]
+        figures = [content["per_class"][name][key]["value"] for key in ("precision", "recall", "f1")]
+        figures.append(content["per_class"][name]["n"])
         assert figures == pytest.approx([e[index] for e in expected], abs=1e-6)
     plotted = pd.read_csv(artefacts.evaluated("classify") / "confusion.csv")
     assert sorted(zip(plotted["actual"], plotted["predicted"], strict=True)) == sorted(
@@ -64,8 +65,8 @@ def test_undefined_figures_are_null(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     data = project(tmp_path, monkeypatch)
     judged("classify", data, monkeypatch, lambda row: scores("disc", data.info.labels))
     content = files.read_json(artefacts.evaluate_metrics("classify"))
-    assert content["per_class"]["square"]["precision"] is None
-    assert content["per_class"]["square"]["recall"] == 0
+    assert content["per_class"]["square"]["precision"]["value"] is None
+    assert content["per_class"]["square"]["recall"]["value"] == 0
 
 
 def reference(task: str, kind: str) -> list[float]:
@@ -101,7 +102,7 @@ def test_detections_equal_pycocotools(
     expected = reference(task, kind)
     assert [shown[name]["value"] for name in ("map", "map50", "map75")] == pytest.approx(expected[:3], abs=1e-6)
     if not where:
-        sizes = [content["by_size"][area]["map"] for area in ("small", "medium", "large")]
+        sizes = [content["by_size"][area]["map"]["value"] for area in ("small", "medium", "large")]
         assert sizes == [pytest.approx(e, abs=1e-6) if e >= 0 else None for e in expected[3:6]]
 
 

@@ -1,6 +1,7 @@
 """Finetuning: every task ends in a model that loads, repeatable to the byte, with a fair twin, after a kill too."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,12 @@ from stages import finetune
 from stages.core import artefacts, checkpoint, dataset, files
 from stages.core.errors import DataError, ParamsError
 from stages.core.policy import serialise
+from stages.core.seeds import derive
 from stages.core.stage import Metrics, Note, Progress
 from stages.parts.backbones import resnet18
 from tests.training_project import finetune_job, hashes, make_backbone, make_inputs
 
-FIGURE = {"classify": "val_accuracy", "detect": "val_map50", "instance": "val_map50", "segment": "val_miou"}
+FIGURE = {"classify": "val_accuracy", "detect": "val_map50", "instance": "val_mask_map50", "segment": "val_miou"}
 POLICY = {"offline": None, "online": [{"name": "RandomBrightnessContrast", "p": 1.0}]}
 
 
@@ -85,10 +87,10 @@ def test_a_killed_run_goes_on_to_the_same_bytes(stop_after: int) -> None:
 
 
 def test_the_twin_differs_by_its_backbone_alone() -> None:
-    """With an untrained backbone of the same seed in place of the pretrained one, both trainings are the same to the bit."""
+    """With the twin's own backbone in place of the pretrained one, both trainings are the same to the bit."""
     job = finetune_job("classify", scratch_twin=True)
 
-    twin = resnet18.build(resnet18.Params(weights="random"), seed=0, pretrained=False)
+    twin = resnet18.build(resnet18.Params(weights="random"), seed=finetune.twin_seed(job.seed, "classify"), pretrained=False)
     checkpoint.save(artefacts.PRETRAINED / "backbone.safetensors", twin.state_dict())
     list(finetune.run(job))
     curves = pd.read_csv(artefacts.finetuned("classify") / "curves.csv")
@@ -97,6 +99,42 @@ def test_the_twin_differs_by_its_backbone_alone() -> None:
     assert (folder / "best.safetensors").read_bytes() == (folder / "scratch.safetensors").read_bytes()
     figures = files.read_json(artefacts.finetune_metrics("classify"))
     assert figures["val_accuracy"] == figures["scratch_val_accuracy"]
+
+
+def test_each_seed_has_a_twin_of_its_own() -> None:
+    """The twin starts from weights drawn from the pipeline's seed, none of which are those that pretraining started from."""
+
+    def start(seed: int) -> dict[str, torch.Tensor]:
+        setting, _ = finetune._prepare(replace(finetune_job("classify"), seed=seed))
+        return dict(finetune._model(setting).backbone.state_dict())
+
+    def same(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> bool:
+        return torch.equal(one["layer1.0.conv1.weight"], two["layer1.0.conv1.weight"])
+
+    found = {seed: start(seed) for seed in (7, 8)}
+    assert all(torch.equal(value, found[7][name]) for name, value in start(7).items())
+    assert not same(found[7], found[8])
+    for seed in (0, derive(7, "pretrain", "weights")):
+        other = resnet18.build(resnet18.Params(weights="random"), seed=seed, pretrained=False)
+        assert not same(found[7], dict(other.state_dict()))
+
+
+@pytest.mark.parametrize(("curve", "last", "rising"), [((0.1, 0.2, 0.3, 0.4), 1, 1), ((0.1, 0.4, 0.3, 0.2), 0, 0)])
+def test_a_curve_that_still_rises_is_said_to(
+    curve: tuple[float, ...], last: int, rising: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a note and in the metrics, of the model and of its twin; a curve that came to its end is not mentioned."""
+    shown = iter(curve * 2)
+    monkeypatch.setattr(finetune, "_judge", lambda *_: {"val/loss": 1.0, "val/accuracy": next(shown)})
+    records = list(finetune.run(finetune_job("classify", epochs=4, scratch_twin=True)))
+    told = [r.text for r in records if isinstance(r, Note) and "more epochs may help" in r.text]
+    assert len(told) == 2 * last
+    assert all("(finetune.classify.epochs)" in line for line in told)
+    figures = files.read_json(artefacts.finetune_metrics("classify"))
+    for prefix in ("", "scratch_"):
+        assert (figures[f"{prefix}best_is_last"], figures[f"{prefix}still_rising"]) == (last, rising)
+    final = [r for r in records if isinstance(r, Metrics) and r.step is None][-1]
+    assert final.values["best_is_last"] == last  # noqa: PD011 - no frame
 
 
 def test_frozen_keeps_the_backbone_and_full_does_not() -> None:
@@ -128,6 +166,24 @@ def test_a_class_without_pictures_is_said() -> None:
     dataset.write(artefacts.AUGMENTED, data.info, rows, [])
     records = list(finetune.run(finetune_job("classify", epochs=1)))
     assert any("'square'" in r.text for r in records if isinstance(r, Note))
+
+
+def test_nothing_to_learn_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tuning that leaves no weight to learn, or only weights that do not, is named before an optimiser is made."""
+
+    def nothing(params: object, *, model: torch.nn.Module) -> list[dict[str, object]]:
+        return [{"params": [], "scale": 1.0}]
+
+    def still(params: object, *, model: torch.nn.Module) -> list[dict[str, object]]:
+        return [{"params": list(model.requires_grad_(requires_grad=False).parameters()), "scale": 1.0}]
+
+    for build in (nothing, still):
+        job = finetune_job("classify", "work", "frozen")
+        monkeypatch.setattr(job.part("tuning").module, "build", build)
+        with pytest.raises(
+            ParamsError, match=r"'linear' with the tuning 'frozen' has no weights.*tasks\.classify\.tuning\)$"
+        ):
+            list(finetune.run(job))
 
 
 def test_faults_are_one_line() -> None:

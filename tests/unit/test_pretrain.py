@@ -9,7 +9,7 @@ import torch
 
 from stages import pretrain
 from stages.core import artefacts, checkpoint, dataset, files
-from stages.core.errors import DataError
+from stages.core.errors import DataError, ParamsError
 from stages.core.stage import Metrics, Note, Progress
 from tests.training_project import hashes, make_inputs, pretrain_job
 
@@ -70,7 +70,18 @@ def test_other_splits_and_labels_do_not_teach() -> None:
     records = list(pretrain.run(pretrain_job("b")))
     assert hashes(artefacts.PRETRAINED)["backbone.safetensors"] == expected
     assert any("skipped" in r.text for r in records if isinstance(r, Note))
-    assert "knn_accuracy" not in files.read_json(artefacts.PRETRAIN_METRICS)
+    assert not {"knn_accuracy", "knn_still_rising"} & files.read_json(artefacts.PRETRAIN_METRICS).keys()
+
+
+@pytest.mark.parametrize(("curve", "last"), [((0.1, 0.2, 0.3, 0.4), 1), ((0.4, 0.3, 0.2, 0.1), 0)])
+def test_a_probe_that_still_rises_is_said_to(curve: tuple[float, ...], last: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a note and in the metrics; the looks before and after the training are no part of the curve."""
+    shown = iter((0.9, *curve, 0.0))
+    monkeypatch.setattr(pretrain, "_look", lambda *_: {"knn_accuracy": next(shown)})
+    records = list(pretrain.run(pretrain_job(epochs=4)))
+    assert any("(pretrain.epochs)" in r.text for r in records if isinstance(r, Note)) == bool(last)
+    figures = files.read_json(artefacts.PRETRAIN_METRICS)
+    assert (figures["knn_best_is_last"], figures["knn_still_rising"]) == (last, last)
 
 
 def test_without_labels_the_largest_object_is_the_class() -> None:
@@ -79,6 +90,21 @@ def test_without_labels_the_largest_object_is_the_class() -> None:
     records = list(pretrain.run(pretrain_job(epochs=0)))
     assert any("largest object" in r.text for r in records if isinstance(r, Note))
     assert "knn_accuracy" in files.read_json(artefacts.PRETRAIN_METRICS)
+
+
+def test_a_batch_without_others_is_one_line() -> None:
+    """SimCLR tells a picture from the others of its batch: a batch of one, or a rest of one, is refused; others learn so."""
+    with pytest.raises(
+        ParamsError, match=r"batch_size 1 makes a batch of 1 .* simclr compares at least 2.*pretrain\.batch_size"
+    ):
+        list(pretrain.run(pretrain_job(batch_size=1)))
+    data = dataset.read(artefacts.PREPROCESSED)
+    rows = data.manifest[data.manifest["split"] == "train"].iloc[:3]
+    dataset.write(artefacts.PREPROCESSED, data.info, rows, [])
+    with pytest.raises(ParamsError, match="batch_size 2 makes a batch of 1 of the 3 training pictures"):
+        list(pretrain.run(pretrain_job(batch_size=2)))
+    alone = {"view_px": 64, "min_scale": 0.5, "noise": 0.1, "hole_share": 0.3, "width": 16}
+    list(pretrain.run(pretrain_job(batch_size=1, epochs=1, ssl="denoising_autoencoder", denoising_autoencoder=alone)))
 
 
 def test_no_training_pictures_is_one_line() -> None:

@@ -79,6 +79,12 @@ class Params(core.Params):
         return self
 
     @model_validator(mode="after")
+    def _light_between(self) -> "Params":
+        if self.black_level is not None and self.white_level is not None and self.black_level >= self.white_level:
+            raise ValueError(f"black_level {self.black_level:g} is not below white_level {self.white_level:g}")
+        return self
+
+    @model_validator(mode="after")
     def _tone_for_output(self) -> "Params":
         chosen = [f"{name} {value:g}" for name, value in self.tone.model_dump().items() if value]
         if self.output == "packed_raw" and chosen:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from stages.core import images, raw, seeds
 from stages.core import params as core
@@ -42,6 +42,12 @@ class Params(core.Params):
     undo_tone: bool
     light: tuple[_Positive, _Positive, _Positive]
     color_matrix: tuple[float, float, float, float, float, float, float, float, float]
+
+    @model_validator(mode="after")
+    def _light_between(self) -> "Params":
+        if self.black_level >= self.white_level:
+            raise ValueError(f"black_level {self.black_level:g} is not below white_level {self.white_level:g}")
+        return self
 
 
 def build(params: Params, *, seed: int) -> Callable[[NDArray[np.uint8]], raw.Frame]:

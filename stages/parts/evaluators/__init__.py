@@ -12,16 +12,20 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.core import parts
+from stages.core import figures, files, parts
 from stages.core.dataset import Dataset
 from stages.core.errors import DataError
 from stages.core.params import validate
-from stages.maths.measures import Measure
+from stages.judge.draws import Draws
+from stages.judge.measures import Measure
+from stages.judge.units import Units
 
+COMPLETE = ("value", "low", "high", "n", "pictures")  # parts of a headline figure
 Prediction = Mapping[str, NDArray[Any]]
 BEST = "best"
 SCRATCH = "scratch"
 SETTINGS = "evaluator.json"  # the parameters an evaluation was made with, beside its tables
+FORM = 2  # one more where an evaluation's folder or metrics file gets another form than this code reads
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,11 @@ class Evaluator(Protocol):
     """How a drawn picture is read."""
 
     @property
+    def units(self) -> Units:
+        """Which of the pictures are drawn together."""
+        ...
+
+    @property
     def colours(self) -> Sequence[tuple[str, tuple[int, int, int]]]:
         """Names of the colours in a drawn picture, where they stand for classes."""
         ...
@@ -63,11 +72,23 @@ class Evaluator(Protocol):
         ...
 
     def measures(self) -> list[Measure]:
-        """Return the figures, read from the folder; the first is the headline."""
+        """Return the figures by which groups of pictures are compared, read from the folder; the first is the headline."""
         ...
 
-    def figures(self, weights: NDArray[np.float64]) -> dict[str, Any]:
-        """Return the content of the metrics file, given (M, N) bootstrap weights."""
+    def headlines(self) -> list[Measure]:
+        """Return the figures of the whole split, as the metrics file and the gate have them; the first is the headline.
+
+        They differ from ``measures`` where a class was said that no picture holds: it counts here, and is left out there.
+        Their weights are those of units, not of pictures.
+        """
+        ...
+
+    def figures(self, draws: Draws) -> dict[str, Any]:
+        """Return the content of the metrics file, its intervals from bootstrap draws of units."""
+        ...
+
+    def notes(self) -> list[str]:
+        """Return what a reader of the figures must know, one line each."""
         ...
 
     def plots(self) -> None:
@@ -81,6 +102,41 @@ class Evaluator(Protocol):
     def draw(self, mistake: Mistake) -> NDArray[np.uint8]:
         """Return the picture with truth and prediction drawn into it."""
         ...
+
+
+def write_settings(folder: Path, given: Mapping[str, Any]) -> None:
+    """Write the parameters of an evaluation beside its tables, and the form of both."""
+    files.write_json(folder / SETTINGS, {"form": FORM, **given})
+
+
+def settings(folder: Path) -> dict[str, Any]:
+    """Read the parameters that an evaluation was made with.
+
+    Args:
+        folder: with the evaluation's tables.
+
+    Raises:
+        DataError: they are missing, or the evaluation was written by code of another form.
+    """
+    content = files.read_json(folder / SETTINGS)
+    form = content.pop("form", None) if isinstance(content, dict) else None
+    if form != FORM:
+        told = "says no form, as the code before wrote it" if form is None else f"has form {form}"
+        raise DataError(f"{folder} {told}; this code reads form {FORM}: evaluate again (dvc repro)")
+    return dict(content)
+
+
+def metrics(file: Path) -> dict[str, Any]:
+    """Read an evaluation's metrics file.
+
+    Raises:
+        DataError: it is missing, or was written by code whose figures had other parts.
+    """
+    content = files.read_json(file)
+    for name, figure in figures.headlines(content).items() if isinstance(content, dict) else ():
+        if lacking := [part for part in COMPLETE if part not in figure]:
+            raise DataError(f"{file}: {name} lacks {', '.join(lacking)}; other code wrote it: evaluate again (dvc repro)")
+    return dict(content)
 
 
 def load(task: str, given: Mapping[str, Any], data: Dataset, folder: Path) -> Evaluator:

@@ -1,6 +1,6 @@
 """What detect and instance share: objects found, missed, confused, by boxes or by masks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -9,228 +9,332 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import sparse
 
-from stages.core import files
+from stages.core import placements
 from stages.core.dataset import Dataset
 from stages.core.display import view
 from stages.core.errors import DataError
-from stages.maths import average_precision as ap
-from stages.maths import detection_matching as matching
-from stages.maths import rle
-from stages.maths.confusion import mean_defined
-from stages.maths.measures import Measure, estimate, proportion
-from stages.parts.evaluators import BEST, Mistake, Prediction, _gallery, _plots
-from stages.parts.evaluators._found import Found, Mark, Picture, numbers, of_category
+from stages.judge import average_precision as ap
+from stages.judge import constants, degenerate, detection_rows, detections, objects, panels, units
+from stages.judge.confusion import ratio
+from stages.judge.draws import Draws, Panel, estimates
+from stages.judge.measures import Measure, proportion
+from stages.judge.objects import Rule
+from stages.judge.units import Units
+from stages.maths import geometry, rle
+from stages.maths.geometry import Placement
+from stages.parts.evaluators import BEST, Mistake, Prediction, _gallery, _plots, _results
+from stages.parts.evaluators._results import Results
 
+Mark = dict[str, Any]
+Floats = NDArray[np.float64]
 TABLE = "predictions.json"
+ROWS = "rows.npz"
 OBJECTS = "objects.parquet"
 BACKGROUND = "background"
-THRESHOLD = 0.5
-CHOSEN = {"map50": slice(0, 1), "map75": slice(5, 6), "map": slice(None)}
+_TITLES = {"map50": "mAP50", "map75": "mAP75", "map": "mAP"}
+_NAMED = 3  # pictures that a note names
 
 
 @dataclass
 class Objects:
-    """Judges detections; see ``evaluators.Evaluator``.
+    """Judges detections, a picture at a time; see ``evaluators.Evaluator``.
 
-    ``predictions.json`` is a COCO results file (``image_id`` as in ``annotations.json``), ``objects.parquet`` has one
-    row per object of the test split: ``image_id``, ``category``, ``area``, ``found`` (by a detection of its class at
-    ``min_score`` or above, IoU >= 0.5).
+    ``predictions.json`` is a COCO results file in the user's own pixels and category ids, one detection a line.
+    ``rows.npz`` holds what every figure is read from (``judge.detection_rows.Rows``). ``objects.parquet`` has one row per
+    object of the test split that counts: ``image_id``, ``category``, ``area`` (of the user's picture), ``found``
+    (by a detection of its class at ``min_score`` or above, IoU >= 0.5).
     """
 
     data: Dataset
     folder: Path
-    min_score: float
-    masks: bool
+    rule: Rule
     models: Sequence[str] = (BEST,)
     legend: str = "Green: what is there; red: what the model said. Names stand at what was missed or wrong."
     colours: Sequence[tuple[str, tuple[int, int, int]]] = ()
-    said: list[Mark] = field(default_factory=list)
-    num_seen: int = 0
+    seen: list[objects.Row] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        if not self.data.coco["annotations"]:
+        self._file = Results(self.folder / TABLE)
+        if all(detections.is_spared(mark) for mark in self.data.coco["annotations"]):
             raise DataError(f"the test split of {self.data.root} has no annotated object to judge on")
-        if self.masks and not all(mark.get("segmentation") for mark in self.data.coco["annotations"]):
+        if self.rule.masks and not all(mark.get("segmentation") for mark in self.data.coco["annotations"]):
             raise DataError(
                 f"{self.data.root}: an annotation of the test split has no segmentation; instance needs one for every object"
             )
 
     def add(self, model: str, predictions: Sequence[Prediction]) -> None:
-        """Take ``boxes``, ``labels``, ``scores`` and, for instances, ``masks`` of the next pictures."""
+        """Take ``boxes``, ``labels``, ``scores`` and, for instances, ``masks`` of the next pictures; keep their rows."""
         del model
         for prediction in predictions:
-            number = self._numbers[self.num_seen]
-            for index, (x0, y0, x1, y1) in enumerate(np.asarray(prediction["boxes"], np.float64).reshape(-1, 4)):
-                mark: Mark = {"image_id": number, "category_id": int(prediction["labels"][index])}
-                mark |= {"bbox": [x0, y0, x1 - x0, y1 - y0], "score": float(prediction["scores"][index])}
-                if self.masks:
-                    mark["segmentation"] = rle.encode(np.asarray(prediction["masks"][index], bool))
-                self.said.append(mark)
-            self.num_seen += 1
+            row = len(self.seen)
+            at = self._placements[row]
+            truth = detections.truth(self._truths(row), at, masks=self.rule.masks)
+            answer = detections.answer(prediction, at, masks=self.rule.masks)
+            self.seen.append(objects.observe(truth, answer, self.rule, self._num_classes))
+            self._file.add(self._results(row, prediction, at))
+
+    def _results(self, row: int, prediction: Prediction, at: Placement) -> Iterator[Mark]:
+        """Return the answer as COCO results in the user's own pixels."""
+        boxes = geometry.boxes_back(np.asarray(prediction["boxes"], np.float64), at)
+        for index, (x0, y0, x1, y1) in enumerate(boxes):
+            mark: Mark = {"image_id": self._numbers[row], "file_name": str(self.data.manifest["source"][row])}
+            mark |= {"category_id": self._own_id(int(prediction["labels"][index]))}
+            mark |= {"bbox": [x0, y0, x1 - x0, y1 - y0], "score": float(prediction["scores"][index])}
+            if self.rule.masks:
+                inside = geometry.mask_back(np.asarray(prediction["masks"][index], np.uint8), at)
+                mark["segmentation"] = rle.encode(inside.astype(bool))
+            yield mark
+
+    def _own_id(self, category: int) -> int:
+        """Return the id by which the user's own annotations know a category."""
+        own = self.data.info.category_ids
+        return own[category - 1] if own else category
 
     def save(self) -> None:
-        """Write ``predictions.json`` and ``objects.parquet``."""
-        files.write_json(self.folder / TABLE, self.said)
+        """Write ``predictions.json``, ``rows.npz`` and ``objects.parquet``."""
+        self._file.close()
+        rows = detection_rows.gather(self.seen, self._num_classes)
+        rows.columns["offsets"] = np.array(self._file.offsets, np.int64)
+        rows.save(self.folder / ROWS)
+        self.seen = []
         self._objects().to_parquet(self.folder / OBJECTS, index=False)
 
     @cached_property
+    def units(self) -> Units:
+        """Which pictures are drawn together."""
+        return units.of(self.data.units())
+
+    @cached_property
     def _numbers(self) -> list[int]:
-        return numbers(self.data)
+        """COCO's number of each picture, in the manifest's order."""
+        found = {image["rawline_id"]: int(image["id"]) for image in self.data.coco["images"]}
+        return [found[name] for name in self.data.manifest["image_id"]]
 
     @cached_property
-    def _results(self) -> list[Mark]:
-        return list(files.read_json(self.folder / TABLE))
+    def _marks(self) -> Mapping[str, list[Mark]]:
+        return self.data.annotations()
+
+    def _truths(self, row: int) -> list[Mark]:
+        """Return the annotations of a picture, by its place in the manifest."""
+        return self._marks[self.data.manifest["image_id"][row]]
 
     @cached_property
-    def _found(self) -> Found:
-        return Found(self.data, self._results, masks=self.masks)
+    def _placements(self) -> list[Placement]:
+        return placements.of(self.data)
+
+    @property
+    def _num_classes(self) -> int:
+        return len(self.data.info.categories)
+
+    @cached_property
+    def rows(self) -> detection_rows.Rows:
+        """What was observed, read from the folder.
+
+        Raises:
+            DataError: the folder was made by a version that kept no such table.
+        """
+        if not (self.folder / ROWS).is_file():
+            raise DataError(f"{self.folder / ROWS} is missing; run the evaluation again (dvc repro evaluate)")
+        return detection_rows.load(self.folder / ROWS)
 
     @cached_property
     def _tables(self) -> list[ap.Matches]:
-        return self._found.matches()
+        return detection_rows.tables(self.rows)
 
     def _objects(self) -> pd.DataFrame:
-        """List the objects that are no crowd, and whether each was found."""
-        rows = []
-        for name, picture in zip(self.data.manifest["image_id"], self._found.pictures, strict=True):
-            hit = {g for category in {m["category_id"] for m in picture.truths} for g in self._hit(picture, category)}
-            rows += [
-                (name, self.data.info.categories[mark["category_id"] - 1], float(mark["area"]), g in hit)
-                for g, mark in enumerate(picture.truths)
-                if not mark.get("iscrowd", 0)
-            ]
-        return pd.DataFrame(rows, columns=["image_id", "category", "area", "found"])
-
-    def _hit(self, picture: Picture, category: int) -> list[int]:
-        """Return which objects of a category were found, matched as COCO does."""
-        truths = of_category(picture.truths, category)
-        said = [d for d in of_category(picture.said, category) if picture.said[d]["score"] >= self.min_score]
-        said = sorted(said, key=lambda d: -picture.said[d]["score"])[: ap.MAX_DETECTIONS]
-        crowd = np.array([bool(picture.truths[g].get("iscrowd", 0)) for g in truths], bool)
-        matched = matching.coco_match(picture.chosen(said, truths), crowd, crowd, np.array([THRESHOLD]))
-        return [truths[g] for g in matched[0].tolist() if g >= 0]
+        """List the objects that count, and whether each was found."""
+        held = self.rows.columns
+        names = np.array([*self.data.info.categories], dtype=object)
+        return pd.DataFrame(
+            {
+                "image_id": self.data.manifest["image_id"].to_numpy(object)[self.rows.pictures("objects")],
+                "category": names[held["object_labels"]],
+                "area": held["object_areas"],
+                "found": held["found"],
+            }
+        )
 
     def measures(self) -> list[Measure]:
         """Return mAP50 and recall, and mAP, mAP75 and the AP50 of each class to be listed."""
-        found = self.precision_measures(self._tables, "")
-        objects = pd.read_parquet(self.folder / OBJECTS).groupby("image_id")["found"].agg(["sum", "count"])
-        objects = objects.reindex(self.data.manifest["image_id"], fill_value=0)
-        hits, totals = (objects[c].to_numpy(np.float64) for c in ("sum", "count"))
-        recall = proportion("recall", f"recall at score {self.min_score:g}", "objects", hits, totals)
         each = [
-            _precision(f"ap50/{name}", f"AP50 of {name}", [table], CHOSEN["map50"], judged=False)
+            self._precision(f"ap50/{name}", f"AP50 of {name}", [table], panels.CHOSEN["map50"], judged=False)
             for name, table in zip(self.data.info.categories, self._tables, strict=True)
         ]
-        return [found[0], recall, *found[1:], *each]
+        return [*self._whole(self.rows, self._tables), *each]
 
-    @staticmethod
-    def precision_measures(tables: list[ap.Matches], prefix: str) -> list[Measure]:
-        """Return mAP50 (judged), mAP75 and mAP (listed) of some tables of matches."""
-        titles = {"map50": "mAP50", "map75": "mAP75", "map": "mAP"}
-        return [
-            _precision(prefix + name, prefix + titles[name], tables, chosen, judged=name == "map50" and not prefix)
-            for name, chosen in CHOSEN.items()
+    def headlines(self) -> list[Measure]:
+        """Return the figures of the whole split; those of groups are read in the same way."""
+        return self._headlines(self.rows, self._tables)
+
+    def _headlines(self, rows: detection_rows.Rows, tables: list[ap.Matches]) -> list[Measure]:
+        return [measure.merged(self.units.codes, self.units.num) for measure in self._whole(rows, tables)]
+
+    def _whole(self, rows: detection_rows.Rows, tables: list[ap.Matches]) -> list[Measure]:
+        found = [
+            self._precision(name, _TITLES[name], tables, chosen, judged=name == "map50")
+            for name, chosen in panels.CHOSEN.items()
         ]
+        of, num = rows.pictures("objects"), rows.num_pictures
+        hits = np.bincount(of, rows.columns["found"], num).astype(np.float64)
+        totals = np.bincount(of, minlength=num).astype(np.float64)
+        recall = proportion("recall", f"recall at score {self.rule.min_score:g}", "objects", hits, totals)
+        return [found[0], recall, *found[1:]]
 
-    def figures(self, weights: NDArray[np.float64]) -> dict[str, Any]:
-        """Return headline figures, sizes and classes."""
-        everything = np.ones(len(self.data.manifest), bool)
-        all_measures = [m for m in self.measures() if "/" not in m.name]
-        content: dict[str, Any] = {m.name: estimate(m, everything, weights, percentile=True).content() for m in all_measures}
-        if self.masks:
-            boxes = self.precision_measures(Found(self.data, self._results, masks=False).matches(), "")
-            content["box"] = {m.name: estimate(m, everything, weights, percentile=True).content() for m in boxes}
-        content["by_size"] = {area: _alone(self._found.matches(area)) for area in ap.AREAS if area != "all"}
-        content["per_class"] = {
-            name: {"map": one["map"], "map50": one["map50"], "n": one["n"]}
-            for name, one in zip(self.data.info.categories, map(_alone, ([t] for t in self._tables)), strict=True)
-        }
+    def _precision(self, name: str, title: str, tables: list[ap.Matches], chosen: slice, *, judged: bool) -> Measure:
+        return panels.precision(name, title, tables, chosen, rule=self.rule.average_precision, judged=judged)
+
+    def figures(self, draws: Draws) -> dict[str, Any]:
+        """Return headline figures, sizes and classes, and which pictures hold more objects than detections count."""
+        classes, rule = self.data.info.categories, self.rule.average_precision
+        found = estimates(self._panel(), draws)
+        content: dict[str, Any] = {name: found[name].content() for name in ("map50", "recall", "map75", "map", "ar")}
+        if self.rule.masks:
+            boxes = panels.of_precision(detection_rows.tables(self.rows, boxes=True), rule, units=self.units)
+            content["box"] = {name: one.content() for name, one in estimates(boxes, draws).items()}
+        content["by_size"] = {area: self._of_size(area, draws) for area in ap.AREAS if area != "all"}
+        content["per_class"] = {}
+        for label, name in enumerate(classes):
+            own = {figure: found[f"{figure}/{label}"] for figure in ("map", "map50", "recall")}
+            count = {"n": own["map50"].n, "pictures": own["map50"].num_pictures}
+            content["per_class"][name] = {figure: one.content() for figure, one in own.items()} | count
+        if self.rule.max_detections is not None:
+            above = detection_rows.above(self.rows, self.rule.max_detections)
+            content["limit"] = {"max_detections": self.rule.max_detections, "num_pictures_above": int(above.size)}
+        content[degenerate.KEY] = degenerate.content(self._faults(content, draws))
         return content
 
-    @cached_property
-    def _confusions(self) -> NDArray[np.int64]:
-        """(N, K + 1, K + 1): detections at ``min_score`` or above against objects that are no crowd."""
-        num = len(self.data.info.categories)
-        tables = []
-        for picture in self._found.pictures:
-            sure, real = self._shown(picture)
-            said = np.array([picture.said[d]["category_id"] - 1 for d in sure], np.int64)
-            truth = np.array([picture.truths[g]["category_id"] - 1 for g in real], np.int64)
-            tables.append(matching.detection_confusion(picture.chosen(sure, real), said, truth, num, THRESHOLD))
-        return np.stack(tables)
+    def _faults(self, content: Mapping[str, Any], draws: Draws) -> list[degenerate.Fault]:
+        """Return why the figures say nothing; see ``judge.degenerate``."""
+        names = self.data.info.categories
+        counts = np.bincount(self.rows.columns["object_labels"], minlength=len(names)).tolist()
+        marks = self.data.coco["annotations"]
+        spared = {names[mark["category_id"] - 1] for mark in marks if detections.is_spared(mark)}
+        told = "all that the truth has of it are crowds, difficult or ignored; add test pictures where it stands clear"
+        figures = {name: content[name] for name in (*panels.CHOSEN, "recall")}
+        return [
+            *degenerate.of_classes(dict(zip(names, counts, strict=True)), "object", dict.fromkeys(spared, told)),
+            *self._constant(figures, draws),
+            *degenerate.of_units(self.units.num, self.units.codes.size),
+            *degenerate.of_exact(figures),
+        ]
 
-    def _shown(self, picture: Picture) -> tuple[list[int], list[int]]:
-        """Return the detections that are sure enough and the objects that are no crowd."""
-        sure = [d for d, mark in enumerate(picture.said) if mark["score"] >= self.min_score]
-        return sure, [g for g, mark in enumerate(picture.truths) if not mark.get("iscrowd", 0)]
+    def _constant(self, figures: Mapping[str, Mapping[str, Any]], draws: Draws) -> list[degenerate.Fault]:
+        """Return the figures by which the same boxes in every picture, or none, do as well."""
+        truths = self._marks.values()
+        middle = constants.middle_boxes(truths, self._placements, self._num_classes)
+        bound = constants.most_found(truths, self._placements, middle)
+        if all(figure["low"] is not None and figure["low"] > bound for figure in figures.values()):
+            return []
+        rows = constants.observe_boxes(truths, self._placements, middle, self.rule)
+        pairs = zip(self.headlines(), self._headlines(rows, detection_rows.tables(rows)), strict=True)
+        gains = [constants.gain(*pair, draws) for pair in pairs]
+        return degenerate.of_constant("finding nothing, or the same boxes in every picture,", gains)
+
+    def _of_size(self, area: str, draws: Draws) -> dict[str, Any]:
+        tables = detection_rows.tables(self.rows, area)
+        found = estimates(panels.of_precision(tables, self.rule.average_precision, units=self.units), draws)
+        return {name: found[name].content() for name in ("map", "map50", "ar")} | {"n": found["map"].n}
+
+    def _panel(self) -> Panel:
+        """Return the headline figures and those of each class (``<figure>/<index>``), read in one pass."""
+        held, num, classes = self.rows.columns, self.units.num, self._num_classes
+        of = self.units.codes[self.rows.pictures("objects")]
+        at = (of, held["object_labels"])
+        there = sparse.csr_array((np.ones(of.size), at), shape=(num, classes))
+        hits = sparse.csr_array((held["found"].astype(np.float64), at), shape=(num, classes))
+
+        def recalls(weights: Floats) -> Floats:
+            hit, all_of_them = np.asarray(weights @ hits), np.asarray(weights @ there)
+            return np.concatenate([ratio(hit.sum(1), all_of_them.sum(1))[:, None], ratio(hit, all_of_them)], axis=1)
+
+        first = panels.of_precision(self._tables, self.rule.average_precision, units=self.units, each=True)
+        counts = [int(table.num_objects) for table in self._tables]
+        holders, drawn = (list(some[-classes:]) for some in (first.pictures, first.units))
+        return Panel(
+            (*first.names, "recall", *(f"recall/{label}" for label in range(classes))),
+            lambda weights: np.concatenate([first.values(weights), recalls(weights)], axis=1),
+            [*first.n, sum(counts), *counts],
+            [*first.pictures, self.rows.num_pictures, *holders],
+            [*first.units, num, *drawn],
+            [False] * (len(first.names) + 1 + classes),
+        )
+
+    def notes(self) -> list[str]:
+        """Name the pictures in which not all objects can be found, and what to do."""
+        most = self.rule.max_detections
+        above = detection_rows.above(self.rows, most).tolist()
+        if not above:
+            return []
+        names = ", ".join(str(self.data.manifest["source"][row]) for row in above[:_NAMED])
+        rest = f" and {len(above) - _NAMED} more" if len(above) > _NAMED else ""
+        what = f"hold more than {most} objects of a class ({names}{rest})"
+        why = "no more detections of a class count there, so not all of them can be found (max_detections; null takes all)"
+        return [f"{len(above)} of {self.rows.num_pictures} test pictures {what}: {why}"]
 
     def plots(self) -> None:
         """Draw precision over recall and the detection confusion matrix."""
         names = (*self.data.info.categories, BACKGROUND)
-        total = self._confusions.sum(0)
-        pairs = [(t, p) for t, p in np.ndindex(total.shape) for _ in range(int(total[t, p]))]
-        _plots.confusion(self.folder, total, names, pairs)
+        total = detection_rows.confusion(self.rows)
+        _plots.confusion(self.folder, total, names, cases=True)
         curves = {name: ap.precision_curve(t) for name, t in zip(self.data.info.categories, self._tables, strict=True)}
         _plots.precision_recall(self.folder, curves, ap.RECALLS)
 
     def mistakes(self) -> list[Mistake]:
         """Return the pictures with a missed, false or confused object, most mistakes first."""
+        width = self._num_classes + 1
+        real, said = np.divmod(self.rows.columns["cells"].astype(np.int64), width)
+        background = self._num_classes
+        kinds = {
+            "missed": said == background,
+            "false": real == background,
+            "confused": (real != said) & (real != background) & (said != background),
+        }
+        of, counts, num = self.rows.pictures("cells"), self.rows.columns["counts"], self.rows.num_pictures
+        numbers = {word: np.bincount(of[some], counts[some], num).astype(int) for word, some in kinds.items()}
+        total, objects_of = np.sum([*numbers.values()], axis=0), np.diff(self.rows.starts["objects"])
         found = []
-        for row, table in enumerate(self._confusions):
-            missed, false = int(table[:-1, -1].sum()), int(table[-1, :-1].sum())
-            confused = int(table[:-1, :-1].sum() - np.trace(table[:-1, :-1]))
-            words = [f"{n} {word}" for n, word in ((missed, "missed"), (false, "false"), (confused, "confused")) if n]
-            if words:
-                found.append(
-                    Mistake(row, missed + false + confused, f"of {int(table[:-1].sum())} objects\n{', '.join(words)}")
-                )
+        for row in np.flatnonzero(total).tolist():
+            words = [f"{number[row]} {word}" for word, number in numbers.items() if number[row]]
+            found.append(Mistake(row, int(total[row]), f"of {objects_of[row]} objects\n{', '.join(words)}"))
         return sorted(found, key=lambda m: (-m.badness, m.row))
+
+    def _said(self, row: int) -> list[Mark]:
+        """Read a picture's detections, in the pixels of the user's own picture and the model's order."""
+        return _results.read(self.folder / TABLE, *self.rows.columns["offsets"][row : row + 2].tolist())
 
     def draw(self, mistake: Mistake) -> NDArray[np.uint8]:
         """Return the picture with objects in green and detections in red."""
-        picture, names = self._found.pictures[mistake.row], self.data.info.categories
-        sure, real = self._shown(picture)
-        said, truths = [picture.said[d] for d in sure], [picture.truths[g] for g in real]
-        pairs = matching.greedy_pairs(picture.chosen(sure, real), THRESHOLD)
-        good = [(d, g) for d, g in pairs if said[d]["category_id"] == truths[g]["category_id"]]
-        right, seen = {d for d, _ in good}, {g for _, g in good}
-        missed = ["" if g in seen else names[m["category_id"] - 1] for g, m in enumerate(truths)]
-        false = ["" if d in right else f"{names[m['category_id'] - 1]} {m['score']:.2f}" for d, m in enumerate(said)]
-        image, factor = _gallery.enlarged(
-            view(self.data.info.pixels, self.data.root / self.data.manifest["path"][mistake.row])
-        )
+        row, names, rows = mistake.row, self.data.info.categories, self.rows
+        came = rows.of(row, "detections", "came")
+        sure, labels = np.flatnonzero(came != objects.UNSURE), rows.of(row, "detections", "labels")
+        answers, order = self._said(row), rows.of(row, "detections", "order")
+        said = [self._placed(answers[i], self._placements[row]) for i in order[sure].tolist()]
+        truths = [self._truths(row)[g] for g in rows.of(row, "objects", "objects").tolist()]
+        seen = rows.of(row, "objects", "seen").tolist()
+        missed = ["" if there else names[m["category_id"] - 1] for there, m in zip(seen, truths, strict=True)]
+        false = [
+            f"{names[labels[i]]} {m['score']:.2f}" if came[i] == objects.WRONG else ""
+            for i, m in zip(sure.tolist(), said, strict=True)
+        ]
+        image, factor = _gallery.enlarged(view(self.data.info.pixels, self.data.root / self.data.manifest["path"][row]))
         for marks, texts, colour in ((truths, missed, _gallery.TRUTH), (said, false, _gallery.FALSE)):
             image = self._marked(image, marks, texts, colour, factor)
         return image
+
+    @staticmethod
+    def _placed(mark: Mapping[str, Any], at: Placement) -> Mark:
+        """Bring a detection to the pixels of the prepared picture."""
+        return geometry.place_annotation({"area": 0.0, **mark}, at)
 
     def _marked(
         self, image: NDArray[np.uint8], marks: list[Mark], texts: list[str], colour: tuple[int, int, int], factor: int
     ) -> NDArray[np.uint8]:
         """Draw outlines of masks, and boxes: all of detections, of instances those that carry a text."""
         height, width = image.shape[0] // factor, image.shape[1] // factor
-        for mark in marks if self.masks else []:
+        for mark in marks if self.rule.masks else []:
             image = _gallery.with_outline(image, rle.decode(mark["segmentation"], height, width), colour, factor)
-        kept = [i for i, text in enumerate(texts) if text or not self.masks]
+        kept = [i for i, text in enumerate(texts) if text or not self.rule.masks]
         boxes = [(x, y, x + w, y + h) for x, y, w, h in (marks[i]["bbox"] for i in kept)]
         return _gallery.with_boxes(image, boxes, [texts[i] for i in kept], colour, factor)
-
-
-def _precision(name: str, title: str, tables: list[ap.Matches], chosen: slice, *, judged: bool) -> Measure:
-    """Build the mean of the average precision over classes (those without objects dropped) and the chosen IoU thresholds."""
-
-    def values(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        each = np.stack([ap.average_precision(table, weights, chosen).mean(axis=1) for table in tables], axis=1)
-        return mean_defined(each)
-
-    counts = np.sum([table.objects for table in tables], axis=0)
-    return Measure(name, title, "objects", counts, values, judged=judged)
-
-
-def _alone(tables: list[ap.Matches]) -> dict[str, Any]:
-    """Return mAP and mAP50 of some tables without intervals, and their count of objects."""
-    whole = np.ones((1, tables[0].objects.size))
-    content: dict[str, Any] = {
-        m.name: float(m.values(whole)[0]) for m in Objects.precision_measures(tables, "") if m.name != "map75"
-    }
-    return {**content, "n": int(sum(table.objects.sum() for table in tables))}

@@ -8,23 +8,26 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stages.maths.confusion import percent_records
+from stages.judge.confusion import percent_records
 
+MOST_CASES = 100_000
 MANY = 16  # classes from which on the cells carry no numbers
 
 
-def confusion(
-    folder: Path, counts: NDArray[np.generic], names: Sequence[str], records: list[tuple[int, int]] | None = None
-) -> None:
-    """Write a confusion matrix: ``confusion.csv`` (one record per case), ``confusion_counts.csv`` and ``confusion.png``.
+def confusion(folder: Path, counts: NDArray[np.generic], names: Sequence[str], *, cases: bool) -> None:
+    """Write a confusion matrix: ``confusion.csv`` (records), ``confusion_counts.csv`` and ``confusion.png``.
 
     Args:
         folder: where to.
         counts: (K, K), row = truth, column = prediction.
         names: K names.
-        records: (truth, prediction) per case for ``dvc plots``; None spreads each row over 100 records.
+        cases: for ``dvc plots`` one record per case, if there are at most ``MOST_CASES``; else each row over 100 records.
     """
-    pairs = percent_records(counts) if records is None else records
+    total = np.asarray(counts)
+    cases = cases and int(total.sum()) <= MOST_CASES
+    pairs = (
+        [(t, p) for t, p in np.ndindex(total.shape) for _ in range(int(total[t, p]))] if cases else percent_records(total)
+    )
     table = pd.DataFrame([(names[t], names[p]) for t, p in pairs], columns=["actual", "predicted"])
     table.to_csv(folder / "confusion.csv", index=False, lineterminator="\n")
     whole = pd.DataFrame(np.asarray(counts), index=pd.Index(names, name="actual \\ predicted"), columns=list(names))

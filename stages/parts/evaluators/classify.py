@@ -1,24 +1,29 @@
 """Classification: accuracy, precision, recall, F1 and the twin that was trained from scratch."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from scipy import sparse
 
 from stages.core.dataset import Dataset
 from stages.core.display import view
 from stages.core.params import Params as Base
-from stages.maths import confusion, paired
-from stages.maths.measures import Measure, estimate, from_confusions, proportion
+from stages.judge import classes, confusion, constants, degenerate, labels, paired, panels, units
+from stages.judge.draws import Draws, estimates
+from stages.judge.measures import Measure, mean_of_ratios, proportion
+from stages.judge.units import Units
 from stages.parts.evaluators import BEST, SCRATCH, Mistake, Prediction, _gallery, _plots
 
 TABLE = "predictions.parquet"
+SCORES = ".scores"  # while the pictures are judged: all scores, K float64 a picture
+ROWS_AT_ONCE = 4096
 
 
 class Params(Base):
@@ -45,88 +50,156 @@ class Classify:
     models: Sequence[str] = (BEST, SCRATCH)
     legend: str = "The surest first."
     colours: Sequence[tuple[str, tuple[int, int, int]]] = ()
-    scores: dict[str, list[NDArray[np.float64]]] = field(default_factory=dict)
+    seen: dict[str, list[labels.Row]] = field(default_factory=dict)
+    _stream: IO[bytes] | None = None
 
     def add(self, model: str, predictions: Sequence[Prediction]) -> None:
-        """Take ``scores`` (K,) of the next pictures."""
-        self.scores.setdefault(model, []).extend(np.asarray(p["scores"], np.float64) for p in predictions)
+        """Take ``scores`` (K,) of the next pictures; keep what was observed."""
+        rows = self.seen.setdefault(model, [])
+        for prediction in predictions:
+            rows.append(labels.observe(int(self._truth[len(rows)]), prediction))
+            if model == BEST:
+                self._stream = self._stream or (self.folder / SCORES).open("wb")
+                self._stream.write(np.asarray(prediction["scores"], np.float64).tobytes())
 
     def save(self) -> None:
         """Write ``predictions.parquet``."""
-        labels = np.array(self.data.info.labels, dtype=object)
-        best = np.stack(self.scores[BEST])
-        truth = self._indices(self.data.manifest["label"])
-        table = self.data.manifest[["image_id", "label"]].copy()
-        table["predicted"] = labels[best.argmax(1)]
-        table["score"] = best.max(1).round(6)
-        table["truth_score"] = best[np.arange(len(truth)), truth].round(6)
-        if SCRATCH in self.scores:
-            table["scratch_predicted"] = labels[np.stack(self.scores[SCRATCH]).argmax(1)]
-        columns = pd.DataFrame(best.round(6), columns=[f"score_{name}" for name in labels])
-        pd.concat([table, columns], axis=1).to_parquet(self.folder / TABLE, index=False)
+        assert self._stream is not None  # noqa: S101 - there is a picture, and each is added before
+        self._stream.close()
+        with pq.ParquetWriter(self.folder / TABLE, next(self._frames(1)).schema) as writer:
+            for table in self._frames(ROWS_AT_ONCE):
+                writer.write_table(table)
+        (self.folder / SCORES).unlink()
+        self.seen = {}
+
+    def _frames(self, step: int) -> Iterator[pa.Table]:
+        """Yield the table, so many rows at a time."""
+        names = np.array(self.data.info.labels, dtype=object)
+        scores = np.memmap(self.folder / SCORES, np.float64, "r").reshape(-1, len(names))
+        for start in range(0, len(scores), step):
+            some = slice(start, start + step)
+            rows = self.seen[BEST][some]
+            table = self.data.manifest.loc[:, ["image_id", "label"]].iloc[some].reset_index(drop=True)
+            table["predicted"] = names[[row.said for row in rows]]
+            table["score"] = np.array([row.score for row in rows]).round(6)
+            table["truth_score"] = np.array([row.truth_score for row in rows]).round(6)
+            if SCRATCH in self.seen:
+                table["scratch_predicted"] = names[[row.said for row in self.seen[SCRATCH][some]]]
+            columns = pd.DataFrame(scores[some].round(6), columns=[f"score_{name}" for name in names])
+            yield pa.Table.from_pandas(pd.concat([table, columns], axis=1), preserve_index=False)
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """The saved predictions."""
-        return pd.read_parquet(self.folder / TABLE)
+        """The saved predictions, without the scores of all classes."""
+        known = set(pq.read_schema(self.folder / TABLE).names)
+        names = ("image_id", "label", "predicted", "score", "truth_score", "scratch_predicted")
+        return pd.read_parquet(self.folder / TABLE, columns=[name for name in names if name in known])
+
+    @cached_property
+    def _truth(self) -> NDArray[np.int64]:
+        return self._indices(self.data.manifest["label"])
+
+    @cached_property
+    def _said(self) -> NDArray[np.int64]:
+        return self._indices(self.table["predicted"])
+
+    @cached_property
+    def units(self) -> Units:
+        """Which pictures are drawn together."""
+        return units.of(self.data.units())
+
+    @cached_property
+    def held(self) -> classes.Counts:
+        """Pictures by class."""
+        return labels.counts(self._truth, self._said, len(self.data.info.labels))
 
     def _indices(self, names: "pd.Series[Any]") -> NDArray[np.int64]:
         order = {name: index for index, name in enumerate(self.data.info.labels)}
         return np.array([order[name] for name in names], np.int64)
 
     def measures(self) -> list[Measure]:
-        """Return accuracy and macro F1, and the recall of each class to be listed."""
-        truth, said = self._indices(self.table["label"]), self._indices(self.table["predicted"])
-        num, classes = len(truth), len(self.data.info.labels)
-        ones = np.ones(num)
-        cells = sparse.csr_array((ones, (np.arange(num), truth * classes + said)), shape=(num, classes**2))
-        found = [
-            proportion("accuracy", "accuracy", "pictures", (truth == said).astype(np.float64), ones),
-            from_confusions(
-                "macro_f1", "macro F1", "pictures", cells, classes, lambda t: confusion.precision_recall_f1(t)[2]
-            ),
-        ]
+        """Return accuracy and macro F1, and the recall of each class to be listed.
+
+        Read of a group: classes that it does not hold are left out of its macro F1.
+        """
+        truth, said = self._truth, self._said
+        num, number = len(truth), len(self.data.info.labels)
+        hit, real, said_of = self.held.hit, self.held.real, self.held.said
+        macro = mean_of_ratios(
+            "macro_f1", "macro F1", "pictures", 2 * hit, real + said_of, real,
+            counts=np.ones(num), kinds=truth * number + said,
+        )  # fmt: skip
+        found = [_accuracy(self.held), macro]
         for index, name in enumerate(self.data.info.labels):
-            there = np.asarray(truth == index, np.float64)
-            hit = there * np.asarray(said == index, np.float64)
-            found.append(proportion(f"recall/{name}", f"recall of {name}", "pictures", hit, there, judged=False))
+            own = np.asarray(truth == index, np.float64)
+            hit = own * np.asarray(said == index, np.float64)
+            found.append(proportion(f"recall/{name}", f"recall of {name}", "pictures", hit, own, judged=False))
         return found
 
-    def figures(self, weights: NDArray[np.float64]) -> dict[str, Any]:
+    def headlines(self) -> list[Measure]:
+        """Return accuracy and macro F1 of the whole split; a class said that is not there counts, as in scikit-learn."""
+        return self._headlines(self.held)
+
+    def _headlines(self, held: classes.Counts) -> list[Measure]:
+        found = [_accuracy(held), panels.mean("macro_f1", "macro F1", "pictures", held, classes.f1)]
+        return [one.merged(self.units.codes, self.units.num) for one in found]
+
+    def figures(self, draws: Draws) -> dict[str, Any]:
         """Return headline figures, the twin's beside them, and each class."""
-        everything = np.ones(len(self.table), bool)
-        content: dict[str, Any] = {
-            m.name: estimate(m, everything, weights, percentile=True).content() for m in self.measures() if m.judged
-        }
-        counts = self._counts()
-        table = zip(*confusion.precision_recall_f1(counts), counts.sum(1), strict=True)
-        content["per_class"] = {
-            name: {"precision": p, "recall": r, "f1": f, "n": int(n)}
-            for name, (p, r, f, n) in zip(self.data.info.labels, table, strict=True)
-        }
-        return content | (self._twin(everything, weights) if "scratch_predicted" in self.table else {})
+        each = {"precision": classes.precision, "recall": classes.recall, "f1": classes.f1}
+        headline = {"accuracy": classes.share, "macro_f1": classes.f1}
+        found = estimates(panels.of_classes(self.held, each, headline, units=self.units, single=True), draws)
+        content: dict[str, Any] = {name: found[name].content() for name in ("accuracy", "macro_f1")}
+        content["per_class"] = {}
+        for label, name in enumerate(self.data.info.labels):
+            own = {figure: found[f"{figure}/{label}"] for figure in each}
+            count = {"n": own["f1"].n, "pictures": own["f1"].num_pictures}
+            content["per_class"][name] = {figure: one.content() for figure, one in own.items()} | count
+        content[degenerate.KEY] = degenerate.content(self._faults(content, draws))
+        return content | (self._twin(draws) if "scratch_predicted" in self.table else {})
 
-    def _counts(self) -> NDArray[np.int64]:
-        truth, said = self._indices(self.table["label"]), self._indices(self.table["predicted"])
-        return confusion.confusion_matrix(truth, said, len(self.data.info.labels))
+    def _faults(self, content: Mapping[str, Any], draws: Draws) -> list[degenerate.Fault]:
+        """Return why the figures say nothing; see ``judge.degenerate``."""
+        names = self.data.info.labels
+        there = dict(zip(names, np.asarray(self.held.real.sum(axis=0)).ravel().tolist(), strict=True))
+        label, constant = constants.of_classes(self.held)
+        (accuracy, macro), (_, macro_of_it) = self._headlines(self.held), self._headlines(constant)
+        gains = [
+            constants.gain_of_shares(accuracy, _right(self.held), _right(constant), self.units),
+            constants.gain(macro, macro_of_it, draws),
+        ]
+        return [
+            *degenerate.of_variety(there, "picture"),
+            *degenerate.of_classes(there, "picture"),
+            *degenerate.of_constant(f"always saying {names[label]}", gains),
+            *degenerate.of_units(self.units.num, self.units.codes.size),
+            *degenerate.of_exact({name: content[name] for name in ("accuracy", "macro_f1")}),
+        ]
 
-    def _twin(self, everything: NDArray[np.bool_], weights: NDArray[np.float64]) -> dict[str, Any]:
+    def notes(self) -> list[str]:
+        """Return nothing: there is nothing to be said of labels."""
+        return []
+
+    def _twin(self, draws: Draws) -> dict[str, Any]:
         """Judge the twin on the same pictures."""
-        right = np.asarray(self.table["predicted"] == self.table["label"], np.float64)
-        twin = np.asarray(self.table["scratch_predicted"] == self.table["label"], np.float64)
-        measure = proportion("accuracy", "accuracy", "pictures", twin, np.ones(len(twin)))
-        gain, low, high = paired.difference(right.tolist(), twin.tolist())
+        said = self._indices(self.table["scratch_predicted"])
+        held = labels.counts(self._truth, said, len(self.data.info.labels))
+        accuracy = estimates(panels.of_classes(held, {}, {"accuracy": classes.share}, units=self.units, single=True), draws)[
+            "accuracy"
+        ]
+        right, twin = (np.asarray(self._truth == one, np.float64).tolist() for one in (self._said, said))
+        gain, low, high = paired.difference(right, twin, units=self.units)
+        counted = accuracy.content()
         return {
-            "scratch": {"accuracy": estimate(measure, everything, weights).content()},
-            "gain_over_scratch": {"value": gain, "low": low, "high": high, "n": len(twin)},
+            "scratch": {"accuracy": counted},
+            "gain_over_scratch": {**counted, "value": gain, "low": low, "high": high, "covers": paired.COVERS},
         }
 
     def plots(self) -> None:
         """Draw the confusion matrix."""
-        pairs = zip(
-            self._indices(self.table["label"]).tolist(), self._indices(self.table["predicted"]).tolist(), strict=True
-        )
-        _plots.confusion(self.folder, self._counts(), self.data.info.labels, sorted(pairs))
+        truth, said = self._truth, self._said
+        counts = confusion.confusion_matrix(truth, said, len(self.data.info.labels))
+        _plots.confusion(self.folder, counts, self.data.info.labels, cases=True)
 
     def mistakes(self) -> list[Mistake]:
         """Return the wrong pictures, the surest first."""
@@ -140,3 +213,13 @@ class Classify:
     def draw(self, mistake: Mistake) -> NDArray[np.uint8]:
         """Return the picture, enlarged."""
         return _gallery.enlarged(view(self.data.info.pixels, self.data.root / self.data.manifest["path"][mistake.row]))[0]
+
+
+def _accuracy(held: classes.Counts) -> Measure:
+    right = _right(held)
+    return proportion("accuracy", "accuracy", "pictures", right, np.ones(right.size))
+
+
+def _right(held: classes.Counts) -> NDArray[np.float64]:
+    """Return (N,) whether each picture's label was said, 0 or 1."""
+    return np.asarray(held.hit.sum(axis=1), np.float64).ravel()

@@ -1,6 +1,6 @@
 """Semantic segmentation: IoU from one pixel confusion matrix over the data set, absent classes dropped."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -9,19 +9,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.core import images
+from stages.core import images, placements
 from stages.core.dataset import Dataset
 from stages.core.display import view
 from stages.core.errors import DataError
 from stages.core.params import Params as Base
-from stages.maths import confusion
-from stages.maths.measures import Measure, average, estimate, from_confusions, proportion
-from stages.maths.segmentation_counts import pixel_confusion
+from stages.judge import classes, confusion, constants, degenerate, panels, regions, units
+from stages.judge.draws import Draws, estimates
+from stages.judge.measures import Measure, average, estimated, mean_of_ratios, proportion
+from stages.judge.units import Units
 from stages.parts.evaluators import BEST, Mistake, Prediction, _gallery, _plots
 
+Floats = NDArray[np.float64]
 TABLE = "confusions.npz"
 MASKS = "masks"
-HEADLINE = ("miou", "picture_iou", "pixel_accuracy")
 
 
 class Params(Base):
@@ -39,14 +40,17 @@ def build(params: Params, data: Dataset, folder: Path) -> "Segment":
 class Segment:
     """Judges index masks; see ``evaluators.Evaluator``.
 
-    ``confusions.npz`` holds ``image_id`` (N,) and ``counts`` (N, K, K), ``masks/`` the predicted index PNG of each picture.
+    ``confusions.npz`` holds ``image_id`` (N,), ``num_classes`` (K) and the entries of the pictures' confusion matrices
+    that are not
+    0: ``pictures`` (place in the manifest), ``cells`` (truth * K + prediction) and ``counts`` (pixels). ``masks/`` holds the
+    predicted index PNG of each picture.
     """
 
     data: Dataset
     folder: Path
     models: Sequence[str] = (BEST,)
     legend: str = "Each: the picture, the truth, the prediction."
-    found: list[NDArray[np.int64]] = field(default_factory=list)
+    found: list[regions.Row] = field(default_factory=list)
 
     def add(self, model: str, predictions: Sequence[Prediction]) -> None:
         """Take ``mask`` (H, W) of the next pictures and write it."""
@@ -56,7 +60,7 @@ class Segment:
             mask = np.asarray(prediction["mask"], np.uint8)
             images.write_png(self.folder / MASKS / f"{row['image_id']}.png", mask)
             try:
-                self.found.append(pixel_confusion(self._truth(len(self.found)), mask, len(self.data.info.mask_classes)))
+                self.found.append(regions.observe(self._truth(len(self.found)), mask, len(self.data.info.mask_classes)))
             except ValueError as error:
                 raise DataError(f"{self.data.root / row['mask']}: {error}") from error
 
@@ -65,7 +69,15 @@ class Segment:
 
     def save(self) -> None:
         """Write ``confusions.npz``."""
-        np.savez(self.folder / TABLE, image_id=self.data.manifest["image_id"].to_numpy(str), counts=np.stack(self.found))
+        rows = regions.gather(self.found, len(self.data.info.mask_classes))
+        np.savez(
+            self.folder / TABLE,
+            image_id=self.data.manifest["image_id"].to_numpy(str),
+            num_classes=np.array(rows.num_classes),
+            pictures=rows.pictures,
+            cells=rows.cells,
+            counts=rows.counts,
+        )
 
     @property
     def colours(self) -> list[tuple[str, tuple[int, int, int]]]:
@@ -73,58 +85,126 @@ class Segment:
         return _gallery.key(self.data.info.mask_classes)
 
     @cached_property
-    def counts(self) -> NDArray[np.int64]:
-        """(N, K, K) pixels of each picture."""
-        with np.load(self.folder / TABLE) as table:
-            return np.asarray(table["counts"])
+    def rows(self) -> regions.Rows:
+        """What was observed, read from the folder.
+
+        Raises:
+            DataError: the folder was made by a version that kept another table.
+        """
+        with np.load(self.folder / TABLE) as held:
+            if "cells" not in held.files:
+                raise DataError(f"{self.folder / TABLE} has another form; run the evaluation again (dvc repro evaluate)")
+            num = held["image_id"].size
+            return regions.Rows(held["pictures"], held["cells"], held["counts"], num, int(held["num_classes"]))
+
+    @cached_property
+    def units(self) -> Units:
+        """Which pictures are drawn together."""
+        return units.of(self.data.units())
+
+    @cached_property
+    def held(self) -> classes.Counts:
+        """Pixels by picture and class."""
+        return self.rows.by_class()
 
     def measures(self) -> list[Measure]:
-        """Return mIoU and the mean IoU of single pictures, and pixel accuracy and the IoU of each class to be listed."""
-        num, classes = self.counts.shape[:2]
-        flat = self.counts.reshape(num, -1).astype(np.float64)
-        alone = confusion.mean_defined(confusion.intersection_over_union(self.counts))
-        pixels, right = flat.sum(1), np.trace(self.counts, axis1=1, axis2=2).astype(np.float64)
-        found = [
-            from_confusions("miou", "mIoU", "pixels", flat, classes, confusion.intersection_over_union),
-            average("picture_iou", "picture IoU", alone),
-            proportion("pixel_accuracy", "pixel accuracy", "pixels", right, pixels, judged=False),
-        ]
+        """Return mIoU and the mean IoU of single pictures, and pixel accuracy and the IoU of each class to be listed.
+
+        Read of a group: classes that it does not hold are left out of its mIoU.
+        """
+        hit, real, said = self.held.hit, self.held.real, self.held.said
+        pixels = np.asarray(real.sum(axis=1), np.float64).ravel()
+        miou = mean_of_ratios("miou", "mIoU", "pixels", hit, real + said - hit, real, counts=pixels)
+        found = [miou, *self._means(self.held)]
         for index, name in enumerate(self.data.info.mask_classes):
-            hit = self.counts[:, index, index].astype(np.float64)
-            union = self.counts[:, index].sum(1) + self.counts[:, :, index].sum(1) - hit
-            found.append(proportion(f"iou/{name}", f"IoU of {name}", "pixels", hit, union, judged=False))
+            right, there, claimed = (
+                np.asarray(table[:, [index]].sum(axis=1), np.float64).ravel()
+                for table in (self.held.hit, self.held.real, self.held.said)
+            )
+            found.append(proportion(f"iou/{name}", f"IoU of {name}", "pixels", right, there + claimed - right, judged=False))
         return found
 
-    def figures(self, weights: NDArray[np.float64]) -> dict[str, Any]:
+    def headlines(self) -> list[Measure]:
+        """Return mIoU, picture IoU and pixel accuracy of the whole split: a class said that is not there counts as 0."""
+        return self._headlines(self.held)
+
+    def _headlines(self, held: classes.Counts) -> list[Measure]:
+        found = [panels.mean("miou", "mIoU", "pixels", held, classes.iou), *self._means(held)]
+        return [measure.merged(self.units.codes, self.units.num) for measure in found]
+
+    @staticmethod
+    def _means(held: classes.Counts) -> list[Measure]:
+        """Return the figures that are the same for a group and for the whole split."""
+        right, pixels = (np.asarray(t.sum(axis=1), np.float64).ravel() for t in (held.hit, held.real))
+        return [
+            average("picture_iou", "picture IoU", regions.by_picture(held)[0]),
+            proportion("pixel_accuracy", "pixel accuracy", "pixels", right, pixels, judged=False),
+        ]
+
+    def figures(self, draws: Draws) -> dict[str, Any]:
         """Return headline figures and each class."""
-        everything = np.ones(len(self.counts), bool)
-        content: dict[str, Any] = {
-            m.name: estimate(m, everything, weights, percentile=True).content()
-            for m in self.measures()
-            if m.name in HEADLINE
-        }
-        total = self.counts.sum(0)
-        table = zip(confusion.intersection_over_union(total), total.sum(1), strict=True)
-        content["per_class"] = {
-            name: {"iou": iou, "n": int(n)} for name, (iou, n) in zip(self.data.info.mask_classes, table, strict=True)
-        }
+        content: dict[str, Any] = {}
+        for measure in self.headlines():
+            whole = float(measure.values(np.ones((1, draws.num_units)))[0])
+            n, behind = int(measure.counts.sum()), (self.rows.num_pictures, self.units.num)
+            content[measure.name] = estimated(
+                whole, draws.of(measure.values), n, behind, independent=measure.independent, percentile=True
+            ).content()
+        found = estimates(panels.of_classes(self.held, {"iou": classes.iou}, {}, units=self.units, single=False), draws)
+        content["per_class"] = {}
+        for label, name in enumerate(self.data.info.mask_classes):
+            one = found[f"iou/{label}"]
+            content["per_class"][name] = {"iou": one.content(), "n": one.n, "pictures": one.num_pictures}
+        content[degenerate.KEY] = degenerate.content(self._faults(content, draws))
         return content
+
+    def _faults(self, content: Mapping[str, Any], draws: Draws) -> list[degenerate.Fault]:
+        """Return why the figures say nothing; see ``judge.degenerate``."""
+        names = self.data.info.mask_classes
+        there = dict(zip(names, np.asarray(self.held.real.sum(axis=0)).ravel().tolist(), strict=True))
+        label, constant = constants.of_classes(self.held)
+        pairs = zip(self.headlines(), self._headlines(constant), strict=True)
+        figures = {measure.name: content[measure.name] for measure in self.headlines()}
+        return [
+            *degenerate.of_variety(there, "pixel"),
+            *degenerate.of_classes(there, "pixel", {} if all(there.values()) else self._ignored(there)),
+            *degenerate.of_constant(f"saying {names[label]} of every pixel", [constants.gain(*p, draws) for p in pairs]),
+            *degenerate.of_units(self.units.num, self.units.codes.size),
+            *degenerate.of_exact(figures, all_right=list(figures)),
+        ]
+
+    def _ignored(self, there: Mapping[str, float]) -> dict[str, str]:
+        """Say of each class but the first where its pixels may have gone, where the masks mark any as ignored.
+
+        The first is the background; the padding of a letterbox is no part of a picture.
+        """
+        whole = sum(at.new_width * at.new_height for at in placements.of(self.data))
+        share = 1 - sum(there.values()) / whole
+        if share <= 0:
+            return {}
+        told = (
+            f"{100 * share:.2g} % of the pictures' pixels are {images.IGNORE}, which means ignore; where the class is drawn "
+            "so, give it its own number in the masks"
+        )
+        return dict.fromkeys([*there][1:], told)
+
+    def notes(self) -> list[str]:
+        """Return nothing: there is nothing to be said of pixels."""
+        return []
 
     def plots(self) -> None:
         """Draw the pixel confusion matrix and the IoU of each class."""
-        total = self.counts.sum(0)
-        _plots.confusion(self.folder, total, self.data.info.mask_classes)
+        total = self.rows.confusion()
+        _plots.confusion(self.folder, total, self.data.info.mask_classes, cases=False)
         _plots.bars(self.folder, self.data.info.mask_classes, confusion.intersection_over_union(total).tolist())
 
     def mistakes(self) -> list[Mistake]:
         """Return the pictures with a wrong pixel, lowest IoU first."""
-        each = confusion.intersection_over_union(self.counts)
+        means, classes_at, lowest = regions.by_picture(self.held)
         found = []
-        for row, (mean, ious) in enumerate(zip(confusion.mean_defined(each), each, strict=True)):
-            if mean < 1:
-                worst = int(np.nanargmin(ious))
-                caption = f"IoU {mean:.2f}; worst: {self.data.info.mask_classes[worst]} ({ious[worst]:.2f})"
-                found.append(Mistake(row, float(1 - mean), caption))
+        for row in np.flatnonzero(means < 1).tolist():
+            caption = f"IoU {means[row]:.2f}; worst: {self.data.info.mask_classes[classes_at[row]]} ({lowest[row]:.2f})"
+            found.append(Mistake(row, float(1 - means[row]), caption))
         return sorted(found, key=lambda m: (-m.badness, m.row))
 
     def draw(self, mistake: Mistake) -> NDArray[np.uint8]:

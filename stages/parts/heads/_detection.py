@@ -19,7 +19,6 @@ from torchvision.models.detection.rpn import RPNHead
 from torchvision.ops import FeaturePyramidNetwork, MultiScaleRoIAlign
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
-from stages.core.errors import ParamsError
 from stages.core.params import Params as Base
 
 LEVELS = ("0", "1", "2", "3")
@@ -41,7 +40,7 @@ class DetectionParams(Base):
         max_detections: for one picture.
     """
 
-    anchor_px: Annotated[list[float], Field(min_length=4, max_length=5)]
+    anchor_px: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=4, max_length=5)]
     width: Annotated[int, Field(ge=16)]
     box_width: Annotated[int, Field(ge=16)]
     num_proposals: Annotated[int, Field(ge=1)]
@@ -91,8 +90,6 @@ class Detector(nn.Module):
 
     def __init__(self, params: DetectionParams, backbone: Any, num_classes: int, size_px: tuple[int, int]) -> None:
         super().__init__()
-        if any(size <= 0 for size in params.anchor_px):
-            raise ParamsError(f"anchor_px is {params.anchor_px}; expected sizes above 0, in pixels (params.yaml: finetune)")
         self.backbone = backbone
         self.pyramid = _Pyramid(backbone.channels, params.width, len(params.anchor_px))
         net = _torchvision(params, self.pyramid, num_classes + 1, size_px, backbone.pixels.num_channels)

@@ -1,7 +1,7 @@
 """Renders an audit as one self-contained page: no script, no font and no picture from elsewhere."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.core.dataset import Dataset
-from stages.maths.groups import Comparison
-from stages.maths.measures import Estimate
-from stages.maths.verdicts import FAIL, PASS, UNDECIDED, Finding, Limits
+from stages.core.figures import headlines
+from stages.judge import degenerate
+from stages.judge.groups import Comparison
+from stages.judge.measures import Estimate
+from stages.judge.verdicts import FAIL, PASS, UNDECIDED, Finding, Limits
 from stages.parts.reports import _words
 from stages.parts.reports._template import PAGE
 
@@ -23,13 +25,13 @@ PLOTS = (("confusion.png", "Confusion matrix"), ("pr_curve.png", "Precision over
 
 DEFINITIONS = {
     "classify": "Accuracy is the share of pictures whose highest score is the right label. Macro F1 is the mean over "
-    "classes of 2 TP / (2 TP + FP + FN); a class neither there nor predicted is left out.",
+    "classes of 2 TP / (2 TP + FP + FN); of a group, classes that its truth lacks are left out.",
     "detect": "mAP50 is COCO's average precision at IoU 0.5 (101 recall thresholds, at most 100 detections a picture), "
     "averaged over the classes present. Recall is the share of objects found at IoU 0.5 above the score threshold.",
     "instance": "mAP50 is COCO's average precision of masks at IoU 0.5 (101 recall thresholds, at most 100 a picture), "
     "averaged over the classes present. Recall is the share of objects whose mask is found at IoU 0.5 above the score.",
     "segment": "mIoU comes from one pixel confusion matrix over all pictures of the group, averaged over the classes "
-    "there or predicted; pixels marked 255 are left out. Picture IoU is the mean of that figure over single pictures.",
+    "that its truth holds; pixels marked 255 are left out. Picture IoU is the mean of that figure over single pictures.",
 }
 
 
@@ -45,7 +47,11 @@ class Content:
         findings: the judged comparisons.
         comparisons: all comparisons, judged or only listed.
         limits: what was allowed.
-        min_group: pictures a group needed to be compared.
+        min_group: units a group needed to be compared.
+        about: what became of columns that are not audited as they stand, one sentence each.
+        left_open: what was not audited or decided, and why, one line each.
+        num_units: units of the pictures judged.
+        headline: name of the figure that the evaluation is called by.
     """
 
     task: str
@@ -56,6 +62,10 @@ class Content:
     comparisons: list[Comparison]
     limits: Limits
     min_group: int
+    about: list[str]
+    left_open: list[str]
+    num_units: int
+    headline: str
 
 
 @dataclass(frozen=True)
@@ -77,7 +87,7 @@ class Strip:
 def worst_groups(findings: Sequence[Finding]) -> list[Finding]:
     """Choose the findings whose worst group deserves pictures: failures first, then the widest gaps; one per column."""
     order = {FAIL: 0, UNDECIDED: 1, PASS: 2}
-    ranked = sorted((f for f in findings if f.p is not None), key=lambda f: (order[f.verdict], -f.comparison.gap()[0]))
+    ranked = sorted((f for f in findings if f.is_compared), key=lambda f: (order[f.verdict], -f.comparison.gap()[0]))
     chosen: dict[tuple[str, ...], Finding] = {}
     for finding in ranked:
         if len(finding.comparison.grouping.columns) == 1:
@@ -109,20 +119,22 @@ def render(content: Content, figures: dict[str, Any], strips: Sequence[Strip], p
         limits=content.limits,
         tables=_tables(content),
         headline=_headline(content, figures),
+        nothing=degenerate.lines(figures, content.headline),
+        beside=degenerate.lines(figures, content.headline, others=True),
         twin=figures.get("scratch", {}).get("accuracy"),
         strips=[(s.title, [(embedded(shot.image), shot.caption) for shot in s.shots]) for s in strips],
         plots=[(title, _data_uri((plots / name).read_bytes())) for name, title in PLOTS if (plots / name).is_file()],
         legend=legend,
         definition=DEFINITIONS[content.task],
         num_pictures=len(content.data.manifest),
-        num_tests=sum(f.p is not None for f in content.findings),
+        num_claims=sum(f.comparison.num_claims for f in content.findings),
     )
 
 
-def _headline(content: Content, figures: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+def _headline(content: Content, figures: dict[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     """Return the figures that carry an interval, in the order of the audit's measures, any other behind them."""
     titles = {c.measure.name: c.measure.title for c in content.comparisons}
-    named = {name: figure for name, figure in figures.items() if isinstance(figure, dict) and "value" in figure}
+    named = headlines(figures)
     names = [n for n in titles if n in named] + [n for n in named if n not in titles]
     return [(titles.get(n, n.replace("_", " ")), named[n]) for n in names]
 

@@ -23,6 +23,8 @@ p { max-width: 44rem; margin: .4rem 0; }
 .verdict strong { display: block; font-size: 2.1rem; line-height: 1.1; letter-spacing: .01em; color: var(--tone); }
 .verdict ul { margin: .7rem 0 0; padding-left: 1.1rem; }
 .verdict li { margin: .25rem 0; max-width: 46rem; }
+.nothing { margin: .8rem 0; padding: .8rem 1.1rem; border: 1px solid var(--FAIL); } .nothing strong { color: var(--FAIL); }
+.nothing ul { margin: .4rem 0 0; padding-left: 1.1rem; } .nothing li { margin: .25rem 0; max-width: 46rem; }
 .tag { font-size: .78rem; font-weight: 650; letter-spacing: .03em; color: var(--tone); white-space: nowrap; }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: 1.2rem; margin: .8rem 0; }
 .figures b { display: block; font-size: 1.7rem; font-weight: 600; line-height: 1.25; font-variant-numeric: tabular-nums; }
@@ -67,12 +69,34 @@ details { margin-top: 1rem; } summary { cursor: pointer; font-weight: 600; }
 {% endfor %}
 </ul>
 </section>
-<p class="soft">Judged on {{ "{:,}".format(num_pictures) }} test pictures that no training has seen. Figures are points out of 100, in brackets their 95&nbsp;% interval.</p>
+{% if audit.left_open %}
+<details{% if audit.verdict == "UNDECIDED" %} open{% endif %}><summary>Not audited, or not decided</summary>
+<ul>
+{% for line in audit.left_open %}
+<li>{{ line }}</li>
+{% endfor %}
+</ul>
+</details>
+{% endif %}
+<p class="soft">Judged on {{ "{:,}".format(num_pictures) }} test pictures{% if audit.num_units != num_pictures %} of {{ "{:,}".format(audit.num_units) }} units{% endif %} that no training has seen. Figures are points out of 100, in brackets their 95&nbsp;% interval.</p>
 
 <h2>How good it is overall</h2>
+{% if nothing %}
+<section class="nothing">
+<strong>Degenerate: by these figures nothing is shown</strong>
+<ul>
+{% for line in nothing %}
+<li>{{ line }}</li>
+{% endfor %}
+</ul>
+</section>
+{% endif %}
+{% for line in beside %}
+<p class="soft">{{ line }}</p>
+{% endfor %}
 <div class="figures">
 {% for title, figure in headline if figure.value is not none %}
-<div><span>{{ title }}</span><b>{{ figure.value | points }}</b><span>{{ figure.low | points }} to {{ figure.high | points }}, n = {{ "{:,}".format(figure.n) }}</span></div>
+<div><span>{{ title }}</span><b>{{ figure.value | points }}</b><span>{{ figure.low | points }} to {{ figure.high | points }}, n = {{ "{:,}".format(figure.n) }}{% if figure.pictures and figure.pictures != figure.n %} in {{ "{:,}".format(figure.pictures) }} pictures{% endif %}{% if figure.units is defined and figure.units %} of {{ "{:,}".format(figure.units) }} units{% endif %}{% if "covers" in figure %}; {{ figure.covers }}{% endif %}</span></div>
 {% endfor %}
 {% if twin %}
 <div><span>accuracy without pretraining</span><b>{{ twin.value | points }}</b><span>{{ twin.low | points }} to {{ twin.high | points }}, same budget</span></div>
@@ -94,10 +118,10 @@ details { margin-top: 1rem; } summary { cursor: pointer; font-weight: 600; }
 {% set g = loop.index0 %}
 {% set first = table.findings[0].comparison %}
 <tr class="{{ 'small' if g not in first.compared else '' }}{{ 'worst' if first.compared | length > 1 and g == first.worst and table.findings[0].verdict == 'FAIL' else '' }}">
-<td>{{ name }}{% if g not in first.compared %} <small>(too few to compare)</small>{% endif %}</td><td class="number" data-label="pictures">{{ "{:,}".format(first.estimates[g].num_pictures) }}</td>
+<td>{{ name }}{% if g not in first.compared %} <small>(too few to compare)</small>{% endif %}</td><td class="number" data-label="pictures">{{ "{:,}".format(first.estimates[g].num_pictures) }}{% if first.estimates[g].num_units != first.estimates[g].num_pictures %} in {{ "{:,}".format(first.estimates[g].num_units) }} units{% endif %}</td>
 {% for f in table.findings %}
 {% set e = f.comparison.estimates[g] %}
-<td class="chart" data-label="{{ f.comparison.measure.title }}">{{ e.value | points }}<small>{% if e.n %}{{ e.low | points }} to {{ e.high | points }}{% if f.comparison.measure.unit != 'pictures' %}, {{ "{:,}".format(e.n) }} {{ f.comparison.measure.unit }}{% endif %}{% endif %}</small>{{ interval(e) }}</td>
+<td class="chart" data-label="{{ f.comparison.measure.title }}">{{ e.value | points }}<small>{% if e.n %}{{ e.low | points }} to {{ e.high | points }}, {{ "{:,}".format(e.n) }} {{ f.comparison.measure.unit }}{% endif %}</small>{{ interval(e) }}</td>
 {% endfor %}
 </tr>
 {% endfor %}
@@ -110,14 +134,14 @@ details { margin-top: 1rem; } summary { cursor: pointer; font-weight: 600; }
 <h2>Verdict by column</h2>
 <div>
 <table class="groups">
-<thead><tr><th>column</th><th>figure</th><th class="number">gap</th><th class="number">95&nbsp;% interval</th><th>chance</th><th>worst group</th><th>verdict</th></tr></thead>
+<thead><tr><th>column</th><th>figure</th><th class="number">gap</th><th class="number">95&nbsp;% interval</th><th title="smallest false alarm rate of the whole audit at which this gap fails">p (gap above {{ limits.max_gap | points }})</th><th>worst group</th><th>verdict</th></tr></thead>
 <tbody>
 {% for table in tables %}
 {% for f in table.findings %}
 <tr><td class="{{ '' if loop.first else 'again' }}">{{ table.title }}</td><td data-label="figure">{{ f.comparison.measure.title }}</td>
-{% if f.p is not none %}
+{% if f.is_compared %}
 {% set gap = f.comparison.gap() %}
-<td class="number" data-label="gap">{{ gap[0] | points }}</td><td class="number" data-label="interval">{{ gap[1] | points }} to {{ gap[2] | points }}</td><td class="keep" data-label="chance">{{ chance(f.p) }}</td><td data-label="worst group">{{ f.comparison.grouping.names[f.comparison.worst] }}</td>
+<td class="number" data-label="gap">{{ gap[0] | points }}</td><td class="number" data-label="interval">{{ gap[1] | points }} to {{ gap[2] | points }}</td><td class="keep" data-label="p">{{ chance(f.p) }}</td><td data-label="worst group">{{ f.comparison.grouping.names[f.comparison.worst] }}</td>
 {% else %}
 <td class="number">-</td><td class="number">-</td><td>-</td><td>too few to compare</td>
 {% endif %}
@@ -153,10 +177,13 @@ details { margin-top: 1rem; } summary { cursor: pointer; font-weight: 600; }
 
 <h2>Method</h2>
 <div class="method">
-<p><b>Verdict.</b> FAIL: a gap between groups above {{ limits.max_gap | points }} points that chance does not explain, or a group below the floor of {{ limits.min_worst_group | points }} beyond doubt. PASS: the intervals of all gaps lie below the limit and those of all groups above the floor. UNDECIDED: neither is shown yet. The audit's verdict is the worst of its columns; an intersection of two columns can fail it, but one too small to tell holds nothing up.</p>
-<p><b>Intervals</b> are Wilson's, which hold for small groups. For a figure that is no share of independent pictures, the effective number of pictures comes from its exact bootstrap over pictures: pictures are weighed anew, nothing is matched anew.</p>
-<p><b>Chance.</b> The largest minus the smallest of several groups is above zero even if all are equal. Groups were therefore dealt out anew among the pictures of each class, so that a group of difficult classes is not taken for a group that is treated worse; p is the share of deals with a gap as large, corrected for {{ num_tests }} comparisons (Holm), false alarms held to {{ limits.alpha | points }} %. Groups under {{ audit.min_group }} pictures are shown, not compared.</p>
-<p><b>Gap</b> is best minus worst group. Its lower bound is that of this pair, its upper bound the largest of all pairs (MOVER). Choosing the worst group afterwards makes a gap look large; the chance p accounts for it, the interval does not.</p>
+<p><b>Verdict.</b> FAIL: a gap between two groups is shown to be larger than {{ limits.max_gap | points }} points, or a group to be below the floor of {{ limits.min_worst_group | points }}, and the classes of the pictures do not explain it. PASS: all gaps are shown to be within the limit and all groups to be at the floor or above. UNDECIDED: neither is shown yet. The audit's verdict is the worst of its columns and of their intersections; of a column or an intersection only groups of {{ audit.min_group }} {{ "pictures" if audit.num_units == num_pictures else "units" }} or more are compared, smaller ones are shown.</p>
+<p><b>FAIL</b> rests on the lower bound of a gap (upper bound of a group) at a level that is corrected for all {{ "{:,}".format(num_claims) }} claims of this audit, every ordered pair of groups and every floor (Bonferroni): where no true gap is above the limit and no true figure below the floor, the whole audit fails in at most {{ limits.alpha | points }} % of cases. p is the smallest such rate at which the gap fails. <b>PASS</b> needs the 95&nbsp;% bounds of every pair and every group.</p>
+<p><b>Classes.</b> Where the bounds say FAIL, groups are dealt out anew among the pictures of each class, so that a group of difficult classes is not taken for a group that is treated worse; a gap fails only if less than {{ limits.alpha | points }} % of the deals give one as large, an intersection is below the floor only if it fares so badly in less than that.</p>
+<p><b>Intervals</b> are Wilson's, which hold for small groups. For a figure that is no share of independent pictures, the effective number of pictures comes from its standard error over pictures (how much each picture moves it), with Student's quantile. A gap's interval is made of those of its two groups (MOVER): its lower bound is that of best minus worst, its upper bound the largest of all pairs.{% if audit.num_units != num_pictures %} What is drawn is a unit, pictures that belong together: their number, not that of pictures, says how sure a figure is, and groups are dealt out by whole units.{% endif %}</p>
+{% if audit.about %}
+<p><b>Columns.</b>{% for sentence in audit.about %} {{ sentence }}{% endfor %}</p>
+{% endif %}
 <p><b>Figures.</b> {{ definition }}</p>
 </div>
 </main>

@@ -1,12 +1,14 @@
 """Says in words and tables what an audit found."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-from stages.maths.groups import Comparison
-from stages.maths.verdicts import FAIL, PASS, UNDECIDED, Finding, Limits
+from stages.judge import statistics, verdicts
+from stages.judge.columns import Column
+from stages.judge.groups import Comparison
+from stages.judge.verdicts import FAIL, PASS, UNDECIDED, Finding, Limits
 
 
 def key(finding: Finding) -> str:
@@ -25,7 +27,7 @@ def interval(value: float, low: float, high: float) -> str:
 
 
 def chance(p: float) -> str:
-    """Write a chance.
+    """Write the smallest false alarm rate of the whole audit at which something fails.
 
     Example:
         >>> chance(0.00005), chance(0.2)
@@ -34,16 +36,74 @@ def chance(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"  # noqa: PLR2004 - as printed
 
 
-def reasons(findings: Sequence[Finding], limits: Limits) -> list[str]:
+def refusals(others: Mapping[str, int], where: str) -> list[str]:
+    """Say of each column that holds no groups what to do about it.
+
+    Args:
+        others: by name how many different values such a column has.
+        where: the section of ``params.yaml``, for instance ``audit.classify``.
+    """
+    return [
+        f"{name} has {count:,} different values and no groups, so it was not audited and nothing passes: name it in"
+        f" {where}.leave_out if it is an id, give it fewer values, or raise {where}.max_groups."
+        for name, count in others.items()
+    ]
+
+
+def remarks(columns: Sequence[Column], leave_out: Sequence[str], where: str, unit: str = "") -> list[str]:
+    """Say of which columns values were sorted into groups, and which were left out by the user's word.
+
+    Args:
+        columns: those that are audited.
+        leave_out: names of those left out.
+        where: the section of ``params.yaml``, for instance ``audit.classify``.
+        unit: the column that tells units; empty where none does.
+    """
+    binned = [c for c in columns if c.binned]
+    told = [f"{c.name}: {c.binned:,} different numbers, sorted by quantile into {', '.join(c.names)}." for c in binned]
+    told += [f"{name} was left out ({where}.leave_out)." for name in leave_out]
+    return told + ([f"{unit} tells which pictures are one unit, and was not audited."] if unit else [])
+
+
+def nothing(found: Mapping[str, str] | None) -> list[str]:
+    """Say that the audit rests on an evaluation that says nothing; no sentence where it rests on one that does.
+
+    Args:
+        found: why it says nothing, by kind; None where the evaluation does not tell.
+
+    Example:
+        >>> nothing({"few_units": "the test split has 6 pictures", "exact": "all right"})
+        ['The evaluation is degenerate (few_units, exact), so nothing passes: the test split has 6 pictures.']
+    """
+    if found is None:
+        return ["The evaluation does not say whether it is degenerate, so nothing passes: dvc repro evaluate."]
+    first = next(iter(found.values()), None)
+    return [f"The evaluation is degenerate ({', '.join(found)}), so nothing passes: {first}."] if first else []
+
+
+def reasons(
+    findings: Sequence[Finding], limits: Limits, refused: Sequence[str] = (), nothing: Sequence[str] = ()
+) -> list[str]:
     """Say why the verdict is what it is, the weightiest first; one sentence each.
 
     Args:
         findings: all findings of the audit.
         limits: what was allowed.
+        refused: sentences about columns that could not be audited.
+        nothing: sentences about an evaluation that says nothing; what its groups show is then told of a FAIL alone.
 
     Returns:
         At least one sentence.
     """
+    found = verdicts.overall(findings)
+    if (nothing and found != FAIL) or (refused and found == PASS):
+        return [*nothing, *refused]
+    return [*nothing, *_reasons(findings, limits, refused), *refused]
+
+
+def _reasons(findings: Sequence[Finding], limits: Limits, refused: Sequence[str]) -> list[str]:
+    if not findings and refused:
+        return []
     if not findings:
         return [
             "The data set has no group columns, so nothing could be audited. Add columns named group_... to the manifest."
@@ -66,7 +126,7 @@ def _below(findings: Sequence[Finding], limits: Limits) -> list[str]:
         least = min(own, key=lambda c: c.estimates[c.worst].value)
         columns = ", ".join(" x ".join(c.grouping.columns) for c in own)
         worst = f"{100 * least.estimates[least.worst].value:.1f} for {least.grouping.names[least.worst]}"
-        floor = f"below the floor of {100 * limits.min_worst_group:g} beyond doubt in a group of {columns}"
+        floor = f"shown to be below the floor of {100 * limits.min_worst_group:g} in a group of {columns}"
         sentences.append(f"{own[0].measure.title} is {floor}; lowest: {worst}.")
     return sentences
 
@@ -83,7 +143,7 @@ def _explained(finding: Finding, findings: Sequence[Finding]) -> bool:
 
 
 def _size(finding: Finding) -> float:
-    return finding.comparison.gap()[0] if finding.p is not None else 0.0
+    return finding.comparison.gap()[0] if finding.is_compared else 0.0
 
 
 def sentence(finding: Finding, limits: Limits) -> str:
@@ -91,26 +151,30 @@ def sentence(finding: Finding, limits: Limits) -> str:
     comparison = finding.comparison
     column = " x ".join(comparison.grouping.columns)
     if finding.p is None:
-        if len(comparison.compared) > 1:
-            title = comparison.measure.title
-            return f"{column}: no class has pictures in two groups, so {title} cannot tell group from class."
         return f"{column}: fewer than two groups are large enough to compare {comparison.measure.title}."
-    gap = interval(*comparison.gap())
-    worst, best = comparison.estimates[comparison.worst], comparison.estimates[comparison.best]
-    low_name, high_name = comparison.grouping.names[comparison.worst], comparison.grouping.names[comparison.best]
-    low, high = (f"{100 * e.value:.1f} for {name}" for e, name in ((worst, low_name), (best, high_name)))
+    better, worse = finding.pair if finding.gap_fails else (comparison.best, comparison.worst)
+    low, high = (f"{100 * comparison.estimates[g].value:.1f} for {comparison.grouping.names[g]}" for g in (worse, better))
     pair = f"{column}: {comparison.measure.title} is {low} and {high}"
     if finding.gap_fails:
-        text = f"{pair}, a gap of {gap} points ({chance(finding.p)} after correction); {100 * limits.max_gap:g} are allowed."
-        return text + (
-            f" {low_name} is also below the floor of {100 * limits.min_worst_group:g}." if finding.floor_fails else ""
-        )
+        estimates = (comparison.estimates[g] for g in (better, worse))
+        first, second = ((e.value, e.low, e.high) for e in estimates)
+        gap = interval(*statistics.difference(first, second))
+        text = f"{pair}, a gap of {gap} points, larger than the {100 * limits.max_gap:g} allowed ({chance(finding.p)})."
+        lowest = comparison.grouping.names[comparison.worst]
+        floor = f" {lowest} is also below the floor of {100 * limits.min_worst_group:g}."
+        return text + (floor if finding.floor_fails else "")
+    gap = interval(*comparison.gap())
     if finding.floor_fails:
-        return f"{pair}; a group is below the floor of {100 * limits.min_worst_group:g} beyond doubt."
+        return f"{pair}; a group is shown to be below the floor of {100 * limits.min_worst_group:g}."
     if finding.verdict == PASS:
         return f"{pair}; the gap of {gap} points stays within {100 * limits.max_gap:g} and every group above the floor."
+    if finding.explained:
+        return (
+            f"{pair}, a gap of {gap} points, but the classes of the pictures explain it or cannot be told from the groups."
+        )
+    new = "" if all(e.num_units == e.num_pictures for e in comparison.estimates) else " of new units"
     need = (
-        f"about {finding.more:,} more labelled test pictures would probably tell"
+        f"about {finding.more:,} more labelled test pictures{new} would probably tell"
         if finding.more
         else "it lies so close to the limit that no sensible number of further pictures would tell"
     )
@@ -130,12 +194,13 @@ def table(comparisons: Sequence[Comparison]) -> pd.DataFrame:
             "n": found.n,
             "unit": c.measure.unit,
             "num_pictures": found.num_pictures,
+            "num_units": found.num_units,
             "compared": index in c.compared,
         }
         for c in comparisons
         for index, (name, found) in enumerate(zip(c.grouping.names, c.estimates, strict=True))
     ]
-    names = ["measure", "columns", "group", "value", "low", "high", "n", "unit", "num_pictures", "compared"]
+    names = ["measure", "columns", "group", "value", "low", "high", "n", "unit", "num_pictures", "num_units", "compared"]
     frame = pd.DataFrame(rows, columns=names)
     frame[["value", "low", "high"]] = frame[["value", "low", "high"]].astype(np.float64).round(6)
     return frame

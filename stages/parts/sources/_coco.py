@@ -59,20 +59,26 @@ def _check(file: Path, ids: list[Any], names: list[Any], marks: Mapping[Any, lis
         raise DataError(f"{file}: {len(marks[stray[0]])} annotations belong to the image id {stray[0]}, which images lacks")
 
 
-def items(
-    book: Book, folder: Path, split: str | None, labels: bool, groups: Mapping[str, Mapping[str, str]]
+def items(  # noqa: PLR0913, PLR0917 - all that a picture's row is made of
+    book: Book,
+    folder: Path,
+    fence: _layout.Fence,
+    split: str | None,
+    labels: bool,
+    groups: Mapping[str, Mapping[str, str]],
 ) -> Iterator[Item]:
     """Deliver the pictures of one annotation file.
 
     Args:
         book: the file.
         folder: of the pictures.
+        fence: what they may not lead out of.
         split: of all of them, or None.
         labels: a picture's label is the class of its largest object.
         groups: ``group_`` columns by file name.
     """
     for picture in book.pictures:
-        name = str(picture["file_name"])
+        name = str(picture["file_name"]).encode("utf-8", "backslashreplace").decode()  # JSON holds halves of characters
         marks, faults = [], []
         for raw in book.marks.get(picture["id"], []):
             try:
@@ -81,7 +87,7 @@ def items(
                 faults.append(f"annotation {raw.get('id')}: {error}")
         size = (picture.get("width"), picture.get("height"))
         yield Item(
-            name=name, suffix=Path(name).suffix.lower(), load=_layout.loader(folder / name), split=split,
+            name=name, suffix=Path(name).suffix.lower(), load=_layout.loader(folder / name, fence), split=split,
             label=_layout.largest(marks) if labels else None, marks=tuple(marks),
             size=(int(size[0]), int(size[1])) if size[0] and size[1] else None,
             groups=groups.get(name, {}), fault="; ".join(faults[:1]) or None,
@@ -97,7 +103,8 @@ def _mark(raw: dict[str, Any], categories: dict[int, str]) -> Mark:
     if isinstance(segmentation, str):
         raise ValueError("segmentation is text; expected polygons or run lengths")  # noqa: TRY004 - a fault of the file
     compact = rle.compress(segmentation) if segmentation is not None else None
-    return Mark(categories[number], (x, y, w, h), compact, {"iscrowd": int(raw.get("iscrowd", 0))})
+    flags = {"iscrowd": int(raw.get("iscrowd", 0))} | ({"ignore": 1} if raw.get("ignore") else {})
+    return Mark(categories[number], (x, y, w, h), compact, flags)
 
 
 def merged(books: list[Book]) -> tuple[str, ...]:
@@ -112,6 +119,16 @@ def merged(books: list[Book]) -> tuple[str, ...]:
             if names.setdefault(number, name) != name:
                 raise DataError(f"{book.file}: category {number} is {name}; another file calls it {names[number]}")
     return tuple(dict.fromkeys(names[number] for number in sorted(names)))
+
+
+def category_ids(books: list[Book], classes: tuple[str, ...]) -> tuple[int, ...]:
+    """Return the files' own id of each class, of two with one name the lower; empty where they are 1, 2, 3 as ours."""
+    lowest: dict[str, int] = {}
+    for book in books:
+        for number, name in book.categories.items():
+            lowest[name] = min(number, lowest.get(name, number))
+    found = tuple(lowest[name] for name in classes)
+    return () if found == tuple(range(1, len(classes) + 1)) else found
 
 
 def has_masks(books: list[Book]) -> bool:

@@ -1,16 +1,23 @@
 """What sources share: looking at folders, loading bytes, and one clear line where the layout is not as expected."""
 
+import os
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from stages.core import images
 from stages.core.errors import DataError
 from stages.core.items import Mark
 
-PICTURES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm"})
 SPLIT_NAMES = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 _SHOWN = 6
+_LONGEST = 200
+_NAME_MAX = 255
 
 
 def folder(path: Path, expected: str) -> Path:
@@ -39,14 +46,74 @@ def wrong(path: Path, expected: str) -> DataError:
     return DataError(f"{path}: expected {expected}; found {', '.join(found[:_SHOWN]) or 'nothing'}{more}")
 
 
-def loader(path: Path) -> Callable[[], bytes]:
-    """Return a function that reads a file."""
+@dataclass(frozen=True)
+class Fence:
+    """The folders that pictures and annotations may lie in: what a data set names elsewhere is never opened.
+
+    Attributes:
+        folder: of the data set.
+        roots: further folders that the user allows (``acquire.roots``).
+    """
+
+    folder: Path
+    roots: tuple[Path, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a mistyped folder now: later each picture in the right one would be a finding of its own."""
+        for root in self.roots:
+            if not root.is_dir():
+                raise DataError(f"acquire.roots: {root} is no folder (params.yaml: acquire.roots)")
+
+    @cached_property
+    def _real(self) -> tuple[Path, ...]:
+        return tuple(folder.resolve() for folder in (self.folder, *self.roots))
+
+    def inside(self, path: Path) -> Path:
+        """Return where a path leads, all links and ``..`` followed.
+
+        Raises:
+            DataError: it leads out of the folders, or is no path.
+        """
+        try:
+            too_long = max(len(os.fsencode(part)) for part in path.parts) > _NAME_MAX
+            real = path.resolve()
+        except (OSError, ValueError, RuntimeError) as error:  # a NUL byte, a circle of links
+            raise DataError(f"{str(path)[:_LONGEST]!r} is no path ({error})") from error
+        if too_long:
+            raise DataError(f"{str(path)[:_LONGEST]} ... is no path: a name in it has more than {_NAME_MAX} bytes")
+        if not any(real.is_relative_to(folder) for folder in self._real):
+            allowed = "and acquire.roots" if self.roots else "and acquire.roots is empty"
+            raise DataError(
+                f"{str(path)[:_LONGEST]} leads out of {self.folder} {allowed}; it is not opened "
+                "(params.yaml: acquire.roots names further folders)"
+            )
+        return real
+
+    def holds(self, path: Path) -> bool:
+        """Tell whether a path leads into the folders."""
+        try:
+            self.inside(path)
+        except DataError:
+            return False
+        return True
+
+
+def loader(path: Path, fence: Fence) -> Callable[[], bytes]:
+    """Return a function that reads a file inside the fence."""
 
     def load() -> bytes:
-        try:
-            return path.read_bytes()
-        except OSError as error:
-            raise DataError(f"{path} cannot be read ({error.strerror})") from error
+        fence.inside(path)
+        return images.read_file(path)
+
+    return load
+
+
+def mask_loader(path: Path, fence: Fence) -> Callable[[], NDArray[np.uint8]]:
+    """Return a function that reads an index mask inside the fence."""
+
+    def load() -> NDArray[np.uint8]:
+        fence.inside(path)
+        return images.read_mask(path)
 
     return load
 
@@ -67,7 +134,7 @@ def text(path: Path) -> str:
 
 def pictures(root: Path) -> list[Path]:
     """List picture and camera files below a folder, sorted, hidden ones left out."""
-    suffixes = PICTURES | images.RAW_SUFFIXES
+    suffixes = images.SUFFIXES | images.RAW_SUFFIXES
     return [p for p in visible(root) if p.suffix.lower() in suffixes]
 
 
@@ -103,17 +170,7 @@ def natural(name: str) -> tuple[tuple[int, int, str], ...]:
     return tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", name) if part)
 
 
-def group_column(name: str) -> str:
-    """Return the manifest's name of a column that groups pictures.
-
-    Example:
-        >>> group_column("Skin tone"), group_column("group_light")
-        ('group_skin_tone', 'group_light')
-    """
-    word = re.sub(r"\W+", "_", name.strip().lower()).strip("_")
-    return word if word.startswith("group_") else f"group_{word}"
-
-
 def largest(marks: Iterable[Mark]) -> str | None:
-    """Return the class of the object with the largest box, the first of equals; None without objects."""
-    return max(marks, key=lambda mark: mark.bbox[2] * mark.bbox[3], default=Mark("", (0, 0, 0, 0))).category or None
+    """Return the class of the object with the largest box, the first of equals; None without objects that count."""
+    counted = (mark for mark in marks if not mark.flags.get("ignore"))
+    return max(counted, key=lambda mark: mark.bbox[2] * mark.bbox[3], default=Mark("", (0, 0, 0, 0))).category or None

@@ -16,6 +16,7 @@ class Listed:
     categories: tuple[str, ...] = ()
     mask_classes: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    category_ids: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse two pictures of one name."""

@@ -5,6 +5,7 @@ from io import StringIO
 from pathlib import Path
 
 from stages.core.errors import DataError
+from stages.core.items import group_column
 from stages.parts.sources import _layout
 
 
@@ -46,4 +47,4 @@ def split(value: str, where: str) -> str | None:
 
 def groups(row: dict[str, str], used: set[str | None]) -> dict[str, str]:
     """Return all other columns as groups; empty cells are left out."""
-    return {_layout.group_column(key): value for key, value in row.items() if key not in used and value}
+    return {group_column(key): value for key, value in row.items() if key not in used and value}

@@ -1,11 +1,13 @@
 """Reads annotations in Pascal VOC's XML."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 from xml.etree import ElementTree as ET
 
+from stages.core.errors import DataError
 from stages.core.items import Mark
+from stages.parts.sources import _layout
 
 Corners = Literal["edges", "pixels"]
 
@@ -17,7 +19,7 @@ class Page:
     Attributes:
         marks: its objects.
         size: (width, height) where it states them.
-        difficult: number of objects left out because they are marked difficult.
+        difficult: number of objects that are not learnt from because they are marked difficult.
         fault: why it could not be read, else None.
     """
 
@@ -27,20 +29,23 @@ class Page:
     fault: str | None = None
 
 
-def read(path: Path, corners: Corners, keep_difficult: bool) -> Page:
+def read(path: Path, fence: _layout.Fence, corners: Corners, keep_difficult: bool) -> Page:
     """Read one annotation file.
 
     Args:
         path: the XML.
+        fence: what it may not lead out of.
         corners: ``pixels``: corners name the first and last pixel, counted from 1, as in VOC's own files; ``edges``: corners
             are the box's edges, counted from 0, as labelImg and most converters write them.
-        keep_difficult: keep objects marked difficult (VOC's own evaluation leaves them out).
+        keep_difficult: learn from objects marked difficult; else they are flagged ``ignore``. Judging spares both.
     """
     try:
-        root = ET.fromstring(path.read_bytes())  # noqa: S314 - the user's own files; entities are not expanded from outside
+        root = ET.fromstring(fence.inside(path).read_bytes())  # noqa: S314 - the user's own files; entities are not expanded from outside
         everything = [_mark(node, corners) for node in root.findall("object")]
         size = root.find("size")
         stated = None if size is None else (_number(size, "width"), _number(size, "height"))
+    except DataError as error:
+        return Page(fault=str(error))
     except FileNotFoundError:
         return Page(fault=f"{path.name} is missing")
     except OSError as error:
@@ -49,9 +54,10 @@ def read(path: Path, corners: Corners, keep_difficult: bool) -> Page:
         return Page(fault=f"{path.name} is broken XML ({error})")
     except ValueError as error:
         return Page(fault=f"{path.name}: {error}")
-    kept = tuple(mark for mark in everything if keep_difficult or not mark.flags["difficult"])
+    hard = [mark for mark in everything if mark.flags["difficult"] and not keep_difficult]
+    marks = tuple(replace(mark, flags={**mark.flags, "ignore": 1}) if mark in hard else mark for mark in everything)
     known = (int(stated[0]), int(stated[1])) if stated and min(stated) > 0 else None  # some writers state 0 x 0
-    return Page(kept, known, len(everything) - len(kept))
+    return Page(marks, known, len(hard))
 
 
 def _mark(node: ET.Element, corners: Corners) -> Mark:

@@ -36,7 +36,7 @@ class Params(params.Params):
     label_from: Literal["none", "largest"]
 
 
-def build(params: Params, *, path: Path, seed: int) -> Listed:  # noqa: ARG001 - the family's form
+def build(params: Params, *, path: Path, seed: int, roots: tuple[Path, ...] = ()) -> Listed:  # noqa: ARG001 - see the family
     """Read all annotations; pictures are read later.
 
     Raises:
@@ -52,11 +52,12 @@ def build(params: Params, *, path: Path, seed: int) -> Listed:  # noqa: ARG001 -
     classes = _coco.merged(list(books.values()))
     labels = params.label_from == "largest"
     groups = _groups(path / params.metadata) if params.metadata else {}
+    fence = _layout.Fence(path, roots)
     items = [
         item
         for split, book in books.items()
         for item in _coco.items(
-            book, path / params.images.format(split=split), None if split == "all" else split, labels, groups
+            book, path / params.images.format(split=split), fence, None if split == "all" else split, labels, groups
         )
     ]
     if not items:
@@ -64,7 +65,8 @@ def build(params: Params, *, path: Path, seed: int) -> Listed:  # noqa: ARG001 -
     masks = ("background", *classes) if _coco.has_masks(list(books.values())) else ()
     without = len({item.name for item in items} - set(groups)) if groups else 0
     remarks = (f"{without} pictures stand not in {params.metadata} and have no groups",) if without else ()
-    return Listed(items, classes if labels else (), classes, masks, remarks)
+    own = _coco.category_ids(list(books.values()), classes)
+    return Listed(items, classes if labels else (), classes, masks, remarks, own)
 
 
 def _groups(file: Path) -> dict[str, dict[str, str]]:

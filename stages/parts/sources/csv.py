@@ -8,7 +8,7 @@ Paths are relative to the table's folder.
 
 from pathlib import Path
 
-from stages.core import images, params
+from stages.core import params
 from stages.core.errors import DataError
 from stages.core.items import Item
 from stages.parts.sources import _layout, _table
@@ -39,7 +39,7 @@ class Params(params.Params):
     classes: tuple[str, ...] | None
 
 
-def build(params: Params, *, path: Path, seed: int) -> Listed:  # noqa: ARG001 - the family's form
+def build(params: Params, *, path: Path, seed: int, roots: tuple[Path, ...] = ()) -> Listed:  # noqa: ARG001 - see the family
     """Read the table.
 
     Raises:
@@ -51,7 +51,8 @@ def build(params: Params, *, path: Path, seed: int) -> Listed:  # noqa: ARG001 -
     if bool(params.mask_column) != bool(params.mask_classes):
         raise DataError("acquire.csv.mask_column and acquire.csv.mask_classes belong together; one of them is empty")
     rows = _table.read(file, [c for c in (params.path_column, params.label_column, params.mask_column) if c])
-    items = [_item(file, number, row, params) for number, row in enumerate(rows, 2)]
+    fence = _layout.Fence(file.parent, roots)
+    items = [_item(file, fence, number, row, params) for number, row in enumerate(rows, 2)]
     found = {item.label for item in items if item.label}
     classes = params.classes or tuple(sorted(found, key=_layout.natural))
     if strange := sorted(found - set(classes)):
@@ -59,7 +60,7 @@ def build(params: Params, *, path: Path, seed: int) -> Listed:  # noqa: ARG001 -
     return Listed(items, classes if params.label_column else (), (), params.mask_classes)
 
 
-def _item(file: Path, number: int, row: dict[str, str], params: Params) -> Item:
+def _item(file: Path, fence: _layout.Fence, number: int, row: dict[str, str], params: Params) -> Item:
     name, where = row[params.path_column], f"{file}, row {number}"
     if not name:
         raise DataError(f"{where}: {params.path_column} is empty")
@@ -68,7 +69,7 @@ def _item(file: Path, number: int, row: dict[str, str], params: Params) -> Item:
     mask_file = file.parent / row[params.mask_column] if params.mask_column and row[params.mask_column] else None
     split = _table.split(row.get(params.split_column or "", ""), where)
     return Item(
-        name=Path(name).as_posix(), suffix=Path(name).suffix.lower(), load=_layout.loader(file.parent / name), split=split,
-        label=label or None, load_mask=(lambda: images.read_mask(mask_file)) if mask_file else None,
+        name=Path(name).as_posix(), suffix=Path(name).suffix.lower(), load=_layout.loader(file.parent / name, fence),
+        split=split, label=label or None, load_mask=_layout.mask_loader(mask_file, fence) if mask_file else None,
         groups=_table.groups(row, used),
     )  # fmt: skip

@@ -26,7 +26,7 @@ class Params(params.Params):
     classes: tuple[str, ...] | None
 
 
-def build(params: Params, *, path: Path, seed: int) -> Listed:  # noqa: ARG001 - the family's form
+def build(params: Params, *, path: Path, seed: int, roots: tuple[Path, ...] = ()) -> Listed:  # noqa: ARG001 - see the family
     """List the pictures.
 
     Raises:
@@ -45,8 +45,9 @@ def build(params: Params, *, path: Path, seed: int) -> Listed:  # noqa: ARG001 -
     if strange := sorted(found - set(classes)):
         hint = nearest(strange[0], classes)
         raise DataError(f"{path} has a folder {strange[0]}/, no class; {hint} (params.yaml: acquire.imagefolder.classes)")
+    fence = _layout.Fence(path, roots)
     items = [
-        Item(file.relative_to(path).as_posix(), file.suffix.lower(), _layout.loader(file), split, folder.name)
+        Item(file.relative_to(path).as_posix(), file.suffix.lower(), _layout.loader(file, fence), split, folder.name)
         for folder, split in places
         for file in _layout.visible(folder)
     ]

@@ -27,13 +27,14 @@ class Params(params.Params):
     manifest: str | None
 
 
-def build(params: Params, *, path: Path, seed: int) -> Listed:  # noqa: ARG001 - the family's form
+def build(params: Params, *, path: Path, seed: int, roots: tuple[Path, ...] = ()) -> Listed:  # noqa: ARG001 - see the family
     """List the camera files.
 
     Raises:
         DataError: there are none, or the table is wrong.
     """
     _layout.folder(path, _EXPECTED)
+    fence = _layout.Fence(path, roots)
     everything = _layout.visible(path)
     files = {f.relative_to(path).as_posix(): f for f in everything if f.suffix.lower() in images.RAW_SUFFIXES}
     if not files:
@@ -41,17 +42,24 @@ def build(params: Params, *, path: Path, seed: int) -> Listed:  # noqa: ARG001 -
     if params.manifest is None:
         others = len(everything) - len(files)
         remarks = (f"{others} files that are no camera files were left out",) if others else ()
-        return Listed([_item(path, name, {}, "") for name in files], remarks=remarks)
+        return Listed([_item(fence, name, {}, "") for name in files], remarks=remarks)
     table = path / params.manifest
     rows = _table.read(table, ["file"])
-    items = [_item(path, row["file"], row, f"{table}, row {number}") for number, row in enumerate(rows, 2)]
+    items = [_item(fence, row["file"], row, f"{table}, row {number}") for number, row in enumerate(rows, 2)]
     left_out = len(set(files) - {item.name for item in items})
     remarks = (f"{left_out} camera files stand not in {params.manifest} and were left out",) if left_out else ()
     labels = sorted({item.label for item in items if item.label}, key=_layout.natural)
     return Listed(items, tuple(labels), remarks=remarks)
 
 
-def _item(path: Path, name: str, row: dict[str, str], where: str) -> Item:
+def _item(fence: _layout.Fence, name: str, row: dict[str, str], where: str) -> Item:
     groups = _table.groups(row, {"file", "label", "split"})
     split = _table.split(row.get("split", ""), where)
-    return Item(name, Path(name).suffix.lower(), _layout.loader(path / name), split, row.get("label") or None, groups=groups)
+    return Item(
+        name,
+        Path(name).suffix.lower(),
+        _layout.loader(fence.folder / name, fence),
+        split,
+        row.get("label") or None,
+        groups=groups,
+    )

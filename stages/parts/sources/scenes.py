@@ -205,7 +205,7 @@ def own(principal: int) -> str:
     return list(ENVIRONMENTS)[principal % len(ENVIRONMENTS)]
 
 
-def build(params: Params, *, path: Path, seed: int) -> Scenes:  # noqa: ARG001 - the family's form; scenes need no path
+def build(params: Params, *, path: Path, seed: int, roots: tuple[Path, ...] = ()) -> Scenes:  # noqa: ARG001 - see the family
     """Return the source."""
     return Scenes(params, seed)
 

@@ -36,7 +36,7 @@ class Params(params.Params):
         year: of VOC, 2007 to 2012.
         images: CocoDetection: folder of the pictures in ``path``; ``{split}`` stands for the split's name.
         annotations: CocoDetection: file by split.
-        keep_difficult: VOCDetection: keep objects marked difficult.
+        keep_difficult: VOCDetection: learn from objects marked difficult; judging spares them either way.
     """
 
     dataset: Literal["OxfordIIITPet", "VOCDetection", "VOCSegmentation", "CIFAR10", "FashionMNIST", "CocoDetection"]
@@ -69,18 +69,18 @@ class Arrays:
                 yield Item(f"{split}-{number:05d}.png", ".png", lambda c=content: c, split, self.labels[int(target)])  # type: ignore[misc]
 
 
-def build(params: Params, *, path: Path, seed: int) -> Listed | Arrays:  # noqa: ARG001 - the family's form
+def build(params: Params, *, path: Path, seed: int, roots: tuple[Path, ...] = ()) -> Listed | Arrays:  # noqa: ARG001 - see the family
     """Open the set, downloading it first where that is wanted.
 
     Raises:
         DataError: it is not there or its checksums are wrong.
         InfrastructureError: the download failed.
     """
-    builders: dict[str, Callable[[Params, Path], Listed | Arrays]] = {
+    builders: dict[str, Callable[[Params, Path, _layout.Fence], Listed | Arrays]] = {
         "OxfordIIITPet": _pets, "VOCDetection": _voc_boxes, "VOCSegmentation": _voc_masks,
         "CIFAR10": _arrays, "FashionMNIST": _arrays, "CocoDetection": _coco_boxes,
     }  # fmt: skip
-    return builders[params.dataset](params, path)
+    return builders[params.dataset](params, path, _layout.Fence(path, roots))
 
 
 def _open(params: Params, path: Path, **arguments: Any) -> Any:
@@ -98,7 +98,7 @@ def _open(params: Params, path: Path, **arguments: Any) -> Any:
         raise InfrastructureError(f"the download of {params.dataset} failed: {error}") from error
 
 
-def _pets(params: Params, path: Path) -> Listed:
+def _pets(params: Params, path: Path, fence: _layout.Fence) -> Listed:
     items: list[Item] = []
     classes: tuple[str, ...] = ()
     for split, name in (("train", "trainval"), ("test", "test")):
@@ -107,8 +107,8 @@ def _pets(params: Params, path: Path) -> Listed:
         for file, mask, label in zip(found._images, found._segs, found._labels, strict=True):  # noqa: SLF001 - files as they are
             items.append(
                 Item(
-                    Path(file).name, ".jpg", _layout.loader(Path(file)), split, found.classes[label],
-                    load_mask=_trimap(Path(mask)), groups={"group_species": _species(Path(file))},
+                    Path(file).name, ".jpg", _layout.loader(Path(file), fence), split, found.classes[label],
+                    load_mask=_trimap(Path(mask), fence), groups={"group_species": _species(Path(file))},
                 )
             )  # fmt: skip
     return Listed(items, classes, (), ("background", "pet"))
@@ -119,9 +119,11 @@ def _species(file: Path) -> str:
     return "cat" if file.name[0].isupper() else "dog"
 
 
-def _trimap(file: Path) -> Callable[[], NDArray[np.uint8]]:
+def _trimap(file: Path, fence: _layout.Fence) -> Callable[[], NDArray[np.uint8]]:
+    read = _layout.mask_loader(file, fence)
+
     def load() -> NDArray[np.uint8]:
-        values = images.read_mask(file)
+        values = read()
         if values.max(initial=0) >= len(_TRIMAP):
             raise DataError(f"{file}: value {values.max()} in a trimap; expected 1, 2 or 3")
         return np.asarray(_TRIMAP[values])
@@ -139,31 +141,35 @@ def _voc_sets(params: Params, path: Path) -> Iterator[tuple[str, Any]]:
                 raise  # VOC 2007's test set is a download of its own and may be absent
 
 
-def _voc_boxes(params: Params, path: Path) -> Listed:
+def _voc_boxes(params: Params, path: Path, fence: _layout.Fence) -> Listed:
     items = []
     for split, found in _voc_sets(params, path):
         for file, target in zip(map(Path, found.images), map(Path, found.targets), strict=True):
-            page = _voc.read(target, "pixels", params.keep_difficult)
+            page = _voc.read(target, fence, "pixels", params.keep_difficult)
             strange = sorted({mark.category for mark in page.marks} - set(_VOC))
             fault = page.fault or (f"{target.name} names the class {strange[0]}, no class of VOC" if strange else None)
-            items.append(Item(file.name, ".jpg", _layout.loader(file), split, marks=page.marks, size=page.size, fault=fault))
+            items.append(
+                Item(file.name, ".jpg", _layout.loader(file, fence), split, marks=page.marks, size=page.size, fault=fault)
+            )
     return Listed(items, (), _VOC)
 
 
-def _voc_masks(params: Params, path: Path) -> Listed:
+def _voc_masks(params: Params, path: Path, fence: _layout.Fence) -> Listed:
     items = [
-        Item(Path(file).name, ".jpg", _layout.loader(Path(file)), split, load_mask=_mask(Path(target)))
+        Item(
+            Path(file).name,
+            ".jpg",
+            _layout.loader(Path(file), fence),
+            split,
+            load_mask=_layout.mask_loader(Path(target), fence),
+        )
         for split, found in _voc_sets(params, path)
         for file, target in zip(found.images, found.targets, strict=True)
     ]
     return Listed(items, (), (), ("background", *_VOC))
 
 
-def _mask(file: Path) -> Callable[[], NDArray[np.uint8]]:
-    return lambda: images.read_mask(file)
-
-
-def _arrays(params: Params, path: Path) -> Arrays:
+def _arrays(params: Params, path: Path, _fence: _layout.Fence) -> Arrays:
     parts, classes = [], ()
     for split, train in (("train", True), ("test", False)):
         found = _open(params, path, train=train)
@@ -173,7 +179,7 @@ def _arrays(params: Params, path: Path) -> Arrays:
     return Arrays(tuple(parts), classes)
 
 
-def _coco_boxes(params: Params, path: Path) -> Listed:
+def _coco_boxes(params: Params, path: Path, fence: _layout.Fence) -> Listed:
     from torchvision import datasets  # noqa: PLC0415 - three seconds that only this source needs
 
     _layout.folder(path, "COCO's pictures and annotation files; CocoDetection has no downloader")
@@ -190,7 +196,9 @@ def _coco_boxes(params: Params, path: Path) -> Listed:
         except (OSError, KeyError, ValueError) as error:
             raise DataError(f"{path / file} cannot be opened by torchvision's CocoDetection ({error})") from error
         wanted = {found.coco.imgs[number]["file_name"] for number in found.ids}
-        items += [item for item in _coco.items(books[-1], folder, split, labels=False, groups={}) if item.name in wanted]
+        items += [
+            item for item in _coco.items(books[-1], folder, fence, split, labels=False, groups={}) if item.name in wanted
+        ]
     classes = _coco.merged(books)
     return Listed(items, (), classes, ("background", *classes) if _coco.has_masks(books) else ())
 

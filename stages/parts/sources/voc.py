@@ -11,7 +11,7 @@ Everingham et al. (2010), "The Pascal Visual Object Classes Challenge".
 from pathlib import Path
 from typing import Literal
 
-from stages.core import images, params
+from stages.core import params
 from stages.core.errors import DataError
 from stages.core.items import Item
 from stages.parts.sources import _layout, _voc
@@ -30,7 +30,7 @@ class Params(params.Params):
         masks: folder of index masks (``SegmentationClass``); null: none. Their values follow ``classes``.
         classes: names in index order; null: those that occur, sorted.
         corners: ``pixels`` as VOC itself counts, or ``edges`` as labelImg does.
-        keep_difficult: keep objects marked difficult.
+        keep_difficult: learn from objects marked difficult; in judging they neither help nor harm, as VOC has it.
         label_from: ``largest``: a picture's label is the class of its largest object; ``none``: no labels.
     """
 
@@ -44,7 +44,7 @@ class Params(params.Params):
     label_from: Literal["none", "largest"]
 
 
-def build(params: Params, *, path: Path, seed: int) -> Listed:  # noqa: ARG001 - the family's form
+def build(params: Params, *, path: Path, seed: int, roots: tuple[Path, ...] = ()) -> Listed:  # noqa: ARG001 - see the family
     """Read all annotations; pictures are read later.
 
     Raises:
@@ -64,9 +64,12 @@ def build(params: Params, *, path: Path, seed: int) -> Listed:  # noqa: ARG001 -
     names = sorted(splits) if splits is not None else sorted(known | set(files))
     if not names:
         raise _layout.wrong(path, expected)
-    pages = {n: _voc.read(path / params.annotations / f"{n}.xml", params.corners, params.keep_difficult) for n in names}
+    fence = _layout.Fence(path, roots)
+    pages = {
+        n: _voc.read(path / params.annotations / f"{n}.xml", fence, params.corners, params.keep_difficult) for n in names
+    }
     classes = params.classes or tuple(sorted({m.category for page in pages.values() for m in page.marks}))
-    items = [_item(path, name, files, pages[name], (splits or {}).get(name), classes, params) for name in names]
+    items = [_item(fence, name, files, pages[name], (splits or {}).get(name), classes, params) for name in names]
     return Listed(
         items,
         classes if params.label_from == "largest" else (),
@@ -77,7 +80,7 @@ def build(params: Params, *, path: Path, seed: int) -> Listed:  # noqa: ARG001 -
 
 
 def _item(  # noqa: PLR0913, PLR0917 - all that one picture's list, page and file say
-    path: Path,
+    fence: _layout.Fence,
     name: str,
     files: dict[str, Path],
     page: _voc.Page,
@@ -85,15 +88,16 @@ def _item(  # noqa: PLR0913, PLR0917 - all that one picture's list, page and fil
     classes: tuple[str, ...],
     params: Params,
 ) -> Item:
-    file = files.get(name, path / params.images / f"{name}.jpg")
+    file = files.get(name, fence.folder / params.images / f"{name}.jpg")
     unknown = sorted({mark.category for mark in page.marks} - set(classes))
     fault = page.fault or (f"{name}.xml names the class {unknown[0]}, which acquire.voc.classes lacks" if unknown else None)
     mask = None
     if params.masks:
-        file_of_mask = path / params.masks / f"{name}.png"
-        mask = lambda: images.read_mask(file_of_mask)  # noqa: E731 - read when its turn comes
+        mask = _layout.mask_loader(fence.folder / params.masks / f"{name}.png", fence)
     label = _layout.largest(page.marks) if params.label_from == "largest" else None
-    return Item(file.name, file.suffix.lower(), _layout.loader(file), split, label, page.marks, mask, page.size, fault=fault)
+    return Item(
+        file.name, file.suffix.lower(), _layout.loader(file, fence), split, label, page.marks, mask, page.size, fault=fault
+    )
 
 
 def _splits(path: Path, folder: str | None) -> dict[str, str] | None:
@@ -121,6 +125,6 @@ def _remarks(names: list[str], known: set[str], pages: dict[str, _voc.Page]) -> 
     left_out, difficult = len(known - set(names)), sum(page.difficult for page in pages.values())
     lines = [
         f"{left_out} annotated pictures stand in no list and were left out" if left_out else "",
-        f"{difficult} objects marked difficult were left out" if difficult else "",
+        f"{difficult} objects marked difficult are not learnt from, nor judged" if difficult else "",
     ]
     return tuple(filter(None, lines))

@@ -9,22 +9,18 @@ A folder may also be a text file that lists pictures. A picture without a text f
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from PIL import Image, UnidentifiedImageError
 
-from stages.core import params
+from stages.core import images, params
 from stages.core.errors import DataError
 from stages.core.items import Item, Mark
 from stages.parts.sources import _layout
 
 _EXPECTED = "YOLO's layout: {config} with names and train, val or test; images/ beside labels/"
 _BOX, _SMALLEST_OUTLINE = 4, 6
-_UPRIGHT = 5
-_ORIENTATION = 0x0112
 
 
 class Params(params.Params):
@@ -44,6 +40,7 @@ class Yolo:
     """The source: its text files are read with their pictures, whose size they need."""
 
     pictures: tuple[tuple[str, Path, str], ...]
+    fence: _layout.Fence
     categories: tuple[str, ...]
     labels: tuple[str, ...]
     mask_classes: tuple[str, ...]
@@ -59,13 +56,13 @@ class Yolo:
             yield self._item(name, file, split)
 
     def _item(self, name: str, file: Path, split: str) -> Item:
-        load = _layout.loader(file)
+        load = _layout.loader(file, self.fence)
         marks: tuple[Mark, ...] = ()
         fault = None
         try:
             content = load()
             load = lambda: content  # noqa: E731 - read once, for the size and for the gate
-            marks = _objects(_label_file(file), self.categories, _size(content))
+            marks = _objects(_label_file(file), self.fence, self.categories, images.upright_size(content))
         except ValueError as error:
             fault = str(error)
         except DataError:
@@ -74,7 +71,7 @@ class Yolo:
         return Item(name, file.suffix.lower(), load, split, label, marks, fault=fault)
 
 
-def build(params: Params, *, path: Path, seed: int) -> Yolo:  # noqa: ARG001 - the family's form
+def build(params: Params, *, path: Path, seed: int, roots: tuple[Path, ...] = ()) -> Yolo:  # noqa: ARG001 - see the family
     """List the pictures.
 
     Raises:
@@ -85,13 +82,14 @@ def build(params: Params, *, path: Path, seed: int) -> Yolo:  # noqa: ARG001 - t
         raise _layout.wrong(path, _EXPECTED.format(config=params.config))
     content = _config(config)
     classes = _names(config, content)
+    fence = _layout.Fence(path, roots)
     root = path / str(content.get("path") or "")
-    root = root if root.is_dir() else path  # data.yaml often carries the path of the machine that wrote it
+    root = root if fence.holds(root) and root.is_dir() else path  # often the path of the machine that wrote it
     found = [
         (file, split)
         for split in ("train", "val", "test")
         for place in _places(content.get(split))
-        for file in _pictures(config, root, place)
+        for file in _pictures(config, root, place, fence)
     ]
     if not found:
         raise DataError(f"{config}: train, val and test name no picture")
@@ -101,11 +99,11 @@ def build(params: Params, *, path: Path, seed: int) -> Yolo:  # noqa: ARG001 - t
         if name in names:
             raise DataError(f"{config}: {name} stands in {names[name][2]} and in {split}; a picture has one split")
         names[name] = (name, file, split)
-    texts = [(file, _label_file(file)) for file, _ in found]
-    without = sum(not text.is_file() for _, text in texts)
-    outlines = any(_has_outline(text) for _, text in texts if text.is_file())
+    texts = [text for file, _ in found if fence.holds(file) and fence.holds(text := _label_file(file))]
+    without = sum(not text.is_file() for text in texts)
+    outlines = any(_has_outline(text) for text in texts if text.is_file())
     return Yolo(
-        tuple(names[name] for name in sorted(names)), classes, classes if params.label_from == "largest" else (),
+        tuple(names[name] for name in sorted(names)), fence, classes, classes if params.label_from == "largest" else (),
         ("background", *classes) if outlines else (),
         (f"{without} pictures have no text file and count as pictures without objects",) if without else (),
     )  # fmt: skip
@@ -138,10 +136,14 @@ def _places(value: Any) -> list[str]:
     return [] if not value else [str(v) for v in value] if isinstance(value, list) else [str(value)]
 
 
-def _pictures(config: Path, root: Path, place: str) -> list[Path]:
+def _pictures(config: Path, root: Path, place: str, fence: _layout.Fence) -> list[Path]:
     target = root / place
-    if not target.exists() and place.startswith("../"):  # Roboflow writes ../train/images for train/images
-        target = root / place.removeprefix("../")
+    if place.startswith("../") and not (fence.holds(target) and target.exists()):
+        target = root / place.removeprefix("../")  # Roboflow writes ../train/images for train/images
+    try:
+        fence.inside(target)
+    except DataError as error:
+        raise DataError(f"{config} names {place}: {error}") from error
     if target.is_dir():
         return _layout.pictures(target)
     if target.is_file():
@@ -170,17 +172,7 @@ def _has_outline(file: Path) -> bool:
         return False  # reported with its picture
 
 
-def _size(content: bytes) -> tuple[int, int]:
-    """Return the size of the upright picture without decoding it."""
-    try:
-        with Image.open(BytesIO(content)) as picture:
-            turned = picture.getexif().get(_ORIENTATION, 1) >= _UPRIGHT
-            return (picture.height, picture.width) if turned else picture.size
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        raise DataError("not a picture") from error
-
-
-def _objects(file: Path, classes: tuple[str, ...], size: tuple[int, int]) -> tuple[Mark, ...]:
+def _objects(file: Path, fence: _layout.Fence, classes: tuple[str, ...], size: tuple[int, int]) -> tuple[Mark, ...]:
     """Read a text file.
 
     Raises:
@@ -189,6 +181,7 @@ def _objects(file: Path, classes: tuple[str, ...], size: tuple[int, int]) -> tup
     if not file.is_file():
         return ()
     try:
+        fence.inside(file)
         lines = _layout.text(file).splitlines()
     except DataError as error:
         raise ValueError(str(error)) from error

@@ -11,6 +11,8 @@ from stages.core.params import Params as Base
 from stages.core.seeds import derive
 from stages.parts.ssl._views import view
 
+LEAST = 2  # pictures in a batch: the others are what a picture is told from
+
 
 class Params(Base):
     """Parameters.

@@ -10,6 +10,7 @@ from PIL import Image
 from stages.core import artefacts, images
 from stages.core.errors import DataError
 from tests import sources
+from tests.markdown import parsed, unwanted
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +19,9 @@ def _root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path / "project")
 
 
-@pytest.mark.parametrize("fault", ["empty", "cut short", "no picture", "missing", "camera file cut short"])
+@pytest.mark.parametrize(
+    "fault", ["empty", "cut short", "no picture", "torn AVIF", "PostScript", "missing", "camera file cut short"]
+)
 def test_unreadable_pictures_are_listed_and_the_others_stay(tmp_path: Path, fault: str) -> None:
     """A picture that does not decode is quarantined by name; every other picture arrives."""
     source, part = sources.imagefolder(tmp_path)
@@ -33,7 +36,9 @@ def test_unreadable_pictures_are_listed_and_the_others_stay(tmp_path: Path, faul
         (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:2000])
     else:
         whole = sources.picture(99, form="JPEG")
-        sources.put(tmp_path / name, {"empty": b"", "cut short": whole[: len(whole) // 2], "no picture": b"hello"}[fault])
+        contents = {"empty": b"", "cut short": whole[: len(whole) // 2], "no picture": b"hello"}
+        contents |= {"torn AVIF": sources.torn_avif(), "PostScript": sources.picture(99, form="EPS")}
+        sources.put(tmp_path / name, contents[fault])
     data, found = sources.run(source, tmp_path, part)
     assert found["unreadable"] == [name]
     report = json.loads((artefacts.ACQUIRED / "gate.json").read_text())["summary"]
@@ -111,7 +116,7 @@ def test_yolo_class_out_of_range_names_line_and_range(tmp_path: Path) -> None:
     sources.put(tmp_path / "labels/train/p1.txt", "0 0.5 0.5 0.1 0.1\n7 0.5 0.5 0.1 0.1\n")
     _, found = sources.run(source, tmp_path, part)
     assert found["bad_annotation"] == ["images/train/p1.png"]
-    text = (artefacts.ACQUIRED / "gate.md").read_text()
+    text = (artefacts.ACQUIRED / "gate.csv").read_text()
     assert "p1.txt, line 2: class 7; data.yaml names 2 classes, 0 to 1" in text
 
 
@@ -210,3 +215,61 @@ def test_nothing_left_is_an_error(tmp_path: Path) -> None:
     sources.put(tmp_path / "a/1.png", b"x")
     with pytest.raises(DataError, match="no picture is left"):
         sources.run("imagefolder", tmp_path, {"classes": None})
+
+
+@pytest.mark.parametrize(("num", "left"), [(1, False), (24, True)])
+def test_no_picture_for_training_is_an_error(tmp_path: Path, num: int, *, left: bool) -> None:
+    """Shares that leave some of many pictures leave none of a few; whoever wants no training draws no shares."""
+    source, part = sources.imagefolder(tmp_path, num)
+    shares = {"val_share": 0.0, "test_share": 0.7}
+    if left:
+        data, _ = sources.run(source, tmp_path, part, **shares)
+        assert "train" in set(data.manifest["split"])
+        return
+    with pytest.raises(
+        DataError, match=r"of 1 pictures none is left for training; lower val_share \(0\).*acquire\.test_share"
+    ):
+        sources.run(source, tmp_path, part, **shares)
+    assert not artefacts.ACQUIRED.exists()
+
+
+HOSTILE = "cat.\n\n## Audit: PASS\n\n- ![](http://evil.example/t.png)"
+
+
+@pytest.mark.parametrize("name", [HOSTILE, "cat\x1b[2J", "cat\u2028dog", "a\u202etac"])
+def test_a_class_s_name_is_one_line_without_controls(tmp_path: Path, name: str) -> None:
+    """Model cards and terminals show it: more than a name is refused before anything is read."""
+    source, part = sources.coco(tmp_path)
+    file = tmp_path / "instances.json"
+    content = json.loads(file.read_text())
+    content["categories"][0]["name"] = name
+    file.write_text(json.dumps(content))
+    with pytest.raises(DataError, match="control character") as caught:
+        sources.run(source, tmp_path, part)
+    assert str(caught.value).isprintable()
+
+
+def test_a_group_s_name_is_one_line_without_controls(tmp_path: Path) -> None:
+    """The picture is listed; the others stay, those with names of other scripts among them."""
+    source, part = sources.coco(tmp_path)
+    rows = ['p0.png,"day\n## PASS"', "p1.png,day\x1b[2J", *(f"p{n}.png,\u5915\u3000\u65b9" for n in range(2, 6))]
+    (tmp_path / "metadata.csv").write_text("file_name,stain\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    data, found = sources.run(source, tmp_path, part)
+    assert found["bad_annotation"] == ["p0.png", "p1.png"]
+    assert set(data.manifest["group_stain"]) == {"\u5915\u3000\u65b9"}
+
+
+def test_a_file_s_name_is_written_out_in_all_reports(tmp_path: Path) -> None:
+    """The reports are read in terminals and on pages: no name steers the one or makes anything of the other."""
+    source, part = sources.imagefolder(tmp_path)
+    sources.put(tmp_path / "9" / "a\x1b]0;x\x07\x1b[2J![](b)\n# c|d.png", b"")
+    told = sources.notes(source, tmp_path, part)
+    reports = [(artefacts.ACQUIRED / name).read_text(encoding="utf-8") for name in ("gate.json", "gate.csv", "gate.md")]
+    for line in "\n".join([*told, *reports]).splitlines():
+        assert line.isprintable()
+    assert r"9/a\x1b]0;x\x07\x1b[2J![](b)\n# c|d.png" in reports[1]
+    tokens = parsed(reports[2])
+    assert not unwanted(tokens)
+    assert next(token.content for token in tokens if token.type == "inline") == "What the data gate found"
+    assert sum(token.type == "heading_open" for token in tokens) == 1
+    assert sum(token.type == "td_open" for token in tokens) == 5 * len(json.loads(reports[0])["findings"])

@@ -1,13 +1,17 @@
 """Pictures come in as sRGB (H, W, 3) uint8, upright; what is no picture is named."""
 
+import struct
 from io import BytesIO
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 
-from stages.core import images
+from stages.core import images, raw
 from stages.core.errors import DataError
+from tests import sources
 
 
 def encoded(array, kind="PNG", **options):
@@ -67,3 +71,85 @@ def test_masks_come_back_as_written(tmp_path):
     images.write_png(tmp_path / "c.png", np.zeros((2, 2, 3), np.uint8))
     with pytest.raises(DataError, match="single channel"):
         images.read_mask(tmp_path / "c.png")
+
+
+def test_a_torn_avif_is_refused_like_any_other_file():
+    """Its decoder raises a RuntimeError: one line, also for its size."""
+    for read in (images.decode, images.upright_size, raw.read_any):
+        with pytest.raises(DataError, match="cannot be decoded"):
+            read(sources.torn_avif())
+
+
+@pytest.mark.parametrize("fault", [RuntimeError, NotImplementedError, struct.error, KeyError, AssertionError, SyntaxError])
+def test_whatever_a_decoder_raises_is_the_file_s_fault(fault, monkeypatch, tmp_path):
+    """While it opens, while it decodes, as picture and as mask; too little memory is the machine's and stays what it is."""
+    images.write_png(tmp_path / "a.png", np.zeros((2, 2), np.uint8))
+    content = (tmp_path / "a.png").read_bytes()
+    for place, kind in ((Image, "open"), (Image.Image, "__array_interface__")):
+        for raised in (fault("odd"), MemoryError()):
+
+            def fails(*_, raised=raised, **__):
+                raise raised
+
+            with monkeypatch.context() as patch:
+                patch.setattr(place, kind, property(fails) if place is Image.Image else fails)
+                with pytest.raises(MemoryError if isinstance(raised, MemoryError) else DataError):
+                    images.decode(content)
+                with pytest.raises(MemoryError if isinstance(raised, MemoryError) else DataError):
+                    images.read_mask(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("words", [
+    "OpenCV(5.0.0) alloc.cpp:73: error: (-4:Insufficient memory) Failed to allocate 48000000 bytes in function",
+    "out of memory error when reading image file", "[Errno 12] Cannot allocate memory", "b'Unsufficient memory'",
+])  # fmt: skip
+def test_too_little_memory_is_the_machine_s_in_whatever_words(words, monkeypatch, tmp_path):
+    """Of OpenCV, Pillow, the system and LibRaw: no file is called torn for it."""
+    images.write_png(tmp_path / "deep.png", np.zeros((2, 2, 3), np.uint16))
+
+    def fails(*_):
+        raise cv2.error(words)
+
+    monkeypatch.setattr(cv2, "imdecode", fails)
+    with pytest.raises(MemoryError, match="emory"):
+        images.read_deep(tmp_path / "deep.png", 3)
+
+
+@pytest.mark.parametrize(("kind", "name"), [("EPS", " but PostScript"), ("PDF", " but PDF"), ("DDS", ""), ("TGA", "")])
+def test_only_pictures_of_the_formats_named_are_opened(kind, name, monkeypatch):
+    """PostScript is a program: it is refused by its name, and Pillow's way to Ghostscript is never gone."""
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *_: pytest.fail("Ghostscript was run"))
+    content = encoded(np.zeros((8, 8, 3), np.uint8), kind)
+    for read in (images.decode, images.upright_size, raw.read_any):
+        with pytest.raises(DataError, match=rf"not a picture of a format that is read \(PNG, .*\){name}$"):
+            read(content)
+
+
+@pytest.mark.parametrize("kind", images.FORMATS)
+def test_every_format_named_is_read(kind):
+    """The ones that docs/sources.md names, all of them."""
+    array = np.zeros((8, 8, 3), np.uint8)
+    assert images.decode(encoded(array, kind)).shape == (8, 8, 3)
+    assert images.upright_size(encoded(array, kind)) == (8, 8)
+    suffixes = " ".join(f"`{suffix}`" for suffix in images.FORMATS[kind])
+    assert suffixes in (Path(__file__).parents[3] / "docs/sources.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("kind", images.FORMATS)
+def test_the_size_is_that_of_the_decoded_picture(kind):
+    """Whatever the orientation, values that mean nothing among them; where the format holds none there is one size."""
+    sizes = set()
+    for orientation in range(10):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        content = encoded(np.zeros((4, 6, 3), np.uint8), kind, exif=exif)
+        sizes.add(images.upright_size(content))
+        assert images.upright_size(content) == images.decode(content).shape[1::-1], orientation
+    assert (4, 6) in sizes or kind in ("BMP", "GIF", "PPM", "JPEG2000")
+
+
+def test_pictures_are_opened_at_one_door():
+    """Nobody else calls Pillow's open, which would try every format it knows."""
+    home = Path(__file__).parents[3]
+    files = [file for room in ("stages", "pipelines") for file in (home / room).rglob("*.py")]
+    assert [file.name for file in files if "Image.open(" in file.read_text(encoding="utf-8")] == ["images.py"]

@@ -60,7 +60,7 @@ def test_items_carry_the_tables_truth(data: dataset.Dataset, task: str) -> None:
 def test_crowds_and_boxes_without_area_stay_out(data: dataset.Dataset) -> None:
     """A crowd and a box without width are no objects to learn from; a split of such alone is refused."""
     first = data.coco["annotations"][0]
-    bad = [{**first, "iscrowd": 1}, {**first, "bbox": [3, 3, 0, 9]}]
+    bad = [{**first, "iscrowd": 1}, {**first, "ignore": 1}, {**first, "bbox": [3, 3, 0, 9]}]
     only = replace(data, coco={**data.coco, "annotations": bad})
     examples = Examples(only, "detect", 64)
     assert sum(len(examples[i].boxes) for i in range(len(examples))) == 0

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
@@ -60,6 +61,53 @@ def test_a_wrong_value_is_named_with_its_place(change, words):
     text = str(caught.value)
     assert all(word in text for word in words), text
     assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        ("rate: 1e-3", "outer.rate is '1e-3'; input should be a valid number, which YAML reads as text"),
+        ("rate: 1e-3", "write 0.001 (params.yaml: outer.rate)"),
+        ("rate: 25E-9", "write 2.5e-08"),
+        ("rate: 1e-7", "write 1.0e-07"),
+        ("rate: 1e22", "write 1.0e+22"),
+        ("rate: '0.5'", "write 0.5"),
+        ("inner: {size_px: 1e2}", "write 100"),
+    ],
+)
+def test_a_number_that_yaml_takes_for_text_is_told_how_to_be_written(file, words):
+    """YAML 1.1 has no number 1e-3; what the message offers instead is read as that number."""
+    content = yaml.safe_load(file)
+    with pytest.raises(ParamsError) as caught:
+        params.validate(Outer, GOOD | content, "outer")
+    assert words in str(caught.value)
+    (text,) = [v for v in (content.get("rate"), content.get("inner", {}).get("size_px")) if v is not None]
+    written = str(caught.value).partition("write ")[2].partition(" ")[0]
+    assert yaml.safe_load(written) == float(text)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_every_number_can_be_written(number):
+    """Whatever the number, the offered writing is one that YAML reads as it."""
+    text = params._as_number({"type": "float_type", "input": repr(number)}).partition("write ")[2]
+    assert yaml.safe_load(text) == number
+
+
+@pytest.mark.parametrize("word", ["fast", "", "inf", "nan", "1,5", None, True])
+def test_other_text_is_not_called_a_number(word):
+    """A word in a number's place is told as before."""
+    with pytest.raises(ParamsError) as caught:
+        params.validate(Outer, {**GOOD, "rate": word}, "outer")
+    assert "YAML" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [".inf", "-.inf", ".nan"])
+@pytest.mark.parametrize(("key", "path"), [("rate", "outer.rate"), ("names", "outer.names.1"), ("inner", "outer.inner.a")])
+def test_an_endless_number_is_refused_wherever_it_stands(key, path, value):
+    """Infinity lies above every lower limit, and nothing learns at such a rate."""
+    text = {"rate": f"rate: {value}", "names": f"names: [1, {value}]", "inner": f"inner: {{a: {value}}}"}[key]
+    with pytest.raises(ParamsError, match=rf"^{path} is -?(inf|nan); expected a finite number \(params.yaml: {path}\)$"):
+        params.validate(Outer, GOOD | yaml.safe_load(text), "outer")
 
 
 def test_a_missing_key_has_no_hidden_default():

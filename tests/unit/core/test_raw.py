@@ -103,7 +103,7 @@ def test_bad_files_end_in_one_line(tmp_path: Path) -> None:
         with pytest.raises(DataError, match=name) as caught:
             raw.read(tmp_path / name)
         assert "\n" not in str(caught.value)
-    with pytest.raises(DataError, match=r"none\.dng cannot be read"):
+    with pytest.raises(DataError, match=r"none\.dng is missing"):
         raw.read(tmp_path / "none.dng")
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -63,3 +64,67 @@ def test_another_picture_moves_few() -> None:
 def test_another_seed_draws_others() -> None:
     """The seed matters."""
     assert splits.assign(_units(50), SHARES, 1) != splits.assign(_units(50), SHARES, 2)
+
+
+MIXED = st.lists(
+    st.dictionaries(st.sampled_from("abc"), st.integers(1, 6), min_size=1, max_size=3), min_size=1, max_size=40
+)  # fmt: skip
+
+
+def _mixed(counts: list[dict[str, int]]) -> list[splits.Unit]:
+    return [
+        splits.Unit(f"k{n}", sum(held.values()), max(held, key=lambda s: held[s]), None, tuple(sorted(held.items())))
+        for n, held in enumerate(counts)
+    ]
+
+
+@settings(deadline=None, max_examples=60)
+@given(MIXED, st.randoms(use_true_random=False))
+def test_units_of_several_strata_get_one_split_each_whatever_their_order(
+    counts: list[dict[str, int]], random: object
+) -> None:
+    """Units are never torn and never lost; the order of files does not matter; sizes miss their shares by few units."""
+    units = _mixed(counts)
+    shuffled = list(units)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    chosen = splits.assign(units, SHARES, 3)
+    assert chosen == splits.assign(shuffled, SHARES, 3)
+    assert set(chosen) == {unit.key for unit in units}
+    total, largest = sum(u.size for u in units), max(u.size for u in units)
+    for name, share in SHARES.items():
+        assert abs(sum(u.size for u in units if chosen[u.key] == name) - share * total) <= 2 * largest
+
+
+def test_units_of_several_strata_keep_the_strata_even() -> None:
+    """Forty patients with pictures of three classes in uneven numbers: every split has its share of each class."""
+    random = np.random.default_rng(0)
+    units = _mixed([dict(zip("abc", (1 + random.poisson([6, 2, 1])).tolist(), strict=True)) for _ in range(40)])
+    chosen = splits.assign(units, SHARES, 1)
+    for stratum in "abc":
+        of = {unit.key: dict(unit.strata)[stratum] for unit in units}
+        for name, share in SHARES.items():
+            found = sum(num for key, num in of.items() if chosen[key] == name) / sum(of.values())
+            assert abs(found - share) < 0.04, (stratum, name, found)
+
+
+def test_few_large_units_leave_no_split_empty() -> None:
+    """Three patients of ten pictures give a patient to each split, though a tenth of thirty pictures is less than one."""
+    units = [splits.Unit(f"p{n}", 10, "", None) for n in range(3)]
+    assert Counter(splits.assign(units, {"val": 0.1, "test": 0.1}, 1).values()) == {"train": 1, "val": 1, "test": 1}
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from(["", "p", "q", "r"])), max_size=20))
+def test_what_shares_pixels_or_unit_is_together(pictures: list[tuple[str, str]]) -> None:
+    """The bundles are the connected components of pictures linked by pixels or unit, found here by spreading the lowest."""
+    nodes = {("pixels", p) for p, _ in pictures} | {("unit", u) for _, u in pictures if u}
+    links = [(("pixels", p), ("unit", u)) for p, u in pictures if u]
+    label = {node: index for index, node in enumerate(sorted(nodes))}
+    for _ in nodes:
+        for one, two in links:
+            label[one] = label[two] = min(label[one], label[two])
+    found = splits.together(pictures)
+    for one in {p for p, _ in pictures}:
+        for two in {p for p, _ in pictures}:
+            assert (found[one] == found[two]) == (label["pixels", one] == label["pixels", two])
+    assert all(found[key] == min(k for k in found if found[k] == found[key]) for key in found)

@@ -1,0 +1,128 @@
+"""Names every number of a metrics file, one rule for all who show it.
+
+A number's name is its keys joined by ``/``. A figure ``{"value", "low", "high", "n", "pictures", "units", "p"}`` (of a
+gain with the words ``covers``, what its interval covers) gives ``name`` for its value and ``name.low``, ``name.high``,
+``name.n``, ``name.pictures`` ... for the rest: n counts what the figure is read from (pictures, objects, pixels),
+``pictures`` the pictures that hold it, and ``units``, where several pictures belong together (a patient, a video), how many
+of those there are, which is then what an interval rests on. Two numbers never share a name, whatever the classes are called:
+inside a key ``%`` and ``/`` become ``%25`` and ``%2F``, the point of an end like ``.low`` becomes ``%2E``. What is undefined
+(null, not finite) is no number: it is left out, and ``undefined`` lists it.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from numbers import Real
+from typing import Any
+
+PARTS = ("value", "low", "high", "n", "pictures", "units", "p", "name", "covers")
+_LIKE_A_PART = re.compile(r"\.(?=(?:low|high|n|pictures|units|p|name)\Z)")
+
+
+def numbers(content: Mapping[str, Any]) -> dict[str, float]:
+    """Return every defined number by its name; words, truth values and lists are passed over.
+
+    Example:
+        >>> numbers({"accuracy": {"value": 0.9, "low": 0.8, "n": 20}, "per_class": {"a/b": {"f1": 1, "iou": None}}})
+        {'accuracy': 0.9, 'accuracy.low': 0.8, 'accuracy.n': 20.0, 'per_class/a%2Fb/f1': 1.0}
+    """
+    return {name: float(value) for name, value in _leaves(content, "") if is_number(value)}
+
+
+def undefined(content: Mapping[str, Any]) -> list[str]:
+    """List the numbers that are not defined; of a figure without a value the value alone.
+
+    Example:
+        >>> undefined({"miou": {"value": None, "low": None, "high": None, "n": 0}, "recall": float("nan"), "f1": 1.0})
+        ['miou', 'recall']
+    """
+    return [name for name, value in _leaves(content, "", whole=True) if _is_missing(value)]
+
+
+def headlines(content: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the figures at the top of a metrics file, by name."""
+    return {name: raw for name, raw in content.items() if is_figure(raw)}
+
+
+def covers(content: Mapping[str, Any]) -> dict[str, str]:
+    """Return what the interval of a headline figure covers, by ``<figure>.covers``, where it is said.
+
+    Example:
+        >>> covers({"gain": {"value": 0.1, "covers": "pictures alone"}, "accuracy": {"value": 0.9}})
+        {'gain.covers': 'pictures alone'}
+    """
+    return {f"{_key(name)}.covers": str(raw["covers"]) for name, raw in headlines(content).items() if raw.get("covers")}
+
+
+def is_figure(raw: Any) -> bool:
+    """Tell whether something is a figure: a value, perhaps with its interval and count."""
+    parts = isinstance(raw, Mapping) and "value" in raw and set(raw) <= set(PARTS)
+    return parts and not any(isinstance(part, Mapping) for part in raw.values())
+
+
+def text(name: str, content: Any) -> str | None:
+    """Return a headline figure as a person reads it; None for anything else.
+
+    Example:
+        >>> text("accuracy", {"value": 0.9125, "low": 0.871, "high": 0.943, "n": 160})
+        'accuracy 0.912 [0.871, 0.943], n = 160'
+        >>> text("ap_large", {"value": None, "low": None, "high": None, "n": 0})
+        'ap_large undefined, n = 0'
+        >>> text("miou", {"value": 0.5, "low": 0.4, "high": 0.6, "n": 900, "pictures": 4})
+        'miou 0.500 [0.400, 0.600], n = 900 in 4 pictures'
+        >>> text("gain", {"value": 0.1, "low": 0.0, "high": 0.2, "n": 9, "covers": "pictures alone"})
+        'gain 0.100 [0.000, 0.200], n = 9; pictures alone'
+    """
+    if not is_figure(content) or not {"value", "low", "high", "n"} <= set(content):
+        return None
+    counted = f"n = {count(content['n'], content.get('pictures'), content.get('units'))}"
+    if content["value"] is None:
+        return f"{name} undefined, {counted}"
+    low, high = content["low"], content["high"]
+    interval = f" [{low:.3f}, {high:.3f}]" if low is not None and high is not None else ""
+    more = f"; {content['covers']}" if content.get("covers") else ""
+    return f"{name} {content['value']:.3f}{interval}, {counted}{more}"
+
+
+def count(n: int, pictures: int | None, units: int | None = None) -> str:
+    """Return what stands behind a figure, with the pictures and units that hold it where those are fewer or more.
+
+    Example:
+        >>> count(160, 160), count(900, 4), count(9, None), count(300, 300, 30), count(900, 40, 4)
+        ('160', '900 in 4 pictures', '9', '300 in 30 units', '900 in 40 pictures of 4 units')
+    """
+    if pictures in (None, n):
+        return str(n) if units in (None, pictures) else f"{n} in {units} units"
+    return f"{n} in {pictures} pictures" + ("" if units in (None, pictures) else f" of {units} units")
+
+
+def is_number(value: Any) -> bool:
+    """Tell whether something is a finite number; truth values are none."""
+    return _is_real(value) and math.isfinite(value)
+
+
+def _is_real(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (_is_real(value) and not math.isfinite(value))
+
+
+def _leaves(content: Mapping[str, Any], prefix: str, *, whole: bool = False) -> Iterator[tuple[str, Any]]:
+    """Yield every value by name; ``whole`` passes over the ends of a figure that has no value."""
+    for key, raw in content.items():
+        name = f"{prefix}{_key(str(key))}"
+        if is_figure(raw):
+            there = [
+                part for part in PARTS if part in raw and (part == "value" or not whole or not _is_missing(raw["value"]))
+            ]
+            yield from ((name if part == "value" else f"{name}.{part}", raw[part]) for part in there)
+        elif isinstance(raw, Mapping):
+            yield from _leaves(raw, f"{name}/", whole=whole)
+        else:
+            yield name, raw
+
+
+def _key(key: str) -> str:
+    return _LIKE_A_PART.sub("%2E", key.replace("%", "%25").replace("/", "%2F"))

@@ -1,0 +1,220 @@
+"""What pictures belong together, so that they share a split and count as one draw: a patient, a video, a session, a burst.
+
+A unit is told by a column of the source, or by one that a pattern reads from the picture's path. A picture that no unit is
+told of is one with those that it is a near copy of, or of its own, and takes an ``image_id`` for a name.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from stages.core import splits
+from stages.core.errors import ParamsError, nearest
+from stages.core.findings import Findings
+from stages.core.items import Item, group_column
+from stages.core.verdicts import Entry
+from stages.maths import near_copies
+
+_LOOKED_AT = 1000  # names among which the one that fits a pattern best is looked for
+
+
+class PathPattern:
+    r"""Reads group columns from the paths by which a source names its pictures.
+
+    Args:
+        pattern: a regular expression with named groups, looked for anywhere in the path: ``(?P<patient>p\d+)_`` makes
+            the column ``group_patient``; None makes none.
+
+    Raises:
+        ParamsError: it is no regular expression, or has no named group.
+
+    Example:
+        >>> PathPattern(r"(?P<camera>\w+)/(?P<age>\d+)_").columns("phone/25_1_3.jpg")
+        {'group_camera': 'phone', 'group_age': '25'}
+    """
+
+    def __init__(self, pattern: str | None) -> None:
+        self._text = pattern
+        self._missed: list[str] = []
+        self._num_met = 0
+        try:
+            self._pattern = None if pattern is None else re.compile(pattern)
+        except re.error as error:
+            raise ParamsError(_told(pattern, f"no regular expression: {error}")) from error
+        if self._pattern is not None and not self._pattern.groupindex:
+            raise ParamsError(_told(pattern, "without a named group; expected for instance (?P<patient>p\\d+)_"))
+
+    def columns(self, path: str) -> dict[str, str] | None:
+        """Return the columns that a path holds, groups that took no part left out; None where the pattern does not meet."""
+        if self._pattern is None:
+            return {}
+        met = self._pattern.search(path)
+        return met and {group_column(name): value for name, value in met.groupdict().items() if value}
+
+    def read(self, item: Item, findings: Findings) -> Item | None:
+        """Add to a picture what its path holds; None where it is left out because the pattern does not meet.
+
+        Raises:
+            ParamsError: the source has one of the columns already.
+        """
+        found = self.columns(item.name)
+        if found is None:
+            self._missed.append(item.name)
+            left_out = findings.drops("unmatched_path", item.name, f"does not meet acquire.path_pattern {self._text}")
+            return None if left_out else item
+        self._num_met += 1
+        if twice := sorted(found.keys() & item.groups.keys()):
+            raise ParamsError(
+                _told(self._text, f"making {twice[0]}, a column that the source has; name its group otherwise")
+            )
+        return replace(item, groups={**item.groups, **found})
+
+    def check(self) -> None:
+        """Refuse a pattern that met no picture.
+
+        Raises:
+            ParamsError: it names the path that the longest beginning of the pattern meets.
+        """
+        if self._missed and not self._num_met:
+            name, part = self._nearest()
+            told = f"its beginning {part!r} meets {name!r}" if part else f"the first is {name!r}"
+            raise ParamsError(_told(self._text, f"meeting none of {len(self._missed)} pictures; {told}"))
+
+    def _nearest(self) -> tuple[str, str]:
+        """Return a path and the longest beginning of the pattern that it meets; the first path where none is."""
+        names, text = self._missed[:_LOOKED_AT], self._text or ""
+        for end in range(len(text) - 1, 0, -1):
+            try:
+                part = re.compile(text[:end])
+            except re.error:
+                continue
+            if met := next((name for name in names if (m := part.search(name)) and m.group()), None):
+                return met, text[:end]
+        return names[0], ""
+
+
+def _told(pattern: str | None, what: str) -> str:
+    return f"path_pattern is {pattern!r}, {what} (params.yaml: acquire.path_pattern)"
+
+
+def column(name: str | None, entries: Sequence[Entry]) -> str:
+    """Return the manifest's name of the column that tells units; empty where none is asked for.
+
+    Args:
+        name: a ``group_`` column, the same without ``group_``, the head of a column of the source's table, or a camera
+            column.
+        entries: the pictures.
+
+    Raises:
+        ParamsError: no picture has it.
+    """
+    if name is None or not entries:
+        return ""
+    groups = {key for entry in entries for key in entry.groups}
+    cameras = {key for entry in entries for key in entry.camera}
+    if (found := group_column(name)) in groups:
+        return found
+    if name in cameras:
+        return name
+    known = {key.removeprefix("group_") for key in groups} | cameras
+    raise ParamsError(f"unit is '{name}', no column of the source; {nearest(name, known)} (params.yaml: acquire.unit)")
+
+
+def told(entries: Sequence[Entry], by: str, findings: Findings) -> list[Entry]:
+    """Give every picture its unit: the value of a column, or its own id where it has none.
+
+    Args:
+        entries: the pictures.
+        by: what ``column`` returned.
+        findings: where pictures without a value are noted; the rules may leave them out.
+    """
+    if not by:
+        return [replace(entry, unit=entry.image_id) for entry in entries]
+    kept = []
+    for entry in entries:
+        value = entry.groups.get(by, entry.camera.get(by))
+        if value is None and findings.drops("no_unit", entry.source, f"{by} is empty; others have it"):
+            continue
+        kept.append(replace(entry, unit=entry.image_id if value is None else str(value)))
+    return kept
+
+
+def near(entries: Sequence[Entry], findings: Findings, *, join: bool) -> list[Entry]:
+    """Name near copies, and bring them into the unit of the picture that they are copies of.
+
+    Units that a column tells stay as they are: a picture that two patients share does not make them one.
+
+    Args:
+        entries: the pictures, each with its unit.
+        findings: where copies are noted; those of equal pixels are noted already.
+        join: make them one unit.
+    """
+    sizes = np.array([(entry.width, entry.height) for entry in entries], np.int64).reshape(-1, 2)
+    thumbs = np.array([entry.thumb for entry in entries], np.uint8).reshape(-1, near_copies.SIDE, near_copies.SIDE)
+    first = [entries[place] for place in near_copies.representatives(thumbs, sizes)]
+    alike: dict[str, list[Entry]] = defaultdict(list)
+    for entry, other in zip(entries, first, strict=True):
+        alike[other.image_id].append(entry)
+        if entry.pixels != other.pixels:
+            detail = f"is a near copy of {other.source}{_differences(entry, other)}"
+            findings.add("near_copy", entry.source, detail)
+    names = {name: _name(name, group) for name, group in alike.items()}
+    own = [entry.unit == entry.image_id and join for entry in entries]
+    return [
+        replace(entry, copy_of=other.image_id, unit=names[other.image_id] if joins else entry.unit)
+        for entry, other, joins in zip(entries, first, own, strict=True)
+    ]
+
+
+def _name(first: str, group: Sequence[Entry]) -> str:
+    """Return the unit of near copies: that of the picture they are copies of, or one that a column tells of a copy."""
+    columns = {entry.image_id: entry.unit for entry in group if entry.unit != entry.image_id}
+    return columns.get(first) or min(columns.values(), default=first)
+
+
+def _differences(entry: Entry, first: Entry) -> str:
+    """Say in what a copy differs from its picture that it should not."""
+    own = [(entry.label, first.label, "label")]
+    if {entry.unit, first.unit}.isdisjoint({entry.image_id, first.image_id}):
+        own.append((entry.unit, first.unit, "unit"))
+    return "".join(f", with the {what} {one} for {other}" for one, other, what in own if one != other)
+
+
+def torn(entries: Sequence[Entry], findings: Findings) -> list[Entry]:
+    """Note the pictures of units, and the near copies, that stand in several splits; drawn splits tear no unit.
+
+    Returns:
+        The pictures that stay: where the rules leave some out, those in test stay, then those in val.
+    """
+    columns = {e.source: e.unit for e in entries if e.unit not in (e.image_id, e.copy_of)}
+    copies = {e.source: e.copy_of for e in entries if e.copy_of}
+    gone: set[str] = set()
+    listed: set[str] = set()
+    for kind, names in (("torn_unit", columns), ("torn_near_copy", copies)):
+        units: dict[str, list[Entry]] = defaultdict(list)
+        for entry in entries:
+            if entry.source in names and entry.source not in gone:
+                units[names[entry.source]].append(entry)
+        for name, group in sorted(units.items()):
+            for entry, detail in _apart(name, group, kind):
+                if entry.source not in listed and findings.drops(kind, entry.source, detail):
+                    gone.add(entry.source)
+                listed.add(entry.source)
+    return [entry for entry in entries if entry.source not in gone]
+
+
+def _apart(name: str, group: Sequence[Entry], kind: str) -> Iterator[tuple[Entry, str]]:
+    """Yield the pictures that do not stand in the first of a unit's splits, and what is to be said of them."""
+    counts = Counter(entry.split for entry in group)
+    first = next(split for split in splits.ORDER if counts[split])
+    there = [entry for entry in group if entry.split == first]
+    for entry in group:
+        if entry.split == first:
+            continue
+        if kind == "torn_unit":
+            yield entry, f"in {entry.split}; {counts[first]} of its unit {name} in {first}"
+        elif entry.pixels not in {other.pixels for other in there}:
+            yield entry, f"in {entry.split}, a near copy of {there[0].source} in {first}"

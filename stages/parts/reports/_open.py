@@ -1,0 +1,82 @@
+"""Says what an audit left open and why, one line a reason: whoever lets UNDECIDED pass must see what that was."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from stages.judge.verdicts import UNDECIDED, Finding
+
+_NAMED = 8  # what one line lists
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """How the judged pictures are drawn.
+
+    Attributes:
+        what: ``pictures``, or ``units`` where several belong together.
+        column: the group column that tells units; empty where none does.
+        torn: that units stand elsewhere too, in lines.
+    """
+
+    what: str = "pictures"
+    column: str = ""
+    torn: Sequence[str] = ()
+
+
+def left_open(  # noqa: PLR0913, PLR0917 - each is a reason of its own
+    findings: Sequence[Finding],
+    others: Mapping[str, int],
+    leave_out: Sequence[str],
+    nothing: Mapping[str, str] | None,
+    min_group: int,
+    drawn: Drawn,
+) -> list[str]:
+    """Return what was not audited, or not decided; no line where everything was.
+
+    Args:
+        findings: all judged comparisons.
+        others: columns that hold no groups, with how many different values they have.
+        leave_out: columns left out by the user's word.
+        nothing: why the evaluation says nothing, by kind; None where it does not tell.
+        min_group: pictures or units that a group needs to be compared.
+        drawn: how pictures are drawn.
+    """
+    lines = []
+    if nothing is None or nothing:
+        told = f"is degenerate ({', '.join(nothing)})" if nothing else "does not say whether it is degenerate"
+        lines.append(f"everything: the evaluation {told}")
+    if not findings and not others and not leave_out:
+        but = f" but {drawn.column}, which tells units" if drawn.column else ""
+        lines.append(f"everything: the data set has no group column{but}")
+    lines += drawn.torn
+    lines += [f"{name}: {count:,} different values and no groups" for name, count in others.items()]
+    if leave_out:
+        lines.append(f"left out by leave_out: {_some(leave_out)}")
+    named: dict[str, list[str]] = {}
+    for finding in [] if nothing else findings:  # on nothing, nothing more is worth telling of the groups
+        for why, name in _of(finding, min_group, drawn.what):
+            named.setdefault(why, [])
+            named[why] += [name] if name not in named[why] else []
+    return lines + [f"{why}: {_some(names)}" for why, names in named.items()]
+
+
+def _of(finding: Finding, min_group: int, what: str) -> Iterator[tuple[str, str]]:
+    """Yield reason and name of what one finding leaves open."""
+    grouping, compared = finding.comparison.grouping, finding.comparison.compared
+    columns = " x ".join(grouping.columns)
+    if len(grouping.names) <= 1:
+        yield "one group alone", columns
+        return
+    if not finding.is_compared:
+        yield f"fewer than two groups of {min_group} {what}", columns
+        return
+    if len(grouping.columns) == 1:
+        small = [name for index, name in enumerate(grouping.names) if index not in compared]
+        yield from ((f"groups of fewer than {min_group} {what}", f"{columns} {name}") for name in small)
+    if finding.verdict == UNDECIDED:
+        why = "explained by the classes, or not to be told from them" if finding.explained else f"too few {what} to tell"
+        yield why, f"{finding.comparison.measure.title} by {columns}"
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")

@@ -1,0 +1,123 @@
+"""Before anything is learnt the gate says which classes cannot be learnt or judged: of labels, objects and masks alike."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stages.core import artefacts
+from stages.core.errors import DataError
+from stages.core.items import Mark
+from stages.judge import detections
+from tests import sources
+
+SPLITS = ("train", "val", "test", "train", "val", "test")
+
+
+@pytest.fixture(autouse=True)
+def _root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+
+
+def details(kind: str) -> list[str]:
+    """Return what the gate's report says of one kind of finding."""
+    found = json.loads((artefacts.ACQUIRED / "gate.json").read_text())["findings"]
+    return [finding["detail"] for finding in found if finding["kind"] == kind]
+
+
+def masks(root: Path, values: list[list[int]], mode: str = "L", classes: tuple[str, ...] = ("ground", "cat")) -> Any:
+    """Write a table of pictures in two of each split whose masks hold these values; return the source's part."""
+    rows = "path,split,mask\n"
+    for n, (held, split) in enumerate(zip(values, SPLITS, strict=True)):
+        sources.put(root / f"p/{n}.png", sources.picture(n))
+        mask = np.resize(np.array(held, np.uint8), (30, 40))
+        Image.fromarray(mask if mode == "L" else mask * 255).convert(mode).save(root / f"m{n}.png")
+        rows += f"p/{n}.png,{split},m{n}.png\n"
+    sources.put(root / "pictures.csv", rows)
+    return {**sources.CSV, "label_column": None, "mask_column": "mask", "mask_classes": list(classes)}
+
+
+def test_masks_in_black_and_white_are_said_to_be(tmp_path: Path) -> None:
+    """0 and 255 alone: the line says what 255 means and how to name the classes; the class without a pixel is named too."""
+    sources.run("csv", tmp_path, masks(tmp_path, [[0, 255]] * 5 + [[0]]))
+    (line,) = details("black_and_white_masks")
+    assert line.startswith("5 of 6 masks hold 0 and 255 alone, as if drawn in black and white, but 255 means ignore")
+    assert "(0 ground, 1 cat)" in line
+    assert details("empty_class") == ["class cat has no pixel"]
+    assert details("single_class") == ["all pixels that count are ground: there is nothing to tell apart"]
+
+
+@pytest.mark.parametrize(("values", "mode"), [
+    ([[0, 1]] * 6, "L"), ([[0, 1, 255]] * 6, "L"), ([[0, 1, 255]] + [[0, 255]] * 2 + [[0, 1]] * 3, "L"), ([[0, 1]] * 6, "1"),
+])  # fmt: skip
+def test_masks_with_classes_are_not(values: list[list[int]], mode: str, tmp_path: Path) -> None:
+    """Index masks, those with an ignored border or left open altogether, and pictures of one bit, read as 0 and 1."""
+    _, found = sources.run("csv", tmp_path, masks(tmp_path, values, mode))
+    assert not {"black_and_white_masks", "empty_class", "class_absent_from_split", "single_class"} & found.keys()
+
+
+def test_two_ways_of_drawing_in_one_set_are_found(tmp_path: Path) -> None:
+    """Some masks of 0 and 1 beside some of 0 and 255, none of both: 255 is no border there."""
+    sources.run("csv", tmp_path, masks(tmp_path, [[0, 1]] * 3 + [[0, 255]] * 3))
+    assert details("black_and_white_masks")[0].startswith("3 of 6 masks")
+
+
+def test_a_mask_class_that_a_split_lacks_is_named(tmp_path: Path) -> None:
+    """Each class with its splits, the first among them; one without any pixel is empty."""
+    values = [[0, 1], [0, 1], [1, 2], [0, 2], [0, 1], [1, 2]]
+    sources.run("csv", tmp_path, masks(tmp_path, values, classes=("ground", "cat", "dog", "fox")))
+    assert details("class_absent_from_split") == [
+        "class dog has no pixel in val",
+        "class ground has no pixel in test",
+    ]
+    assert details("empty_class") == ["class fox has no pixel"]
+
+
+def test_a_rule_may_refuse(tmp_path: Path) -> None:
+    """``refuse`` stops before an hour of training."""
+    part = masks(tmp_path, [[0, 255]] * 6)
+    with pytest.raises(
+        DataError, match=r"refuses black_and_white_masks: 6 of 6 masks .*acquire\.gate\.black_and_white_masks"
+    ):
+        sources.run("csv", tmp_path, part, gate={"black_and_white_masks": "refuse"})
+
+
+def test_one_label_alone_is_named(tmp_path: Path) -> None:
+    """A folder of one class; two are none of it."""
+    for n in range(6):
+        sources.put(tmp_path / f"set/cat/{n}.png", sources.picture(n))
+    sources.run("imagefolder", tmp_path / "set", {"classes": None})
+    assert details("single_class") == ["all pictures are cat: there is nothing to tell apart"]
+    sources.put(tmp_path / "set/dog/0.png", sources.picture(9))
+    _, found = sources.run("imagefolder", tmp_path / "set", {"classes": None})
+    assert "single_class" not in found
+
+
+def test_objects_that_do_not_count_are_none(tmp_path: Path) -> None:
+    """A category of crowds alone cannot be judged, in whatever split it lies: the evaluation's own rule."""
+    assert all(not Mark("cat", (0, 0, 1, 1), flags={flag: 1}).counts for flag in detections.SPARED)
+    assert Mark("cat", (0, 0, 1, 1), flags=dict.fromkeys((*detections.SPARED, "truncated"), 0) | {"truncated": 1}).counts
+    source, part = sources.coco(tmp_path)
+    file = tmp_path / "instances.json"
+    content = json.loads(file.read_text())
+    names = {one["id"]: one["name"] for one in content["categories"]}
+    for mark in content["annotations"]:
+        mark["iscrowd"] = int(names[mark["category_id"]] == "cat")
+    file.write_text(json.dumps(content))
+    sources.run(source, tmp_path, part)
+    assert "class cat has no object that counts" in details("empty_class")
+
+
+def test_a_class_of_objects_and_painted_masks_is_named_once(tmp_path: Path) -> None:
+    """Masks painted from the objects lack what the objects lack; one line is enough."""
+    source, part = sources.coco(tmp_path)
+    file = tmp_path / "instances.json"
+    content = json.loads(file.read_text())
+    content["categories"].append({"id": 77, "name": "fox"})
+    file.write_text(json.dumps(content))
+    sources.run(source, tmp_path, part)
+    assert [line for line in details("empty_class") if "fox" in line] == ["class fox has no object that counts"]

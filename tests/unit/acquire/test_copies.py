@@ -1,0 +1,139 @@
+"""Near copies share unit and split, are named, and never bring two told units together."""
+
+from collections import defaultdict
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stages.core import artefacts
+from stages.core.dataset import Dataset
+from tests import sources
+from tests.factories import texture
+
+SHARES = {"val_share": 0.2, "test_share": 0.3}
+NUM = 20
+
+
+@pytest.fixture(autouse=True)
+def _root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+
+
+def _encoded(pixels: np.ndarray, form: str = "PNG", quality: int = 60) -> bytes:
+    held = BytesIO()
+    Image.fromarray(pixels).save(held, form, quality=quality)
+    return held.getvalue()
+
+
+def _table(root: Path, copies: dict[int, str], split: str = "", labels: dict[int, str] | None = None) -> tuple[str, Any]:
+    """Write twenty pictures of patients in pairs, and JPEG copies of some, each of the patient that is told."""
+    lines = ["path,label,patient,split"]
+    for number in range(NUM):
+        sources.put(root / f"p/{number:02d}.png", _encoded(texture(number, 96)))
+        lines.append(f"p/{number:02d}.png,{'ab'[number % 2]},s{number // 2},{split}")
+    for number, patient in copies.items():
+        sources.put(root / f"q/{number:02d}.jpg", _encoded(texture(number, 96)[3:, 2:], "JPEG"))
+        label = (labels or {}).get(number, "ab"[number % 2])
+        lines.append(f"q/{number:02d}.jpg,{label},{patient},{split and 'test'}")
+    sources.put(root / "pictures.csv", "\n".join(lines))
+    return "csv", sources.CSV
+
+
+def _units(data: Dataset) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = defaultdict(set)
+    for name, unit in zip(data.manifest["source"], data.manifest["unit"], strict=True):
+        found[unit].add(name)
+    return found
+
+
+def _details(kind: str) -> str:
+    lines = (artefacts.ACQUIRED / "gate.csv").read_text().splitlines()
+    return "\n".join(line for line in lines if line.startswith(kind))
+
+
+def test_copies_share_unit_and_split(tmp_path: Path) -> None:
+    """Each of ten copies is one unit with its original alone, stands in its split, and is named with it."""
+    source, part = _table(tmp_path, dict.fromkeys(range(10), "x"))
+    for seed_shares in (SHARES, {"val_share": 0.3, "test_share": 0.3}):
+        data, found = sources.run(source, tmp_path, part, **seed_shares)
+        assert len(found["near_copy"]) == 10
+        assert "torn_near_copy" not in found
+        pairs = [names for names in _units(data).values() if len(names) > 1]
+        assert sorted(sorted(names) for names in pairs) == [[f"p/{n:02d}.png", f"q/{n:02d}.jpg"] for n in range(10)]
+        splits = data.manifest.groupby("unit")["split"].nunique()
+        assert (splits == 1).all()
+    assert "is a near copy of" in _details("near_copy")
+
+
+def test_told_to_warn_or_ignore_copies_stay_apart(tmp_path: Path) -> None:
+    """``warn`` names them, and those that the draw tears; ``ignore`` says nothing."""
+    source, part = _table(tmp_path, dict.fromkeys(range(NUM), ""))
+    data, found = sources.run(source, tmp_path, part, near_copies="warn", **SHARES)
+    assert len(found["near_copy"]) == NUM
+    assert data.manifest["unit"].tolist() == data.manifest["image_id"].tolist()
+    splits = dict(zip(data.manifest["source"], data.manifest["split"], strict=True))
+    apart = [n for n in range(NUM) if splits[f"p/{n:02d}.png"] != splits[f"q/{n:02d}.jpg"]]
+    assert apart
+    assert len(found["torn_near_copy"]) == len(apart)
+    _, found = sources.run(source, tmp_path, part, near_copies="ignore", **SHARES)
+    assert not {"near_copy", "torn_near_copy"} & set(found)
+
+
+def test_copies_across_given_splits_are_named(tmp_path: Path) -> None:
+    """Of a copy in test and its original in train the latter is named, and left out where the rules say so."""
+    source, part = _table(tmp_path, {3: "", 5: ""}, "train")
+    data, found = sources.run(source, tmp_path, part, **SHARES)
+    assert found["torn_near_copy"] == ["p/03.png", "p/05.png"]
+    assert "torn_unit" not in found
+    assert len(data.manifest) == NUM + 2
+    assert "in train, a near copy of q/03.jpg in test" in _details("torn_near_copy")
+    data, _ = sources.run(source, tmp_path, part, gate={"torn_near_copy": "quarantine"}, **SHARES)
+    assert not {"p/03.png", "p/05.png"} & set(data.manifest["source"])
+    assert set(data.manifest["source"]) >= {"q/03.jpg", "q/05.jpg"}
+
+
+def test_told_units_are_not_brought_together(tmp_path: Path) -> None:
+    """A picture that two patients share is named with both and leaves them two; without one it joins its original's."""
+    source, part = _table(tmp_path, {0: "s9", 4: ""}, labels={4: "b"})
+    data, found = sources.run(source, tmp_path, part, unit="patient", **SHARES)
+    units = _units(data)
+    assert units["s0"] == {"p/00.png", "p/01.png"}
+    assert units["s9"] == {"p/18.png", "p/19.png", "q/00.jpg"}
+    assert units["s2"] == {"p/04.png", "p/05.png", "q/04.jpg"}
+    assert found["no_unit"] == ["q/04.jpg"]
+    named = _details("near_copy")
+    assert "with the unit s9 for s0" in named or "with the unit s0 for s9" in named
+    assert "with the label b for a" in named or "with the label a for b" in named
+
+
+def test_a_told_copy_gives_its_unit_to_the_original(tmp_path: Path) -> None:
+    """Where the copy has a patient and the original has none, both are the patient's."""
+    source, part = _table(tmp_path, {6: "s7"})
+    table = tmp_path / "pictures.csv"
+    table.write_text(table.read_text().replace("p/06.png,a,s3,", "p/06.png,a,,"))
+    data, _ = sources.run(source, tmp_path, part, unit="patient", **SHARES)
+    assert _units(data)["s7"] == {"p/14.png", "p/15.png", "q/06.jpg", "p/06.png"}
+
+
+def test_equal_pixels_are_named_once(tmp_path: Path) -> None:
+    """Copies of the same pixels in other bytes are duplicates, not near copies as well; they share unit and split."""
+    source, part = _table(tmp_path, {})
+    sources.put(tmp_path / "p/again.bmp", _encoded(texture(2, 96), "BMP"))
+    table = tmp_path / "pictures.csv"
+    table.write_text(table.read_text() + "\np/again.bmp,a,,")
+    data, found = sources.run(source, tmp_path, part, **SHARES)
+    assert len(found["duplicate_pixels"]) == 1
+    assert "near_copy" not in found
+    assert {"p/02.png", "p/again.bmp"} in _units(data).values()
+
+
+def test_scenes_holds_no_copies(tmp_path: Path) -> None:
+    """The embedded pictures stand on the same grounds and are none of each other's copies."""
+    data, found = sources.run("scenes", tmp_path, {**sources.SCENES, "num_images": 144, "size_px": 160})
+    assert "near_copy" not in found
+    assert data.manifest["unit"].tolist() == data.manifest["image_id"].tolist()

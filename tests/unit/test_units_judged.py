@@ -1,0 +1,169 @@
+"""From the manifest's column of units to figures, verdicts and what the gate compares: n in units and pictures."""
+
+import json
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipelines.register import evidence
+from stages import audit, evaluate
+from stages.core import artefacts, dataset, figures, files
+from stages.core.dataset import Dataset
+from stages.core.stage import Note
+from stages.judge import units
+from tests import judging
+from tests.fake_models import other, scores
+
+FRAMES = 4
+HEADLINE = {"classify": "accuracy", "detect": "map50", "segment": "miou"}
+
+
+def _with_units(data: Dataset, *, column: str = "", torn: int = 0) -> Dataset:
+    """Give the pictures of each split units of four, by place; the first ``torn`` of test are those of training."""
+    rows = data.manifest.copy()
+    place = rows.groupby("split").cumcount()
+    rows["unit"] = rows["split"] + (place // FRAMES).astype(str)
+    tear = (rows["split"] == "test") & (place // FRAMES < torn)
+    rows.loc[tear, "unit"] = rows["unit"].str.replace("test", "train")
+    if column:
+        rows[column] = rows["unit"]
+    rows.to_parquet(data.root / "manifest.parquet", index=False)
+    info = files.read_json(data.root / "dataset.json")
+    files.write_json(data.root / "dataset.json", info | ({"unit": column} if column else {}))
+    return dataset.read(data.root)
+
+
+def _judged(task: str, folder: Path, monkeypatch: pytest.MonkeyPatch, **told: Any) -> tuple[Dataset, dict[str, Any], Any]:
+    data = _with_units(judging.project(folder, monkeypatch), **told)
+    judging.judged(task, data, monkeypatch, judging.answer(task, data), judging.answer(task, data, seed=1))
+    return data, *(files.read_json(m(task)) for m in (artefacts.evaluate_metrics, artefacts.audit_metrics))
+
+
+@pytest.mark.parametrize("task", HEADLINE)
+def test_every_figure_says_its_units(task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Headlines, classes, groups, gaps and the worst group count units beside pictures; page, table and text show them."""
+    data, found, verdict = _judged(task, tmp_path, monkeypatch)
+    test = data.subset("test")
+    num = len(set(test.units()))
+    headlines = figures.headlines(found)
+    assert headlines
+    for name, raw in headlines.items():
+        assert (raw["units"], raw["pictures"]) == (num, len(test.manifest)), name
+    for raw in found["per_class"].values():
+        for figure in (f for f in raw.values() if figures.is_figure(f)):
+            assert figure.get("units", figure["pictures"]) <= min(num, figure["pictures"])
+    for columns in verdict["by_group"].values():
+        for entry in columns.values():
+            if "gap" in entry:
+                assert entry["gap"]["units"] <= entry["gap"]["pictures"]
+    table = pd.read_csv(artefacts.audited(task) / "groups.csv")
+    assert (table["num_units"] <= table["num_pictures"]).all()
+    assert (table["num_units"] < table["num_pictures"]).any()
+    page = (artefacts.audited(task) / "report.html").read_text()
+    assert f"{len(test.manifest)} test pictures of {num} units" in page
+    name, raw = next(iter(headlines.items()))
+    assert f"{num} units" in str(figures.text(name, raw))
+    worst = evidence.worst_groups(task, HEADLINE[task])
+    assert any(row["n"].endswith("units") for row in worst)
+
+
+def test_intervals_and_groups_rest_on_units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Units of pictures that fare alike: the interval is that of so many draws, twice as wide."""
+    data = _with_units(judging.project(tmp_path, monkeypatch))
+    known = dict(zip(data.manifest["image_id"], data.units(), strict=True))
+
+    def answered(row: Any) -> Any:
+        right = np.random.default_rng(crc32(known[row.image_id].encode())).random() < 0.7
+        labels = data.info.labels
+        return scores(row.label if right else other(row.label, labels), labels, 0.8)
+
+    judging.judged("classify", data, monkeypatch, answered, answered)
+    told = files.read_json(artefacts.evaluate_metrics("classify"))["accuracy"]
+    bare = data.manifest.drop(columns="unit")
+    bare.to_parquet(data.root / "manifest.parquet", index=False)
+    judging.run(evaluate, "classify")
+    plain = files.read_json(artefacts.evaluate_metrics("classify"))["accuracy"]
+    assert told["value"] == plain["value"]
+    assert 0 < plain["value"] < 1
+    assert "units" not in plain
+    assert (told["high"] - told["low"]) / (plain["high"] - plain["low"]) == pytest.approx(2, abs=0.35)
+
+
+def test_a_gain_over_a_constant_rests_on_units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Right in all pictures of 7 clips of 12, wrong in all others: 84 pictures would show a gain, 12 draws do not."""
+    data = judging.project(tmp_path, monkeypatch)
+    places = {name: place for place, name in enumerate(data.subset("test").manifest["image_id"])}
+    labels, found = data.info.labels, {}
+
+    def answered(row: Any) -> Any:
+        right = places[row.image_id] % 12 < 7
+        return scores(row.label if right else other(row.label, labels), labels, 0.8)
+
+    for told in (True, False):
+        named = {name: f"clip {place % 12}" if told else name for name, place in places.items()}
+        rows = data.manifest.assign(unit=[named.get(name, name) for name in data.manifest["image_id"]])
+        rows.to_parquet(data.root / "manifest.parquet", index=False)
+        judging.judged("classify", dataset.read(data.root), monkeypatch, answered)
+        content = files.read_json(artefacts.evaluate_metrics("classify"))
+        found[told] = [fault["figures"] for fault in content["degenerate"] if fault["kind"] == "constant_answer"]
+    assert "accuracy" in found[True][0]
+    assert found[False] == []
+
+
+def test_the_column_of_units_is_not_audited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of its groups is a single draw: it is left out with a sentence, and hinders no verdict."""
+    _, _, verdict = _judged("classify", tmp_path, monkeypatch, column="group_patient")
+    assert verdict["not_audited"] == {}
+    assert not any("patient" in column for column in verdict["by_group"]["accuracy"])
+    page = (artefacts.audited("classify") / "report.html").read_text()
+    assert "patient tells which pictures are one unit, and was not audited" in page
+
+
+def test_evaluation_says_that_units_are_torn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two units stand in training and test: metrics and a note have their number and that of pictures."""
+    data = _with_units(judging.project(tmp_path, monkeypatch), torn=2)
+    judging.judged("classify", data, monkeypatch, judging.answer("classify", data))
+    assert files.read_json(artefacts.evaluate_metrics("classify"))["torn_units"] == {"units": 2, "pictures": 2 * FRAMES}
+    said = [record.text for record in judging.run(evaluate, "classify") if isinstance(record, Note)]
+    (line,) = [text for text in said if "learnt from" in text]
+    assert line.startswith("8 test pictures belong to 2 units whose other pictures are learnt from")
+    assert evidence.notes(files.read_json(artefacts.evaluate_metrics("classify"))) == [f"{line}."]
+    assert line in files.read_json(artefacts.audit_metrics("classify"))["left_open"]
+
+
+def test_what_is_left_open_counts_units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Groups of too few units are too small, however many pictures; a column that tells units leaves everything open."""
+    _, _, verdict = _judged("classify", tmp_path, monkeypatch)
+    assert any(line.startswith("too few units to tell: ") for line in verdict["left_open"])
+    judging.run(audit, "classify", min_group=30)
+    told = files.read_json(artefacts.audit_metrics("classify"))["left_open"]
+    assert any(line.startswith("fewer than two groups of 30 units: ") for line in told)
+    data = _with_units(judging.project(tmp_path, monkeypatch, groups=False), column="group_patient")
+    judging.judged("classify", data, monkeypatch, judging.answer("classify", data), judging.answer("classify", data))
+    told = files.read_json(artefacts.audit_metrics("classify"))["left_open"]
+    assert told == ["everything: the data set has no group column but patient, which tells units"]
+
+
+def test_the_gate_compares_by_units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Evidence has replicates of units, not outcomes of pictures; other units are other test data."""
+    data, _, _ = _judged("classify", tmp_path, monkeypatch)
+    found = evidence.collect("classify", "accuracy")
+    assert found.outcomes == {}
+    spread = np.std([value for value in found.replicates if value is not None])
+    assert found.figure.units == len(set(data.subset("test").units()))
+    assert "units" in str(found.figure)
+    right = pd.read_parquet(artefacts.evaluated("classify") / "predictions.parquet")
+    held = units.of(data.subset("test").units())
+    gained = np.bincount(held.codes, (right["label"] == right["predicted"]).to_numpy(float) - found.figure.value)
+    assert spread == pytest.approx(np.sqrt((gained**2).sum()) / len(right), rel=0.1)
+    data.manifest.drop(columns="unit").to_parquet(data.root / "manifest.parquet", index=False)
+    judging.run(evaluate, "classify")
+    judging.run(audit, "classify")
+    plain = evidence.collect("classify", "accuracy")
+    assert plain.test_data != found.test_data
+    assert len(plain.outcomes) == len(right)
+    assert json.loads(json.dumps(plain.to_json()))["figure"]["units"] is None

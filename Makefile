@@ -1,6 +1,7 @@
-# repro: the whole pipeline · test: everything that guards the project · check: lint, types, contracts, dvc.yaml
+# repro: the whole pipeline · test: what guards every change · test-long: whole runs, kills, two of everything
+# check: lint, types, contracts, dvc.yaml · format: mends what it can
 # ui: MLflow and Prefect on loopback · bench: speed beside rivals (ONLY=camera for a part)
-.PHONY: help repro test check format ui bench clean
+.PHONY: help repro test test-long check format ui bench clean
 .DEFAULT_GOAL := help
 
 SHELL := /bin/bash
@@ -15,8 +16,15 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
+# The scripts of an environment name the folder in which they were installed; this one was moved or copied.
+ifneq ($(wildcard $(READY)),)
+ifneq ($(shell cat $(READY)),$(CURDIR))
+$(shell $(BIN)/python -I pipelines/relocate.py '$(CURDIR)')
+endif
+endif
+
 help:
-	@sed -n '1,2s/^# //p' Makefile
+	@sed -n '1,3s/^# //p' Makefile
 
 # Written last, so that an interrupted installation is not taken for a whole one.
 $(READY): pyproject.toml constraints.txt
@@ -28,7 +36,7 @@ $(READY): pyproject.toml constraints.txt
 		'/^Collecting/ {printf "\r  %d packages found", ++n; fflush()} /^Installing coll/ {print "\n  unpacking ..."; fflush()}'
 	@echo "Compiling the camera's kernels ..."
 	@$(BIN)/python -m pipelines.warm
-	@touch $(READY)
+	@printf '%s' '$(CURDIR)' > $(READY)
 
 repro: $(READY)
 	@$(BIN)/rawline repro
@@ -43,6 +51,9 @@ check: $(READY)
 test: $(READY)
 	@$(MAKE) --no-print-directory check
 	@OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
+
+test-long: $(READY)
+	@OMP_NUM_THREADS=1 $(BIN)/pytest -m long --numprocesses 2 --dist loadfile
 
 ui: $(READY)
 	@$(BIN)/rawline ui

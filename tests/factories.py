@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pycocotools import mask as rle
+from scipy.ndimage import gaussian_filter
 
 from stages.core import dataset, files, images
 
@@ -150,3 +151,11 @@ def _mark(image_id: str, shape: tuple[int, NDArray[np.bool_]], number: int) -> d
         "iscrowd": 0,
         "segmentation": segmentation,
     }
+
+
+def texture(seed: int, size: int = 120) -> NDArray[np.uint8]:
+    """Return a picture of smooth noise with a finer one on it, three colours alike but for a tint."""
+    random = np.random.default_rng(seed)
+    rough = sum(gaussian_filter(random.normal(size=(size, size)), s) * s for s in (2, 5, 12))
+    grey = 128 + 45 * (rough - rough.mean()) / rough.std()
+    return np.stack([grey, 0.9 * grey, 0.8 * grey], axis=2).clip(0, 255).astype(np.uint8)

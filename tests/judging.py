@@ -16,10 +16,13 @@ from tests.fake_models import FakeModel, Prediction, loader, objects, other, sco
 
 TASKS = ("classify", "detect", "instance", "segment")
 EVALUATE = {"num_bootstraps": 200, "num_worst": 4}
+FOUND = {"min_score": 0.5, "max_detections": 100, "average_precision": "coco"}  # of detect and instance alone
 AUDIT = {
     "max_gap": 0.1,
     "min_worst_group": 0.3,
     "min_group": 10,
+    "max_groups": 20,
+    "leave_out": [],
     "alpha": 0.05,
     "num_permutations": 200,
     "num_bootstraps": 200,
@@ -54,7 +57,7 @@ def answer(task: str, data: Dataset, bias: float = 0.0, seed: int = 0) -> Answer
 
 def run(stage: Any, task: str, **changes: Any) -> list[Record]:
     """Run a stage as the wrapper does, with small parameters."""
-    base = AUDIT if stage is audit else EVALUATE | ({"min_score": 0.5} if task in ("detect", "instance") else {})
+    base = AUDIT if stage is audit else EVALUATE | (FOUND if task in ("detect", "instance") else {})
     return list(stage.run(Job(stage.Params(**(base | changes)), {}, 7, Path("work"), task)))
 
 

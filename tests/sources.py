@@ -66,6 +66,11 @@ def picture(seed: int, size: tuple[int, int] = (40, 30), form: str = "PNG") -> b
     return out.getvalue()
 
 
+def torn_avif() -> bytes:
+    """Return an AVIF file that lost the table of its parts: the decoder raises a RuntimeError."""
+    return picture(7, form="AVIF").replace(b"iloc", b"free")
+
+
 def put(path: Path, content: bytes | str) -> Path:
     """Write a file and its folders."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -4,9 +4,9 @@ import time
 
 import numpy as np
 
-from stages.maths import statistics
+from stages.judge import statistics
 from tests.bench.harness import Entry, race
-from tests.unit.maths import test_average_precision as made
+from tests.unit.judge import test_average_precision as made
 
 NUM_PICTURES = 1000
 NUM_BOOTSTRAPS = 1000

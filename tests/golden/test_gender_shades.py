@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from stages.maths import groups, measures, verdicts
+from stages.judge import groups, measures, verdicts
+from stages.judge.columns import sort_into_groups
 
 # Pilot Parliaments Benchmark: 1,270 people; lighter male, lighter female, darker male, darker female.
 PEOPLE = {("lighter", "male"): 385, ("lighter", "female"): 296, ("darker", "male"): 318, ("darker", "female"): 271}
@@ -23,10 +24,8 @@ def findings_of(errors: tuple[float, ...]) -> list[verdicts.Finding]:
         sex += [gender] * num
     measure = measures.proportion("accuracy", "accuracy", "people", np.array(right), np.ones(len(right)))
     random = np.random.default_rng(0)
-    found = [
-        groups.compare(measure, way, np.ones((1, len(right))), min_group=10, num_permutations=500, random=random)
-        for way in groups.groupings({"shade": shade, "sex": sex})
-    ]
+    ways = groups.groupings(sort_into_groups({"shade": shade, "sex": sex}, 20)[0])
+    found = [groups.compare(measure, way, min_group=10, num_bootstraps=100, random=random) for way in ways]
     return verdicts.judge(found, verdicts.Limits(0.1, 0.8, 0.05))
 
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from pipelines.graph import Node
 from pipelines.record import booking, code_state, git_command, lockfile
-from pipelines.register.gate import Code
+from pipelines.register.judgement import Code
 
 CODE = (".py", ".sh", ".yaml", ".toml")  # without one of these nobody knows what a stage's command ran
 FOLDER = ".dir"  # ends DVC's hash of one

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from pipelines.register import behaviour
-from pipelines.register.gate import Evidence, Figure
+from pipelines.register.judgement import Evidence, Figure
 from stages.core import artefacts, checkpoint, dataset, figures, files, seeds
 from stages.core.errors import DataError, ParamsError, nearest
 from stages.judge import curves, degenerate, units, validation

@@ -26,7 +26,7 @@ from pipelines.record.names import allowed
 from pipelines.record.sender import METRICS_AT_ONCE, OTHERS_AT_ONCE, Sender
 from pipelines.register import lineage, package, registry
 from pipelines.register import rules as rules_of
-from pipelines.register.gate import Evidence
+from pipelines.register.judgement import Evidence
 from stages.core import artefacts, figures, files
 from stages.judge import degenerate
 

@@ -23,7 +23,7 @@ from yaml import YAMLError
 from pipelines import predict_worker
 from pipelines.reasons import shorten
 from pipelines.register import evidence, registry, worker
-from pipelines.register.gate import Evidence, Unjudged
+from pipelines.register.judgement import Evidence, Unjudged
 from stages.core import artefacts, checkpoint, dataset, files, pixels
 from stages.core.dataset import Dataset
 from stages.core.errors import DataError, RawlineError

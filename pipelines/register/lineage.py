@@ -16,7 +16,7 @@ from pipelines.record.names import allowed
 from pipelines.record.sender import Sender
 from pipelines.register import committed
 from pipelines.register.evidence import canonical
-from pipelines.register.gate import Code
+from pipelines.register.judgement import Code
 
 UNKNOWN = "unknown"
 DATA = "data/"

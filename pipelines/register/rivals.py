@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from mlflow.tracking import MlflowClient
 
 from pipelines.register import gate, history, judging, registry
-from pipelines.register.gate import Evidence, Former, Unjudged
+from pipelines.register.judgement import Evidence, Former, Unjudged
 from stages.core import files
 from stages.core.errors import DataError
 from stages.core.stage import Note

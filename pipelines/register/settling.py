@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
-from pipelines.register import Params, ages, gate, registry, rivals
+from pipelines.register import Params, ages, gate, judgement, registry, rivals
 from pipelines.register.history import NONE, History
 from pipelines.register.rivals import Rival
 from stages.core.errors import InfrastructureError
@@ -40,11 +40,11 @@ class Case:
     client: MlflowClient
     name: str
     task: str
-    found: gate.Evidence
+    found: judgement.Evidence
     model: str
-    code: gate.Code
+    code: judgement.Code
     params: Params
-    render: Callable[[gate.Decision, str], str]
+    render: Callable[[judgement.Decision, str], str]
 
     @property
     def history(self) -> History:
@@ -56,7 +56,7 @@ class Case:
 class Verdict:
     """What the gate said, and against which champion."""
 
-    decision: gate.Decision
+    decision: judgement.Decision
     rival: Rival
 
 
@@ -114,7 +114,7 @@ def _anew(case: Case, version: ModelVersion, champion: str) -> Generator[Note, N
     """Ask the gate once more and write its answer over the earlier one."""
     own = str(version.version)
     if champion == own:
-        return Verdict(gate.Decision(()), rivals.Rival(own, None))
+        return Verdict(judgement.Decision(()), rivals.Rival(own, None))
     verdict = yield from decide(case, champion)
     before = case.client.get_model_version(case.name, own)
     tags = booked(verdict)
@@ -131,7 +131,7 @@ def tag(case: Case, version: ModelVersion, tags: Mapping[str, str]) -> None:
         case.client.set_model_version_tag(case.name, str(version.version), key, tags[key])
 
 
-def describe(case: Case, own: str, decision: gate.Decision) -> None:
+def describe(case: Case, own: str, decision: judgement.Decision) -> None:
     """Make the card the version's description; how to load it names the version, which has its number only now."""
     case.client.update_model_version(case.name, own, registry.shorten(case.render(decision, own)))
 
@@ -161,6 +161,6 @@ def booked(verdict: Verdict) -> dict[str, str]:
     return {"gate": standing, AGAINST: verdict.rival.version, **lines}
 
 
-def why(decision: gate.Decision) -> str:
+def why(decision: judgement.Decision) -> str:
     """Return the gate's reasons in one line."""
     return "; ".join(check.reason for check in decision.checks)

@@ -17,8 +17,8 @@ from pipelines.register import (
     behaviour,
     card,
     evidence,
-    gate,
     judged,
+    judgement,
     lineage,
     package,
     registry,
@@ -81,7 +81,7 @@ def _present(task: str) -> None:
 
 
 def _act(  # noqa: PLR0913, PLR0917 - what a registration consists of
-    client: MlflowClient, name: str, found: gate.Evidence, digest: str, version: ModelVersion | None, job: Job[Params]
+    client: MlflowClient, name: str, found: judgement.Evidence, digest: str, version: ModelVersion | None, job: Job[Params]
 ) -> Iterator[Note]:
     """Make or settle the version, ask the gate again where it waits for its code alone, or say that nothing changes."""
     settled = version is not None and SETTLED in version.tags
@@ -149,13 +149,13 @@ def _code_tags(facts: card.Facts) -> dict[str, str]:
     return {"commit": facts.origin.commit, "commit_dirty": facts.origin.dirty, **rules_changed, **states}
 
 
-def _facts(task: str, name: str, found: gate.Evidence, origin: lineage.Lineage, params: Params) -> card.Facts:
+def _facts(task: str, name: str, found: judgement.Evidence, origin: lineage.Lineage, params: Params) -> card.Facts:
     evaluation = files.read_json(artefacts.evaluate_metrics(task))
     return card.Facts(
         task=task,
         name=name,
         evidence=found,
-        decision=gate.Decision(()),
+        decision=judgement.Decision(()),
         origin=origin,
         model=files.read_json(artefacts.finetuned(task) / "model.json"),
         audit=files.read_json(artefacts.audit_metrics(task)),

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from pipelines import run_stage
 from pipelines.register import evidence, judging, package, rivals
-from pipelines.register.gate import Evidence, Unjudged
+from pipelines.register.judgement import Evidence, Unjudged
 from stages import evaluate
 from stages.core import artefacts, checkpoint, dataset, files
 from stages.core.stage import Job, Note

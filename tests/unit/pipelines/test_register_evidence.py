@@ -13,7 +13,7 @@ import pytest
 
 import stages
 from pipelines.register import behaviour, evidence
-from pipelines.register.gate import Figure
+from pipelines.register.judgement import Figure
 from stages.core import artefacts, dataset
 from stages.judge import validation
 from stages.parts import evaluators

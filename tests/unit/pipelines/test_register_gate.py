@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.register import Params
-from pipelines.register.gate import Code, Evidence, Figure, Former, Unjudged, decide
+from pipelines.register.gate import decide
+from pipelines.register.judgement import Code, Evidence, Figure, Former, Unjudged
 
 RULES = {
     "name": "shapes",

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from pipelines.register import judging, registry, rivals
-from pipelines.register.gate import Evidence, Figure, Former, Unjudged
+from pipelines.register.judgement import Evidence, Figure, Former, Unjudged
 from tests.unit.pipelines.test_register_gate import evidence
 
 ANEW = Unjudged("asked now")

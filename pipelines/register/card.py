@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipelines.record.names import allowed
-from pipelines.register.gate import Decision, Evidence, Figure
+from pipelines.register.judgement import Decision, Evidence, Figure
 from pipelines.register.lineage import UNKNOWN, Lineage
 from stages.core import artefacts
 from stages.core.pixels import of
@@ -190,6 +190,8 @@ def _gate(facts: Facts) -> str:
 
 def _audit(facts: Facts) -> str:
     lines = [f"## Audit: {facts.evidence.verdict}"]
+    if limits := facts.audit.get("settings"):
+        lines.append(_limits(limits))
     reasons = facts.audit.get("reasons") or []
     if reasons:
         lines.append("\n".join(f"- {markdown(reason)}" for reason in reasons))
@@ -201,6 +203,17 @@ def _audit(facts: Facts) -> str:
     if facts.groups:
         lines.append(_block(tuple(facts.groups[0]), [tuple(row.values()) for row in facts.groups]))
     return "\n\n".join(lines)
+
+
+def _limits(limits: Mapping[str, Any]) -> str:
+    """Say what the audit allowed: a verdict is one on these limits."""
+    left_out = ", ".join(limits["leave_out"])
+    return (
+        f"Allowed: gaps of {100 * limits['max_gap']:g} points between groups, no group below {limits['min_worst_group']:g};"
+        f" groups of {limits['min_group']} and more are compared; chance of a false FAIL {limits['alpha']:g} at most"
+        + (f"; columns left out: {markdown(left_out)}" if left_out else "")
+        + "."
+    )
 
 
 def _data(facts: Facts) -> str:

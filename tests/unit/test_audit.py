@@ -163,6 +163,18 @@ def test_what_was_left_open_is_listed_with_its_reason(tmp_path: Path, monkeypatc
     assert "<details open><summary>Not audited" in text
 
 
+def test_a_verdict_says_on_which_limits_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other limits are other evidence, also where verdict and gaps stay: a registration made of it is told from the one before."""
+    data = project(tmp_path, monkeypatch)
+    judged("classify", data, monkeypatch, answer("classify", data))
+    told = []
+    for max_gap in (1.0, 0.99):
+        run(audit, "classify", max_gap=max_gap, min_worst_group=0.0)
+        told.append(files.read_json(artefacts.audit_metrics("classify")))
+    assert [one["verdict"] for one in told] == ["PASS", "PASS"]
+    assert [one["settings"]["max_gap"] for one in told] == [1.0, 0.99]
+
+
 def test_nothing_is_left_open_where_all_was_decided(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A PASS of all columns lists nothing; without any column everything is open, with that reason."""
     data = project(tmp_path, monkeypatch)

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.register import Params, card, registry, rules
-from pipelines.register.gate import Check, Code, Decision, Evidence, Figure, decide
+from pipelines.register.gate import decide
+from pipelines.register.judgement import Check, Code, Decision, Evidence, Figure
 from pipelines.register.lineage import Lineage
 from tests.markdown import NAMES, parsed, shape, unwanted
 
@@ -97,6 +98,15 @@ def test_a_degenerate_evaluation_stands_before_its_figures():
     unknown = replace(found, evidence=replace(found.evidence, degenerate=None))
     assert card.render(unknown).startswith("unchecked evaluation, FAIL")
     assert card.tags(unknown, {})["degenerate"] == "unknown"
+
+
+def test_a_verdict_stands_beside_its_limits():
+    made = facts()
+    limits = {"max_gap": 0.234, "min_worst_group": 0.8, "min_group": 10, "alpha": 0.05, "leave_out": ["id"]}
+    text = card.render(replace(made, audit={"reasons": [], "settings": limits}))
+    assert "gaps of 23.4 points between groups, no group below 0.8; groups of 10 and more" in text
+    assert "columns left out: id." in text
+    assert "Allowed:" not in card.render(made)  # an audit of before does not say
 
 
 def test_what_was_not_audited_stands_on_card_and_tag():

@@ -164,7 +164,7 @@ def test_what_was_left_open_is_listed_with_its_reason(tmp_path: Path, monkeypatc
 
 
 def test_a_verdict_says_on_which_limits_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Other limits are other evidence, also where verdict and gaps stay: a registration made of it is told from the one before."""
+    """Other limits are other evidence, also where verdict and gaps stay: so a registration of it is another."""
     data = project(tmp_path, monkeypatch)
     judged("classify", data, monkeypatch, answer("classify", data))
     told = []

@@ -3,6 +3,7 @@
 Kept to what an old Python reads too: whichever python comes first on PATH should say in one line what it lacks.
 """
 
+import hashlib
 import sys
 from importlib.abc import MetaPathFinder
 from importlib.machinery import PathFinder, SourceFileLoader
@@ -25,8 +26,18 @@ class SourceOnly(SourceFileLoader):
     """Compiles a module from its source, whatever lies in ``__pycache__``.
 
     Python takes bytecode for a source's when time in whole seconds and size agree. Both do after tar, rsync -a or two
-    checkouts within a second, and then other code would run than DVC books.
+    checkouts within a second, and then other code would run than DVC books. The MD5 of what was compiled is kept: the file
+    may be another one by the time that somebody asks (``pipelines.origin.compiled``).
     """
+
+    md5 = ""
+
+    def get_data(self, path):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+        """Return a file's bytes, and keep the hash of the source."""
+        data = super().get_data(path)
+        if path == self.path:
+            self.md5 = hashlib.md5(data).hexdigest()  # noqa: S324 - DVC's hash of a file
+        return data
 
     def path_stats(self, path):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201 - as old Pythons read it
         """Give no time to compare bytecode with; so none is read or written."""

@@ -54,6 +54,19 @@ def require(folder: Path, *, project: bool = False) -> None:
         raise RawlineError(f"{found[0]} would run, but DVC books the code of {folder}; {start}")
 
 
+def compiled(folder: Path) -> dict[str, str]:
+    """Return path, seen from a folder, to MD5 of the source that each loaded module of the folder's own was compiled from.
+
+    Those that Python loaded by itself, not through ``python -m pipelines``, are not known.
+    """
+    found = {}
+    for name, module in [*sys.modules.items()]:
+        md5 = getattr(getattr(module, "__loader__", None), "md5", "")
+        if md5 and (file := _file(name, module)) and _same(Path(file), place := _place(folder, name, Path(file))):
+            found[place.relative_to(folder).as_posix()] = str(md5)
+    return found
+
+
 def environment(given: Mapping[str, str]) -> dict[str, str]:
     """Return an environment in which the ``python`` of dvc.yaml is the one that runs this, activated or not."""
     beside = str(Path(sys.executable).parent)

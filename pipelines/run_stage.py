@@ -92,7 +92,7 @@ def run_stage(name: str, task: str | None) -> None:
         _note_refusal(address, error)
         raise
     stages = lockfile.load_graph(Path.cwd())
-    with _terminable(), guard.bound(), guard.alone(address), runs.opened(address, stages) as run, View(address) as view:
+    with _terminable(), guard.bound(), guard.alone(address), runs.opened(address, stages, raw) as run, View(address) as view:
         run.params(logged(job))
         job = Job(job.params, job.choices, job.seed, work_folder(address, job, run.seen), task)
         for record in module.run(job):

@@ -59,7 +59,7 @@ def of(first: Event, last: Event, entry: lockfile.Entry | None, written: int) ->
 
 
 def differences(first: Event, last: Event, entry: lockfile.Entry) -> list[str]:
-    """List what an entry books otherwise than the run had it at its start: inputs, parameters, the command.
+    """List what an entry books otherwise than the run had it: inputs, parameters and the command at its start, its code.
 
     A folder that no stage made was edited if its files were others when the run ended: its hash at the start is not known.
     """
@@ -67,6 +67,7 @@ def differences(first: Event, last: Event, entry: lockfile.Entry) -> list[str]:
     both = before.keys() & after.keys() & lockfile.hashes(entry, "deps").keys()
     seen = {path: value for path, value in first.get("seen", {}).items() if path not in both}
     found = lockfile.changed(seen, first.get("params", {}), entry) + [p for p in both if before[p] != after[p]]
+    found += [path for path in last.get("edited", []) if path not in found]
     return sorted(found) + ["cmd"] * ("cmd" in first and first["cmd"] != lockfile.words(entry.get("cmd")))
 
 

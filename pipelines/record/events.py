@@ -125,7 +125,9 @@ def _is_link(event: Event) -> bool:
 
 def _is_end(event: Event) -> bool:
     words = event.get("status") in STATUSES and isinstance(event.get("message", ""), str)
-    return words and isinstance(event.get("listed", {}), dict)
+    edited = event.get("edited", [])
+    named = isinstance(edited, list) and all(isinstance(path, str) for path in edited)
+    return words and named and isinstance(event.get("listed", {}), dict)
 
 
 def _is_whole(value: Any) -> bool:

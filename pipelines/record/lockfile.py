@@ -314,11 +314,19 @@ def numbers(value: Any) -> Any:
     return value
 
 
-def parameters(node: Node, workdir: Path) -> dict[str, dict[str, Any]]:
-    """Return the values a stage depends on, by file and key, as they stand now; missing files are left out."""
+def parameters(node: Node, workdir: Path, read: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
+    """Return the values a stage depends on, by file and key; missing files are left out.
+
+    Args:
+        node: the stage.
+        workdir: the DVC project.
+        read: content of files by path, as it was read before; all others are read now.
+    """
     found = {}
     for file, keys in node.params.items():
-        if (place := workdir / file).exists():
+        if read and file in read:
+            found[file] = {key: _find(read[file], key) for key in keys}
+        elif (place := workdir / file).exists():
             content = yaml.safe_load(place.read_bytes()) or {}
             found[file] = {key: _find(content, key) for key in keys}
     return found

@@ -5,15 +5,27 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pipelines import settings
+from pipelines import origin, settings
 from pipelines.graph import Graph, file_name, local
-from pipelines.record import booking, contained, headline, identity, lockfile, looks, processes, provenance, recorder
+from pipelines.record import (
+    booking,
+    contained,
+    contents,
+    headline,
+    identity,
+    lockfile,
+    looks,
+    processes,
+    provenance,
+    recorder,
+)
 from pipelines.record import execution as executions
 from pipelines.record.journal import Journal
 from pipelines.redaction import redact
+from stages.core import params as parameters
 from stages.core.errors import DataError, RawlineError
 from stages.core.stage import Keep, Metrics, Note, Record, Tags
 
@@ -34,13 +46,21 @@ class StageRun:
         node: the stage in DVC's graph; None outside of one.
     """
 
-    def __init__(self, address: str, execution: str, graph: Graph) -> None:
+    def __init__(self, address: str, execution: str, graph: Graph, raw: Mapping[str, Any] | None = None) -> None:
+        """Begin a run.
+
+        Args:
+            address: the stage's DVC address.
+            execution: it belongs to.
+            graph: of the project; may be empty.
+            raw: what the stage read in the parameter file, which may be another one by now; None to read it.
+        """
         self.address = address
-        self.node = node = graph.nodes.get(address)
+        self.node = graph.nodes.get(address)
         self.execution = execution
         written = booking.stamp(Path(lockfile.of(address)))
         self.entries = lockfile.bookings(Path(), graph)
-        self.seen = lockfile.inputs(node, self.entries, Path()) if node else {}
+        self.seen = self._inputs()
         me = processes.owner()
         stamp = f"{int(time.time() * 1000):x}-{me.pid:x}"
         self.journal = Journal(executions.folder(execution) / f"{file_name(address)}.{stamp}.jsonl")
@@ -54,10 +74,29 @@ class StageRun:
         self.journal.write(
             "open", name=address, stage=address, experiment=settings.experiment(), **me.noted(),
             tags=tags, seen=seen, listed=self._listings(), booked=lockfile.digest(self.entries.get(address)),
-            params=lockfile.parameters(node, Path()) if node else {}, **identity.here(), **self._told_by_dvc(),
+            params=self._parameters(raw), **identity.here(), **self._told_by_dvc(),
         )  # fmt: skip
         if datasets := self._datasets(seen):
             self.journal.write("inputs", datasets=datasets)
+
+    def _inputs(self) -> dict[str, str]:
+        """Return path to hash of what the stage reads: of code that is loaded, of what was compiled."""
+        found = lockfile.inputs(self.node, self.entries, Path()) if self.node else {}
+        return found | {path: md5 for path, md5 in origin.compiled(Path.cwd()).items() if path in found}
+
+    def _parameters(self, raw: Mapping[str, Any] | None) -> dict[str, dict[str, Any]]:
+        read = {} if raw is None else {parameters.FILE.name: raw}
+        return lockfile.parameters(self.node, Path(), read) if self.node else {}
+
+    def _edited(self) -> list[str]:
+        """Return the code that the stage reads and that ran from another source than lies there now: DVC books the latter.
+
+        Modules may be loaded late, and an edit may come before the run is opened: both are other code than was seen then.
+        """
+        deps = self.node.deps if self.node else ()
+        ran = [(PurePosixPath(path), md5) for path, md5 in origin.compiled(Path.cwd()).items()]
+        read = [(path, md5) for path, md5 in ran if any(path.is_relative_to(dep) for dep in deps)]
+        return sorted(str(path) for path, md5 in read if contents.file_hash(Path(path)) != md5)
 
     def _told_by_dvc(self) -> dict[str, Any]:
         """Note whether dvc runs the command and will book it, and the command as it stands in the graph."""
@@ -94,7 +133,8 @@ class StageRun:
         self.journal.write("tags", values={"rawline.state": executions.STATES[status]})
         lock = booking.stamp(Path(lockfile.of(self.address)))
         listed = self._listings() if status == "FINISHED" else {}
-        self.journal.write("end", status=status, message=message[:MESSAGE], lock=lock, listed=listed)
+        edited = self._edited()
+        self.journal.write("end", status=status, message=message[:MESSAGE], lock=lock, listed=listed, edited=edited)
         if status != "FINISHED" and contained.applies(self.execution):
             self.wait()
 
@@ -151,9 +191,9 @@ class StageRun:
 
 
 @contextmanager
-def opened(address: str, graph: Graph) -> Iterator[StageRun]:
-    """Open a stage's run in the current execution; what leaves the block says how it ended."""
-    run = StageRun(address, executions.current_execution(), graph)
+def opened(address: str, graph: Graph, raw: Mapping[str, Any] | None = None) -> Iterator[StageRun]:
+    """Open a stage's run in the current execution; what leaves the block says how it ended. See ``StageRun``."""
+    run = StageRun(address, executions.current_execution(), graph, raw)
     os.environ[VARIABLE] = str(run.journal.path)
     try:
         yield run

@@ -156,6 +156,55 @@ def test_a_folder_without_code_runs_no_stage(copy: Copy, tmp_path: Path) -> None
     assert "holds no pipelines and no stages" in line
 
 
+EDITS = {
+    "the code": """
+from pathlib import Path as _Path
+if "stage" in __import__("sys").argv:
+    _text = _Path(__file__).read_text()
+    _Path(__file__).write_text(_text.replace('"fir' + 'st"', '"second"'))
+""",
+    "the parameters": """
+from pathlib import Path as _Path
+if "stage" in __import__("sys").argv:
+    _text = _Path("params.yaml").read_text()
+    _Path("params.yaml").write_text(_text.replace("only_here: 1", "only_here: 2"))
+""",
+}
+
+
+@pytest.mark.parametrize("edited", EDITS)
+def test_an_edit_before_the_stage_has_begun_is_not_booked_as_what_ran(copy: Copy, edited: str) -> None:
+    """Code and parameters are read in the first seconds; what is saved just then did not run, yet DVC books it."""
+    (copy.root / STAGE).write_text(source("first") + EDITS[edited])
+    told = copy.run(sys.executable, "-m", "pipelines", "repro", status=1)
+    assert (copy.root / OUT).read_text() == "first"
+    assert "changed while acquire ran" in told
+    assert not (copy.root / "dvc.lock").exists()  # nothing else was booked
+    copy.run(sys.executable, "-m", "pipelines", "repro")
+    assert copy.booked()[1] == md5((copy.root / OUT).read_text()) == md5("second" if edited == "the code" else "first")
+
+
+def test_a_module_that_is_loaded_late_counts_as_it_was_loaded(copy: Copy) -> None:
+    """The stage reads a helper that is another one for the moment of its import: DVC never sees what ran."""
+    helper = copy.root / "stages/helper.py"
+    helper.write_text('WORD = "kept"\n')
+    graph = copy.root / "dvc.yaml"
+    graph.write_text(graph.read_text().replace(f"- {STAGE}\n", f"- {STAGE}\n    - stages/helper.py\n"))
+    late = """
+    helper = Path("stages/helper.py")
+    before = helper.read_text()
+    helper.write_text('WORD = "passing"\\n')
+    from stages.helper import WORD
+    helper.write_text(before)
+    Path("data/mark.txt").write_text(WORD)
+"""
+    (copy.root / STAGE).write_text(source("first").replace("    yield Note", f"{late}    yield Note"))
+    told = copy.run(sys.executable, "-m", "pipelines", "repro", status=1)
+    assert (copy.root / OUT).read_text() == "passing"
+    assert "stages/helper.py" in told
+    assert not (copy.root / "dvc.lock").exists()  # nothing else was booked
+
+
 def test_the_chain_s_copy_is_what_runs(tmp_path: Path) -> None:
     """Tests of the whole chain copy the code; an edit of the copy must tell in what its stages do."""
     project = chain_project.make(tmp_path / "project", ("classify",))

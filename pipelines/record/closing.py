@@ -7,12 +7,24 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.graph import Graph, Node, file_name
-from pipelines.record import absence, booking, doubts, headline, identity, lockfile, looks, quarantine, snapshots, wanted
+from pipelines.record import (
+    absence,
+    booking,
+    doubts,
+    headline,
+    identity,
+    lockfile,
+    looks,
+    quarantine,
+    snapshots,
+    standins,
+    wanted,
+)
 from pipelines.record import execution as executions
 from pipelines.record.absence import STATUS
 from pipelines.record.events import Event
 from pipelines.record.execution import StageState
-from pipelines.record.journal import ASIDE, PARENT, Journal, journals
+from pipelines.record.journal import ABSENT, ASIDE, PARENT, Journal, journals
 from stages.core import files
 from stages.core.errors import RawlineError
 
@@ -31,7 +43,7 @@ def snapshot(execution: str) -> None:
 def settle(execution: str) -> None:
     """Mark runs as killed whose process is gone without a word."""
     for journal in journals(executions.folder(execution)):
-        if journal.ending() is None and not journal.is_parent and not journal.is_alive():
+        if journal.ending() is None and journal.is_stage_s() and not journal.is_alive():
             journal.write("tags", values={"rawline.state": "Killed"})
             journal.write("end", status="KILLED", message="its process was killed")
         if journal.ending() is not None:
@@ -59,7 +71,7 @@ def is_asked(execution: str) -> bool:
 
 def is_idle(execution: str) -> bool:
     """Tell whether every stage that began has ended."""
-    return all(j.ending() is not None for j in journals(executions.folder(execution)) if not j.is_parent)
+    return all(j.ending() is not None for j in journals(executions.folder(execution)) if j.is_stage_s())
 
 
 def close(execution: str) -> None:
@@ -67,6 +79,7 @@ def close(execution: str) -> None:
     place = executions.folder(execution)
     parent = Journal(place / f"{PARENT}.jsonl")
     request = files.read_json(place / "closing.json") if is_asked(execution) else {}
+    standins.finish_all(place)
     unbooked = _sign_all(execution, over=is_over(execution))
     _overrule(execution, request.get("states", {}))
     _fail(unbooked)
@@ -253,20 +266,13 @@ def absent(execution: str, ran: Mapping[str, StageState], request: Mapping[str, 
 
 
 def _write_absent(execution: str, node: Node, state: StageState, entries: lockfile.Entries) -> None:
-    journal = Journal(executions.folder(execution) / f"{file_name(node.name)}.absent.jsonl")
-    if journal.path.exists() and journal.ending():
-        return
-    about = executions.describe(execution)
+    journal = Journal(executions.folder(execution) / f"{file_name(node.name)}{ABSENT}.jsonl")
     entry = entries.get(node.name, {})
-    cached = state.state == "Cached"
     tags = {"rawline.stage": node.name, "rawline.verb": node.verb, "rawline.state": state.state}
     tags |= {"rawline.task": node.task} if node.task else {}
-    tags |= booking.signed(entry) if cached and entry else {}
-    journal.write("open", name=node.name, stage=node.name, experiment=about["experiment"], tags=tags, state=state.state,
-                  message=state.message)  # fmt: skip
-    if cached and entry:
-        journal.write("link", stage=node.name, signature=lockfile.signature(entry), outs=lockfile.output(entry))
-    journal.write("end", status=STATUS[state.state], message=state.message)
+    tags |= booking.signed(entry) if state.state == "Cached" and entry else {}
+    experiment = executions.describe(execution)["experiment"]
+    standins.tell(journal, node.name, state.state, state.message, experiment=experiment, tags=tags)
 
 
 def status_of(execution: str, states: Mapping[str, StageState], exit_code: int | None, *, asked: bool) -> str:

@@ -28,6 +28,7 @@ from stages.core import files
 from stages.core.errors import DataError
 
 PARENT = "execution"
+ABSENT = ".absent"  # ends the slug of a stage that did not run
 TAIL = 65536  # bytes; an end and the tags after it are far shorter
 FULL = (errno.ENOSPC, errno.EDQUOT)
 FULL_BYTES = 2**20
@@ -102,6 +103,14 @@ class Journal:
     def is_parent(self) -> bool:
         """Tell whether this is the execution's own run."""
         return self.path.stem == PARENT
+
+    def is_standin(self) -> bool:
+        """Tell whether no process writes it but who closes or mends the execution, in one go; see ``standins``."""
+        return self.path.stem.endswith(ABSENT) or "state" in self.opening()
+
+    def is_stage_s(self) -> bool:
+        """Tell whether a stage's process writes it: the execution goes on until it has ended."""
+        return not (self.is_parent or self.is_standin())
 
     def write(self, kind: str, **content: Any) -> None:
         """Append an event; the time is noted to the millisecond.
@@ -272,9 +281,12 @@ class Journal:
         return next((event for event in reversed(found) if event["kind"] == "end"), None)
 
     def is_alive(self) -> bool:
-        """Tell whether the process that writes the journal still may: it lives, or it works elsewhere and was heard of."""
+        """Tell whether the process that writes the journal still may: it lives, or it works elsewhere and was heard of.
+
+        One without a line may be in the making, which ``mending`` gives some seconds; one that names no process has none.
+        """
         first = self.opening()
-        return "pid" not in first or identity.is_alive(first, self.path.parent)
+        return not first or ("pid" in first and identity.is_alive(first, self.path.parent))
 
 
 def journals(folder: Path) -> list[Journal]:

@@ -9,10 +9,10 @@ from typing import Any
 
 from pipelines import settings
 from pipelines.graph import Graph
-from pipelines.record import events, lockfile, locks, quarantine
+from pipelines.record import events, lockfile, locks, quarantine, standins
 from pipelines.record import execution as executions
 from pipelines.record.events import Event
-from pipelines.record.journal import DISK, LINES, OPENING, PARENT, Journal, journals
+from pipelines.record.journal import ABSENT, DISK, LINES, OPENING, PARENT, Journal, journals
 from stages.core import files
 from stages.core.errors import DataError, RawlineError
 
@@ -114,22 +114,21 @@ def _check_closing(path: Path) -> None:
 def _mend_journal(execution: str, path: Path) -> None:
     """Set a journal aside that tells no run, with its kept files; put one there that says so: its run would stay open."""
     fault = describe_bad(path)
+    if fault and path.stem.endswith(ABSENT) and path.is_file() and events.is_torn(path.read_bytes()):
+        path.unlink()  # whoever closes the execution had no room for its first line, and writes it again
+        return
     if not fault or time.time() - path.lstat().st_mtime < FRESH_S:
         return
     if (copies := Journal(path).files).exists():
         quarantine.put(execution, copies, f"the kept files of {path.name}")
     kept = quarantine.put(execution, path, fault)
     path.with_suffix(".sent").unlink(missing_ok=True)
-    if path.stem == PARENT or path.stem.endswith(".absent"):
+    if path.stem == PARENT or path.stem.endswith(ABSENT):
         return
     stage = path.name.split(".")[0]
     note = f"its journal cannot be read: {fault} ({kept.relative_to(settings.root())})"
-    journal = Journal(path)
-    journal.write("open", name=stage, stage=stage, experiment=_experiment(path.parent), state="Unknown", message=note,
-                  tags={"rawline.stage": stage})  # fmt: skip
-    journal.write("tags", values={"rawline.state": "Unknown"})  # its run may be there, from what was sent before
-    journal.miss(OPENING, note)
-    journal.write("end", status="KILLED", message=note)
+    tags = {"rawline.stage": stage}
+    standins.tell(Journal(path), stage, standins.UNKNOWN, note, experiment=_experiment(path.parent), tags=tags)
 
 
 def _rebuild(execution: str) -> None:

@@ -4,12 +4,12 @@ import contextlib
 import os
 import secrets
 import sys
-from functools import partial
 from importlib.metadata import entry_points
 
 import click
 
 from pipelines import interrupts, mlflow_page, prefect_server, redaction, services, settings
+from pipelines.leash import leash
 from pipelines.record import database
 from pipelines.redaction import link
 from pipelines.repro import prepare_database
@@ -68,7 +68,7 @@ def new_login() -> str:
 
 
 def ui(mlflow_port: int = MLFLOW_PORT, prefect_port: int = prefect_server.PORT) -> None:
-    """Start what is not running yet, print both addresses, and stop it again on Ctrl-C or SIGTERM.
+    """Start what is not running yet, print both addresses, and stop it again on Ctrl-C, SIGTERM or ``kill -9``.
 
     Raises:
         InfrastructureError: a server does not start, or the user's Prefect server does not answer.
@@ -78,7 +78,13 @@ def ui(mlflow_port: int = MLFLOW_PORT, prefect_port: int = prefect_server.PORT) 
         click.echo("Starting MLflow and Prefect (about ten seconds) ...")
         prepare_database()
         login = new_login()
-        start = partial(start_mlflow, login)
+        held = stack.enter_context(leash(services.GRACE_S))  # nobody else knows that login, nor ends its server
+
+        def start(port: int) -> Service:
+            service = start_mlflow(login, port)
+            held.hold(service.process.pid)
+            return service
+
         mlflow = None if settings.tracking_uri().startswith("http") else start(mlflow_port)
         started = stack.enter_context(contextlib.ExitStack())
         if mlflow:

@@ -1,4 +1,4 @@
-"""``rawline ui`` twice at once: both show their pages, and the first to end takes nothing from the second."""
+"""``rawline ui`` twice at once: both show their pages, and the first to end takes nothing from the second; killed, none."""
 
 import signal
 import subprocess
@@ -15,6 +15,28 @@ def addresses(log: Path) -> dict[str, str]:
     """Return what a ``rawline ui`` has printed, by server."""
     lines = [line.split() for line in log.read_text().splitlines()]
     return {words[0]: words[1].partition("/#")[0] for words in lines if words and words[0] in ("MLflow", "Prefect")}
+
+
+@pytest.mark.long
+def test_a_killed_one_leaves_no_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The login of MLflow's server is known to nobody any more: it ends, and so does Prefect's, which had one user."""
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", str(WAIT_S))
+    for name in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+    project = make_project(tmp_path / "p", "stages: {}\n")
+    (project / "tracking").mkdir()
+    log = tmp_path / "log"
+    with log.open("w") as output, subprocess.Popen([*RAWLINE, "ui"], cwd=project, stdout=output, stderr=output) as user:
+        try:
+            until(lambda: "Press Ctrl-C" in log.read_text() or "rawline: " in log.read_text(), 2 * WAIT_S)
+            found = addresses(log)
+            assert set(found) == {"MLflow", "Prefect"}, log.read_text()
+            assert services.answers(f"{found['MLflow']}/health", 60)
+        finally:
+            user.kill()
+    until(lambda: not services.answers(f"{found['MLflow']}/health", 60), WAIT_S)
+    until(lambda: not services.answers(f"{found['Prefect']}/api/health", 60), WAIT_S)
 
 
 @pytest.mark.long

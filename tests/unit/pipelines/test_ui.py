@@ -19,12 +19,13 @@ def given(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def start(login: str, port: int) -> Any:
         found.append(login)
-        return SimpleNamespace(address=f"http://127.0.0.1:{port}", port=port)
+        return SimpleNamespace(address=f"http://127.0.0.1:{port}", port=port, process=SimpleNamespace(pid=port))
 
     ended = threading.Event()
     ended.set()
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setattr(ui, "start_mlflow", start)
+    monkeypatch.setattr(ui, "leash", lambda _grace_s: contextlib.nullcontext(SimpleNamespace(hold=lambda _group: None)))
     monkeypatch.setattr(ui, "prepare_database", lambda: None)
     monkeypatch.setattr(ui.interrupts, "interruptible", lambda: contextlib.nullcontext(ended))
     monkeypatch.setattr(ui.services, "ready", lambda service, _health, again: again(service.port + 1))
@@ -49,6 +50,22 @@ def test_the_registrys_door_does_not_depend_on_prefects_login(given: list[str], 
         assert lines[lasting - 1].startswith("Prefect ")
     assert len({*given, LASTING}) == 3
     assert all(len(login.partition(":")[2]) >= 16 for login in given)
+
+
+def test_mlflows_server_is_held_on_a_leash(given: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one that is started again on another port: after kill -9 of the command nothing else would end it."""
+    told: list[str | int] = []
+
+    @contextlib.contextmanager
+    def leash(_grace_s: float) -> Any:
+        yield SimpleNamespace(hold=told.append)
+        told.append("let go")
+
+    monkeypatch.setattr(ui, "leash", leash)
+    monkeypatch.setattr(ui.services, "stop", lambda service: told.append(f"stopped {service.port}"))
+    ui.ui(mlflow_port=7000)
+    assert len(given) == 2
+    assert told == [7000, 7001, "stopped 7001", "let go"]
 
 
 def test_no_login_is_printed_for_servers_of_the_user(

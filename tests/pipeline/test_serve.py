@@ -262,6 +262,10 @@ def test_a_pause_by_hand_is_kept_and_said(server: str, tmp_path: Path, what: str
         with served(root, *RARELY):
             assert goes()
         assert not goes()
+    turn(on=True)
+    turn(on=False)  # our pause has become a person's
+    with served(root, *RARELY):
+        assert not goes()
 
 
 @pytest.mark.long

@@ -1,6 +1,8 @@
 """A pause that a person made on Prefect's page outlives rawline serve; its own ends with the next start."""
 
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
@@ -19,6 +21,7 @@ class Page:
 
     def __init__(self) -> None:
         self.known: SimpleNamespace | None = None
+        self.turn = 0
 
     def read_deployment_by_name(self, name: str) -> SimpleNamespace:
         """Return the deployment."""
@@ -33,14 +36,20 @@ class Page:
 
     def update_deployment(self, _number: UUID, changes: Any) -> None:
         """Change what was given."""
-        vars(self.known).update(changes.model_dump(exclude_unset=True))
+        self.change(**changes.model_dump(exclude_unset=True))
+
+    def change(self, **values: Any) -> None:
+        """Change the deployment as a client or a person does; the server notes when."""
+        self.turn += 1
+        vars(self.known).update(values, updated=datetime.fromtimestamp(self.turn, UTC))
 
     def deployment(self) -> Any:
         """Return what a start of rawline serve registers."""
         asked = SimpleNamespace(flow_name="rawline", name="nightly", paused=False, schedules=[SimpleNamespace(active=True)])
 
         def apply() -> UUID:
-            self.known = SimpleNamespace(paused=asked.paused, schedules=asked.schedules, description="the flow's")
+            self.known = self.known or SimpleNamespace(id=NUMBER)
+            self.change(paused=asked.paused, schedules=asked.schedules, description="the flow's")
             return NUMBER
 
         asked.apply = apply
@@ -48,8 +57,9 @@ class Page:
 
 
 @pytest.fixture
-def page(monkeypatch: pytest.MonkeyPatch) -> Page:
+def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Page:
     server = Page()
+    monkeypatch.setenv("RAWLINE_ROOT", str(tmp_path))
 
     @contextmanager
     def client(**_: Any) -> Any:
@@ -90,3 +100,32 @@ def test_a_persons_pause_stays_until_a_person_ends_it(page: Page, what: str) -> 
     page.known.paused, page.known.schedules[0].active = False, True
     assert not start(page)
     assert serve_pause.pause(NUMBER)
+
+
+def test_a_person_who_resumed_and_paused_again_is_heard(page: Page) -> None:
+    """The mark of our pause is still there; that the deployment was touched since tells the two apart, start after start."""
+    start(page)
+    assert serve_pause.pause(NUMBER)
+    assert page.known
+    page.change(paused=False)
+    page.change(paused=True)
+    assert page.known.description == PAUSED
+    for _ in range(2):
+        assert start(page)
+        assert not serve_pause.pause(NUMBER)
+    page.change(paused=False)
+    for _ in range(2):
+        assert not start(page)
+        assert serve_pause.pause(NUMBER)
+
+
+def test_without_its_note_the_mark_of_our_pause_counts(page: Page, tmp_path: Path) -> None:
+    """A rawline serve of before left none, and a full disk takes none."""
+    start(page)
+    assert serve_pause.pause(NUMBER)
+    (note,) = (tmp_path / ".rawline/serve-pauses").iterdir()
+    note.write_text("{")
+    assert not start(page)
+    assert serve_pause.pause(NUMBER)
+    note.unlink()
+    assert not start(page)

@@ -1,5 +1,6 @@
 """Where the record lives: the project's root, the MLflow database, the artefacts, and the quiet environment."""
 
+import logging
 import os
 from collections.abc import MutableMapping
 from pathlib import Path
@@ -123,14 +124,22 @@ def sqlite_uri(file: Path) -> str:
     return f"sqlite:///{file}" if plain else f"sqlite:///file:{quote(str(file))}?uri=true"
 
 
+def _is_news(record: logging.LogRecord) -> bool:
+    """Leave the traceback of a database's fault to who asks for MLflow's debugging: it is raised too, and told in a line."""
+    if record.exc_info and record.levelno >= logging.ERROR:
+        record.levelno, record.levelname = logging.DEBUG, logging.getLevelName(logging.DEBUG)
+    return logging.getLogger(record.name).isEnabledFor(record.levelno)
+
+
 def quiet(environment: MutableMapping[str, str] = os.environ) -> None:
-    """Switch off the libraries' phone-homes, shorten MLflow's patience, make its address absolute.
+    """Switch off the libraries' phone-homes, shorten MLflow's patience, make its address absolute, its tracebacks rare.
 
     ``MLFLOW_RUN_ID`` is taken out: in a child process it closes the parent's run and beats ``parent_run_id``.
     """
     for key, value in {**QUIET, **SHORT}.items():
         environment.setdefault(key, value)
     environment.pop("MLFLOW_RUN_ID", None)
+    logging.getLogger("mlflow.store.db.utils").addFilter(_is_news)
     environment["MLFLOW_TRACKING_URI"] = tracking_uri()
     if "MLFLOW_REGISTRY_URI" in environment:
         environment["MLFLOW_REGISTRY_URI"] = registry_uri()

@@ -17,7 +17,7 @@ from pipelines.reasons import LOGIN, reason, refusal
 from pipelines.record import database, entities, locks, quarantine, uploads
 from pipelines.record.entities import MAX_TAG
 from pipelines.record.events import Event
-from pipelines.record.journal import INCOMPLETE, PARENT, Journal, Sent
+from pipelines.record.journal import FULL, INCOMPLETE, PARENT, Journal, Sent
 from stages.core.errors import InfrastructureError
 from stages.core.text import markdown
 
@@ -126,6 +126,10 @@ class Sender:
             refused = refusal(error)
             told = f"refuses ({refused}): {LOGIN}" if refused else f"is out of reach: {reason(error)}"
             raise InfrastructureError(f"MLflow at {self.uri} {told}") from error
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            raise InfrastructureError(f"MLflow at {self.uri} takes nothing more: {reason(error)}") from error
 
     def set_status(self, run_id: str, status: str) -> None:
         """Give a run a status that may change again.

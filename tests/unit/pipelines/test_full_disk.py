@@ -2,18 +2,23 @@
 
 import contextlib
 import errno
+import logging
 import shutil
+import sqlite3
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from pipelines.record import delivery, quarantine
+from pipelines import sync
+from pipelines.record import delivery, quarantine, uploads
 from pipelines.record import execution as executions
 from pipelines.record.journal import DISK, INCOMPLETE, Journal
 from pipelines.record.sender import Sender
 from stages.core import files
+from stages.core.errors import InfrastructureError
 from tests import recording
 from tests.pipeline import toy
 
@@ -96,6 +101,44 @@ def test_a_write_that_fails_is_told_in_mlflow(project: toy.Project, monkeypatch:
     assert run.info.status == "FINISHED"
     assert [m.step for m in project.client.get_metric_history(run.info.run_id, "loss")] == [0, 2]
     assert run.data.tags[INCOMPLETE].startswith("1 events or files are missing")
+
+
+def test_sync_says_in_one_line_that_mlflows_database_takes_nothing(
+    project: toy.Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """MLflow logs what it raises with its traceback; the reader gets the line, and who asks for debugging the rest."""
+    recording.execution("first")
+    assert set(delivery.deliver_rest(Sender()).values()) == {""}
+    execution = recording.execution("second")
+    with closing(sqlite3.connect(project.root / "tracking/mlflow.db")) as base:
+        base.execute("alter table metrics rename to gone")
+    logger = logging.getLogger("mlflow.store.db.utils")
+    for level in (logging.INFO, logging.DEBUG, logging.NOTSET):
+        logger.setLevel(level)
+        with pytest.raises(InfrastructureError, match=r"is out of reach: .*no such table.*1 executions wait"):
+            sync.sync()
+        said = capsys.readouterr()
+        assert bool(said.err) == ("Traceback" in said.err) == (level == logging.DEBUG)
+        assert said.out == ""
+    assert delivery.waiting() == [execution]
+
+
+def test_sync_says_in_one_line_that_mlflows_files_find_no_room(
+    project: toy.Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is no slip of ours; what waits is sent when there is room."""
+    execution = recording.execution("full")
+
+    def full(*_args: object, **_words: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(uploads, "send", full)
+        with pytest.raises(InfrastructureError, match=r"No space left on device \(.*; 1 executions wait"):
+            sync.sync()
+    assert capsys.readouterr() == ("", "")
+    assert delivery.deliver_rest(Sender()) == {execution: ""}
+    assert delivery.waiting() == []
 
 
 def _lossy(execution: str, *torn: bytes) -> Journal:

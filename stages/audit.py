@@ -2,8 +2,8 @@
 
 Enters: ``data/preprocessed`` (test split and its ``group_*`` columns), ``data/evaluated/<task>`` and its metrics file.
 Leaves: ``data/audited/<task>`` with ``groups.csv`` and ``report.html``, and ``data/metrics/audit_<task>.json`` with
-    the verdict, its reasons, what was left open (``left_open``) and what was allowed (``settings``): a PASS says nothing
-    without its limits.
+    the verdict, its reasons, what was left open (``left_open``), what was allowed (``settings``: a PASS says nothing
+    without its limits) and which model was judged (``model_digest``).
 Choices: none; thresholds are parameters. Needs no model. Without any ``group_*`` column the verdict is UNDECIDED, and so
     it is at best where a column holds no groups (an id) or the evaluation is degenerate (``stages/judge/degenerate.py``):
     nothing audited, or audited on nothing, must not read as a pass.
@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from stages.core import artefacts, dataset, figures, files, seeds
+from stages.core import artefacts, dataset, digests, figures, files, seeds
 from stages.core.errors import ParamsError
 from stages.core.params import Params as Base
 from stages.core.stage import Job, Keep, Metrics, Note, Progress, Record, Tags
@@ -89,6 +89,7 @@ def run(job: Job[Params]) -> Iterator[Record]:
         page = reports.render(page_content, evaluation, strips(judge, findings, params.num_pictures), folder, judge.legend)
         (out / "report.html").write_text(page, encoding="utf-8")
     content = summary(verdict, reasons, findings) | {"not_audited": others, "left_open": left_open}
+    content |= {digests.MODEL: evaluation.get(digests.MODEL)}
     files.write_json(artefacts.audit_metrics(task), content | {"settings": params.model_dump()})
     yield Metrics(figures.numbers(files.tidy({**content, **by_group(comparisons)})))
     yield Tags({"verdict": verdict})

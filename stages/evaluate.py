@@ -3,7 +3,7 @@
 Enters: ``data/preprocessed`` (its test split) and ``data/finetuned/<task>``.
 Leaves: ``data/evaluated/<task>`` with predictions, tables, plots and a gallery of the worst mistakes, and
 ``data/metrics/evaluate_<task>.json``, where each headline figure is ``{"value", "low", "high", "n"}`` with a 95 % interval;
-``degenerate`` there says why the figures say nothing, where they do not.
+``degenerate`` there says why the figures say nothing, where they do not, ``model_digest`` which model they are of.
 Choices: none; the task names its evaluator in ``stages/parts/evaluators``.
 """
 
@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from stages.core import artefacts, checkpoint, dataset, figures, files, images, seeds
+from stages.core import artefacts, checkpoint, dataset, digests, figures, files, images, seeds
 from stages.core.dataset import Dataset
 from stages.core.errors import DataError
 from stages.core.params import Params as Base
@@ -57,6 +57,7 @@ def run(job: Job[Params]) -> Iterator[Record]:
         given = {name: getattr(job.params, name) for name in OWN if name in job.params.model_fields_set}
         data = dataset.read(artefacts.PREPROCESSED)
         judge = evaluators.load(task, given, data.subset("test"), folder)
+        judged = {digests.MODEL: digests.model(artefacts.finetuned(task))}
         yield from _predict(judge, artefacts.finetuned(task))
         judge.save()
         evaluators.write_settings(folder, given)
@@ -65,7 +66,7 @@ def run(job: Job[Params]) -> Iterator[Record]:
             job.params.num_bootstraps,
             lambda: seeds.generator(job.seed, "evaluate", "bootstrap"),
         )
-        content = judge.figures(draws) | torn_units(data, judge)
+        content = judge.figures(draws) | torn_units(data, judge) | judged
         judge.plots()
         num = _gallery_page(judge, folder, job.params.num_worst)
         headline = judge.headlines()[0].name

@@ -10,10 +10,11 @@ from tempfile import TemporaryDirectory
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
-from pipelines.register import evidence, package, registry
+from pipelines.register import registry
+from stages.core import digests
 from stages.core.errors import DataError
 
-MODEL = "model_digest"
+MODEL = digests.MODEL
 WEIGHTS = "artifacts/model"
 NEW = float("inf")
 
@@ -55,8 +56,10 @@ def _weights(client: MlflowClient, version: ModelVersion) -> str | None:
     with TemporaryDirectory(prefix="rawline-") as holder:
         try:
             folder = registry.download(client, version.name, str(version.version), WEIGHTS, Path(holder))
-            digest = evidence.digest(*(folder / file for file in package.FILES))
-        except (DataError, OSError):
+            digest = digests.model(folder)
+        except DataError:
+            digest = ""
+        if not digest:
             return None if registry.DIGEST in version.tags else ""
     client.set_model_version_tag(version.name, str(version.version), MODEL, digest)
     return digest

@@ -12,7 +12,7 @@ import pandas as pd
 
 from pipelines.register import behaviour
 from pipelines.register.judgement import Evidence, Figure
-from stages.core import artefacts, checkpoint, dataset, figures, files, seeds
+from stages.core import artefacts, checkpoint, dataset, digests, figures, files, seeds
 from stages.core.errors import DataError, ParamsError, nearest
 from stages.judge import curves, degenerate, units, validation
 from stages.judge.draws import Draws, alone
@@ -35,17 +35,33 @@ def collect(task: str, metric: str) -> Evidence:
         metric: name of the headline figure that the gate judges.
 
     Raises:
-        DataError: a file is missing or broken, or the audit gives no verdict.
+        DataError: a file is missing or broken, the audit gives no verdict, or either judged another model than lies there.
         ParamsError: the evaluation has no figure ``metric``.
     """
     where = artefacts.evaluate_metrics(task)
     evaluation = files.read_json(where)
+    _same_model(f"evaluate@{task}", evaluation, task)
     found = headlines(evaluation)
     if metric not in found:
         hint = f"{where} has no such figure; {nearest(metric, found)} (params.yaml: register.{task}.metric)"
         raise ParamsError(f"register.{task}.metric is '{metric}'; {hint}")
     judged = gather(task, metric, evaluation, artefacts.evaluated(task), verdict(task))
-    return replace(judged, left_open=left_open(files.read_json(artefacts.audit_metrics(task))))
+    audit = files.read_json(artefacts.audit_metrics(task))
+    _same_model(f"audit@{task}", audit, task)
+    return replace(judged, left_open=left_open(audit))
+
+
+def _same_model(stage: str, content: Mapping[str, Any], task: str) -> None:
+    """Refuse a judgement of another model than the one that lies there, however the stages ran.
+
+    Raises:
+        DataError: it names another one, or none, as those of before.
+    """
+    judged = content.get(digests.MODEL)
+    if judged is None:
+        raise DataError(f"{stage} does not say which model it judged; make it again: rawline repro")
+    if judged != digests.model(artefacts.finetuned(task)):
+        raise DataError(f"{stage} judged another model than lies in {artefacts.finetuned(task)}: rawline repro")
 
 
 def gather(task: str, metric: str, evaluation: Mapping[str, Any], folder: Path, audit: str) -> Evidence:
@@ -123,17 +139,6 @@ def left_open(audit: Mapping[str, Any]) -> list[str]:
         ['not on record (dvc repro audit)']
     """
     return list(audit.get("left_open", ["not on record (dvc repro audit)"]))
-
-
-def digest(*paths: Path, text: str = "") -> str:
-    """Return the SHA-256 of files (folders: every file below, by name) and a text."""
-    total = hashlib.sha256(text.encode())
-    for path in paths:
-        inside = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-        for file in inside:
-            content = hashlib.sha256(file.read_bytes()).hexdigest()
-            total.update(f"{path.name}/{file.relative_to(path).as_posix()}={content}\n".encode())
-    return total.hexdigest()
 
 
 def canonical(content: Any) -> str:

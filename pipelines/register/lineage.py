@@ -17,6 +17,7 @@ from pipelines.record.sender import Sender
 from pipelines.register import committed
 from pipelines.register.evidence import canonical
 from pipelines.register.judgement import Code
+from stages.core.errors import DataError
 
 UNKNOWN = "unknown"
 DATA = "data/"
@@ -102,6 +103,27 @@ def leading(task: str, booked: lockfile.Entries, graph: Graph) -> tuple[str, ...
     """
     current = {name: entry for name, entry in booked.items() if not graph.nodes or name in graph.nodes}
     return tuple(lockfile.upstream(current, [f"{stage}@{task}" for stage in SOURCES], _planned(graph)))
+
+
+def require_joined(task: str) -> None:
+    """Refuse a model one of whose stages read something else than the stage above it wrote, by what DVC booked.
+
+    So it is where a stage ran alone (``dvc repro --single-item``) and those behind it did not. What a frozen one read DVC
+    leaves as it is, on purpose.
+
+    Raises:
+        DataError: the first such stage and what it read.
+    """
+    graph = lockfile.load_graph(Path.cwd())
+    booked = lockfile.bookings(Path(), graph)
+    entries = {name: booked[name] for name in leading(task, booked, graph) if name in booked}
+    made = {out["path"]: (name, out) for name, entry in entries.items() for out in entry.get("outs", [])}
+    frozen = {name for name, node in graph.nodes.items() if node.frozen}
+    for name in [name for name in entries if name not in frozen]:
+        for dep in entries[name].get("deps", []):
+            maker, out = made.get(dep["path"], ("", {}))
+            if "md5" in dep.keys() & out.keys() and dep["md5"] != out["md5"]:
+                raise DataError(f"{name} read another {dep['path']} than {maker} wrote since, by dvc.lock: rawline repro")
 
 
 def _planned(graph: Graph) -> dict[str, frozenset[str]]:

@@ -23,14 +23,13 @@ from mlflow.types.schema import AnyType
 import stages
 from pipelines.register import registry, served
 from pipelines.register.example import example
-from stages.core import files
+from stages.core import digests, files
 from stages.core.errors import DataError
 
 REQUIREMENTS = (
     "mlflow", "numpy", "opencv-python-headless", "pandas", "pillow", "pyarrow", "pycocotools", "pydantic", "pyyaml",
     "rawpy", "safetensors", "scipy", "numba", "tifffile", "torch", "torchvision",
 )  # fmt: skip
-FILES = ("best.safetensors", "model.json")
 
 PROOF = """
 import sys, mlflow
@@ -149,7 +148,7 @@ def described(model: Mapping[str, Any]) -> dict[str, Any]:
 
 def _arguments(package: Package, holder: Path) -> dict[str, Any]:
     (holder / "model").mkdir()
-    for file in FILES:
+    for file in digests.FILES:
         shutil.copy2(package.model / file, holder / "model" / file)
     files.write_json(holder / "evidence" / "evidence.json", package.evidence)
     files.write_text(holder / "evidence" / "MODEL_CARD.md", package.card)

@@ -28,7 +28,7 @@ from pipelines.register import (
 from pipelines.register.card import RULES
 from pipelines.register.history import ALIASES, History
 from pipelines.register.settling import SETTLED, Case
-from stages.core import artefacts, files
+from stages.core import artefacts, digests, files
 from stages.core import params as parameters
 from stages.core.errors import DataError
 from stages.core.stage import Job, Keep, Note, Record
@@ -40,6 +40,7 @@ def register(job: Job[Params]) -> Iterator[Record]:
     name = f"{job.params.name}-{task}"
     _present(task)
     found = evidence.collect(task, job.params.metric)
+    lineage.require_joined(task)
     digest = fingerprint(task, job.params, found.test_data)
     with registry.reachable() as client, registry.exclusive(name):
         registry.ensure(client, name)
@@ -67,11 +68,11 @@ def fingerprint(task: str, params: Params, test_data: str) -> str:
     code = behaviour.digest(files.read_json(artefacts.finetuned(task) / "model.json"))
     judged = [artefacts.evaluate_metrics(task), artefacts.audit_metrics(task)]
     rules = [params.model_dump(), code, test_data, evidence.settings(artefacts.evaluated(task))]
-    return evidence.digest(*_model(task), *judged, text=evidence.canonical(rules))
+    return digests.of(*_model(task), *judged, text=evidence.canonical(rules))
 
 
 def _model(task: str) -> list[Path]:
-    return [artefacts.finetuned(task) / file for file in package.FILES]
+    return [artefacts.finetuned(task) / file for file in digests.FILES]
 
 
 def _present(task: str) -> None:
@@ -91,7 +92,7 @@ def _act(  # noqa: PLR0913, PLR0917 - what a registration consists of
         facts = _facts(task, name, found, lineage.told(client, origin, task, runs), job.params)
         if not settled or facts.origin.code.clean:
             case = Case(
-                client, name, task, found, evidence.digest(*_model(task)), facts.origin.code, job.params,
+                client, name, task, found, digests.of(*_model(task)), facts.origin.code, job.params,
                 lambda decision, number: card.render(replace(facts, decision=decision, version=number)),
             )  # fmt: skip
             yield from _settle(case, facts, runs, digest, version)

@@ -79,7 +79,8 @@ def test_an_undecided_champion_says_what_was_not_audited(client):
     project.judge(0.95, verdict="UNDECIDED", weights="better")
     (artefacts.finetuned("classify") / "curves.csv").write_text("epoch,val/accuracy\n1,0.1\n2,0.2\n3,0.3\n")
     lines = ["everything: the data set has no group column"]
-    files.write_json(artefacts.audit_metrics("classify"), {"verdict": "UNDECIDED", "left_open": lines})
+    audit = files.read_json(artefacts.audit_metrics("classify"))
+    files.write_json(artefacts.audit_metrics("classify"), audit | {"left_open": lines})
     assert int(project.register().version) == 2
     assert holders()["champion"] == 2
     version = client.get_model_version(NAME, "2")

@@ -18,7 +18,7 @@ from pipelines import run_stage
 from pipelines.register import evidence, judging, package, rivals
 from pipelines.register.judgement import Evidence, Unjudged
 from stages import evaluate
-from stages.core import artefacts, checkpoint, dataset, files
+from stages.core import artefacts, checkpoint, dataset, digests, files
 from stages.core.stage import Job, Note
 from stages.maths import geometry
 from stages.parts.cameras import _prepared
@@ -108,7 +108,8 @@ def evaluated(task: str) -> Evidence:
     given = {**FOUND, "min_score": 0.4} if task in ("detect", "instance") else {}
     for _ in evaluate.run(Job(evaluate.Params(num_bootstraps=200, num_worst=2, **given), {}, 7, Path("work"), task)):
         pass
-    files.write_json(artefacts.audit_metrics(task), {"verdict": "PASS"})
+    judged = {digests.MODEL: digests.model(artefacts.finetuned(task))}
+    files.write_json(artefacts.audit_metrics(task), {"verdict": "PASS", **judged})
     return evidence.collect(task, METRICS[task])
 
 

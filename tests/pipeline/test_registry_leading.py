@@ -1,5 +1,6 @@
 """What leads to a model is followed upwards in what DVC has booked and in its graph, from whatever folder a stage ran."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import yaml
 from pipelines.graph import Graph, Node
 from pipelines.record import lockfile
 from pipelines.register import lineage
+from stages.core.errors import DataError
 from tests.pipeline import registry_project as project
 
 LOCK = Path(lockfile.NAME)
@@ -153,3 +155,44 @@ def test_a_stage_that_only_the_graph_reads_from_leads_to_the_model_too(place):
     ]
     found = lineage.leading("classify", entries, Graph({node.name: node for node in nodes}))
     assert set(found) == {"planned", "booked", *(f"{stage}@classify" for stage in lineage.SOURCES)}
+
+
+EDGES = [(name, dep) for name, (deps, _) in CHAIN.items() for dep in deps if dep in {out for _, out in CHAIN.values()}]
+
+
+@pytest.mark.parametrize(("stage", "path"), EDGES)
+def test_a_stage_that_read_something_else_than_was_written_since_is_refused(place, stage, path):
+    """One that ran alone left those behind it as they were: what they say is about something else."""
+    write(chain())
+    lineage.require_joined("classify")
+    entries = chain()
+    next(dep for dep in entries[stage]["deps"] if dep["path"] == path)["md5"] = "8" * 32
+    write(entries)
+    maker = next(name for name, (_, out) in CHAIN.items() if out == path)
+    with pytest.raises(DataError, match=rf"^{stage} read another {path} than {maker} wrote since.*: rawline repro$"):
+        lineage.require_joined("classify")
+
+
+@pytest.mark.parametrize("stage", ASIDE)
+def test_what_leads_to_no_model_of_the_task_may_stand_as_it_likes(place, stage):
+    """Another task's training may read, and write, what it likes."""
+    entries = chain()
+    entries[stage]["deps"][0]["md5"] = entries[stage]["outs"][0]["md5"] = "8" * 32
+    write(entries)
+    lineage.require_joined("classify")
+
+
+def test_a_frozen_stage_may_have_read_what_was_there_before(place, monkeypatch):
+    """DVC leaves it as it is because somebody said so."""
+    entries = chain()
+    entries["preprocess"]["outs"][0]["md5"] = "8" * 32
+    entries["evaluate@classify"]["deps"][0]["md5"] = "8" * 32
+    write(entries)
+    names = [*CHAIN, *ASIDE]
+    thawed = {name: Node(name, (), (), {}, (), (), frozenset()) for name in names}
+    monkeypatch.setattr(lockfile, "load_graph", lambda _: Graph(thawed))
+    with pytest.raises(DataError, match="than preprocess wrote since"):
+        lineage.require_joined("classify")
+    kept = {name: replace(thawed[name], frozen=name in {"augment", "pretrain"}) for name in names}
+    monkeypatch.setattr(lockfile, "load_graph", lambda _: Graph(kept))
+    lineage.require_joined("classify")

@@ -20,6 +20,7 @@ def judge(value: float, **how) -> None:
     project.judge(value, **how)
     model = artefacts.finetuned("classify") / "model.json"
     files.write_json(model, {**files.read_json(model), "name": "shapes"})
+    project.name_model()
     where = artefacts.evaluate_metrics("classify")
     per_class = {name: {"f1": value - i / 100, "recall": None, "n": i} for i, name in enumerate(CLASSES)}
     extra = {"per_class": per_class, "scratch": {"accuracy": {"value": value - 0.1, "low": None, "high": 0.9, "n": 200}}}

@@ -9,7 +9,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from pipelines.register import behaviour, judged, package, registry, settling
-from stages.core import artefacts, files
+from stages.core import artefacts, digests, files
 from stages.core.errors import DataError, InfrastructureError, ParamsError
 from tests.factories import make_dataset
 from tests.pipeline import registry_project as project
@@ -239,3 +239,22 @@ def test_wrong_input_is_one_line(client):
     (artefacts.finetuned("classify") / "best.safetensors").unlink()
     with pytest.raises(DataError, match=r"best.safetensors is missing; run dvc repro finetune@classify"):
         register()
+
+
+@pytest.mark.parametrize("stage", ["evaluate", "audit"])
+@pytest.mark.parametrize("said", ["another", None])
+def test_a_model_that_was_never_judged_gets_no_other_models_figures(client, stage, said):
+    """Trained anew by a stage that ran alone, or judged before the stages said of which model: refused in one line."""
+    project.judge(0.95, weights="judged")
+    if said:
+        (artefacts.finetuned("classify") / "best.safetensors").write_text("never judged")
+        place = artefacts.audit_metrics("classify") if stage == "evaluate" else artefacts.evaluate_metrics("classify")
+        files.write_json(place, files.read_json(place) | {digests.MODEL: digests.model(artefacts.finetuned("classify"))})
+    else:
+        place = artefacts.evaluate_metrics("classify") if stage == "evaluate" else artefacts.audit_metrics("classify")
+        files.write_json(place, {k: v for k, v in files.read_json(place).items() if k != digests.MODEL})
+    told = "judged another model than lies in data/finetuned/classify" if said else "does not say which model it judged"
+    with pytest.raises(DataError, match=rf"^{stage}@classify {told}.*rawline repro$"):
+        register()
+    assert not client.search_registered_models()
+    assert not artefacts.receipt("classify").exists()

@@ -6,7 +6,7 @@ from math import isnan, nan
 import numpy as np
 
 from pipelines.register import Params
-from pipelines.register.judgement import Check, Code, Decision, Evidence, Figure, Former, Unjudged
+from pipelines.register.judgement import CONSTANT, Check, Code, Decision, Evidence, Figure, Former, Unjudged
 from stages.judge import paired, statistics
 
 ENOUGH = 0.95  # of the bootstraps must define both figures: an interval over fewer is of other test pictures than the drawn
@@ -102,20 +102,26 @@ def _against(model: Evidence, champion: Evidence | Unjudged | None, params: Para
         told = f"the champion cannot be judged on the present test data: {champion.reason}"
         return [_undecided(told, params, older=older)]
     _comparable(model, champion)
-    if not older and (kinds := own_faults(champion, model)):
-        return [_no_yardstick(model, champion, kinds)]
     checks = [_not_worse(model, champion, params, "the champion", older=older)]
     if params.max_class_drop is None:
         return checks
-    return [*checks, _each_class(model, champion.classes, params.max_class_drop)]
+    left = "" if older else _constant_class(champion, model)
+    return [*checks, _each_class(model, champion.classes, params.max_class_drop, left=left)]
 
 
-def own_faults(one: Evidence, other: Evidence) -> list[str]:
-    """Return why one model's figures say nothing where the other's do say something: then they are no yardstick for it.
+def _constant_class(one: Evidence, model: Evidence) -> str:
+    """Return the class in which one model is no yardstick for another: its answers may be a constant, the other's are none.
 
-    Faults of the test split are those of both, so that these are of its answers.
+    A constant is right about its class wherever it can be. Everywhere else, and by the headline, the model is a yardstick:
+    that it was not shown to be better than a constant does not show it to be one.
     """
-    return sorted({*(one.degenerate or {})} - {*(other.degenerate or {})})
+    return one.constant if CONSTANT not in (model.degenerate or {}) else ""
+
+
+def _yardsticks(one: Evidence, model: Evidence) -> dict[str, Figure]:
+    """Return the classes in which one model is a yardstick for another."""
+    left = _constant_class(one, model)
+    return {name: figure for name, figure in one.classes.items() if name != left and figure.value is not None}
 
 
 def _comparable(model: Evidence, other: Evidence) -> None:
@@ -128,17 +134,15 @@ def _is_better(one: Evidence, other: Evidence) -> bool:
 
 
 def _not_below(model: Evidence, champion: Evidence, former: Former, params: Params) -> list[Check]:
-    """Hold when what must hold against the champion holds against former ones, too; no check where none was better.
-
-    A champion that is no yardstick is no better than any of them.
-    """
-    checks, is_none = [], bool(own_faults(champion, model))
-    if is_none or _is_better(former.evidence, champion):
+    """Hold when what must hold against the champion holds against former ones, too; no check where none was better."""
+    checks = []
+    if _is_better(former.evidence, champion):
         _comparable(model, former.evidence)
         who = f"version {former.version}, the best former champion"
         checks.append(_not_worse(model, former.evidence, params, who, older=False))
-    present = {} if is_none else champion.classes
-    higher = {name: one for name, one in former.classes.items() if _value(one) > _value(present.get(name))}
+    present, past = _yardsticks(champion, model), [_yardsticks(one, model) for one in (former.evidence, *former.others)]
+    best = dict(sorted((pair for one in past for pair in one.items()), key=lambda pair: _value(pair[1])))
+    higher = {name: one for name, one in best.items() if _value(one) > _value(present.get(name))}
     if higher and params.max_class_drop is not None:
         checks.append(_each_class(model, higher, params.max_class_drop, "of those that a former champion was better in, "))
     reason = "; ".join(one.reason for one in checks)
@@ -155,13 +159,6 @@ def _undecided(told: str, params: Params, *, older: bool) -> Check:
         return Check("champion", holds=True, reason=f"{told}; it is replaced (register: incomparable_champion: replace)")
     way = "move the alias by hand, or set register: incomparable_champion: replace"
     return Check("champion", holds=False, reason=f"{told}; {'this model is the older one; ' if older else ''}{way}")
-
-
-def _no_yardstick(model: Evidence, champion: Evidence, kinds: list[str]) -> Check:
-    """Hold: a champion whose own figures say nothing, by faults that the model's have not, keeps nobody out."""
-    told = f"{champion.metric} {champion.figure}, the model's {model.figure}"
-    reason = f"the champion's own evaluation is degenerate ({', '.join(kinds)}) and no yardstick: {told}"
-    return Check("champion", holds=True, reason=reason)
 
 
 def _not_worse(model: Evidence, champion: Evidence, params: Params, who: str, *, older: bool) -> Check:
@@ -215,9 +212,12 @@ def _triple(figure: Figure) -> tuple[float, float, float]:
     return value, value if figure.low is None else figure.low, value if figure.high is None else figure.high
 
 
-def _each_class(model: Evidence, before: Mapping[str, Figure], allowed: float, which: str = "") -> Check:
-    """Hold when no class falls by more than is allowed; ``which`` says of what classes it is told."""
+def _each_class(model: Evidence, before: Mapping[str, Figure], allowed: float, which: str = "", left: str = "") -> Check:
+    """Hold when no class falls by more than is allowed, but for one; ``which`` says of what classes it is told."""
     drops = {name: then.value - _value(model.classes.get(name)) for name, then in before.items() if then.value is not None}
+    if left:
+        drops.pop(left, None)
+        which += f"without {left}, the constant answer that the champion is not shown to be better than, "
     bad = {name: drop for name, drop in sorted(drops.items()) if not _within(drop, allowed)}
     if bad:
         listed = ", ".join(f"{name} by {_apart(drop, allowed)[0]}" for name, drop in bad.items())

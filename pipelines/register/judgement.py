@@ -5,6 +5,8 @@ from typing import Any
 
 from stages.core import figures
 
+CONSTANT = "constant_answer"  # the kind of fault, see ``stages.judge.degenerate``
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -68,6 +70,16 @@ class Evidence:
         """Tell what the figure is of: those of two models compare only where this is equal."""
         return self.metric, self.test_data, self.measured
 
+    @property
+    def constant(self) -> str:
+        """The class that an answer names which never looks at the picture and is not shown to be worse.
+
+        Empty where the model is better than any such answer, or that answer is of no one class (nothing, the same boxes).
+        """
+        told = (self.degenerate or {}).get(CONSTANT, "")
+        found = [n for n in self.classes if told.startswith((f"always saying {n} is ", f"saying {n} of every pixel is "))]
+        return found[0] if found else ""
+
     def to_json(self) -> dict[str, Any]:
         """Return plain mappings, for a file."""
         return asdict(self)
@@ -99,12 +111,6 @@ class Former:
     version: str
     evidence: Evidence
     others: tuple[Evidence, ...] = ()
-
-    @property
-    def classes(self) -> dict[str, Figure]:
-        """The highest figure of each class among all former champions."""
-        found = [pair for one in (self.evidence, *self.others) for pair in one.classes.items() if pair[1].value is not None]
-        return dict(sorted(found, key=lambda pair: pair[1].value or 0.0))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 from mlflow.tracking import MlflowClient
 
-from pipelines.register import gate, history, judging, registry
+from pipelines.register import history, judging, registry
 from pipelines.register.judgement import Evidence, Former, Unjudged
 from stages.core import files
 from stages.core.errors import DataError
@@ -59,8 +59,8 @@ def of(client: MlflowClient, name: str, version: str, task: str, found: Evidence
 def best(client: MlflowClient, name: str, former: Collection[str], found: Evidence) -> Former | None:
     """Return the former champion with the highest figure on the present test data, with the others, by what was stored.
 
-    None is judged anew for this: where the evidence is gone, broken, of other test data or measured otherwise, or says
-    nothing by faults that the candidate's has not, that version does not count.
+    None is judged anew for this: where the evidence is gone, broken, of other test data or measured otherwise, or does not
+    say whether it is degenerate, that version does not count.
 
     Args:
         client: of the registry.
@@ -79,7 +79,7 @@ def best(client: MlflowClient, name: str, former: Collection[str], found: Eviden
 
 
 def _counts(stored: Evidence, found: Evidence) -> bool:
-    return stored.about == found.about and stored.degenerate is not None and not gate.own_faults(stored, found)
+    return stored.about == found.about and stored.degenerate is not None
 
 
 def _difference(stored: Evidence, found: Evidence) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipelines.register import evidence
 from stages.core import artefacts, dataset, files, images, placements
 from stages.core.dataset import Dataset
 from stages.core.stage import Note, Tags
@@ -82,6 +83,7 @@ def test_masks_in_black_and_white_give_no_verdict(share: float, tmp_path: Path, 
     assert "class disc has no pixel that counts" in found["ignored_class"]
     assert "are 255, which means ignore" in found["ignored_class"]
     assert "saying background of every pixel is not shown to be worse: mIoU 1.000" in found["constant_answer"]
+    assert evidence.collect("segment", "miou").constant == "background"
     verdict, reason, page = audited("segment")
     assert verdict != "PASS"
     assert "degenerate" in reason
@@ -152,6 +154,7 @@ def test_a_classifier_that_always_says_one_class_ties_with_a_constant(
     judged("classify", data, monkeypatch, lambda row: scores("disc", data.info.labels))
     assert "constant_answer" in kinds("classify")
     assert files.read_json(artefacts.evaluate_metrics("classify"))["accuracy"]["value"] > 0.85
+    assert evidence.collect("classify", "accuracy").constant == "disc"
     assert "so nothing passes: always saying disc is not shown to be worse: accuracy" in audited("classify")[1]
     wrong = set(data.subset("test").manifest.query("label == 'disc'")["image_id"].iloc[:9])
     judged(

@@ -1,5 +1,7 @@
 """The gate lets a model become champion only when floor, audit and comparison all allow it, and says why."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,8 +40,8 @@ CLEAN = Code(clean=True, reason="all 9 files of code equal the commit")
 EDITED = Code(clean=False, reason="the code has uncommitted changes")
 
 
-def failed(model, champion=None, code=CLEAN, older=False, **changes) -> list[str]:
-    decision = decide(model, champion, params(**changes), code, older=older)
+def failed(model, champion=None, code=CLEAN, older=False, former=None, **changes) -> list[str]:
+    decision = decide(model, champion, params(**changes), code, older=older, former=former)
     return [check.name for check in decision.checks if not check.holds]
 
 
@@ -322,25 +324,47 @@ def test_what_does_not_say_whether_it_is_degenerate_crowns_nobody():
     assert "dvc repro evaluate" in decide(unknown, None, params(), CLEAN).lines()["evaluation"]
 
 
-def test_a_champion_that_answers_a_constant_is_no_yardstick():
-    """Crowned once, it must not keep a sound model out, whose figure or class lies below; its own faults are named.
+def test_a_champion_that_may_answer_a_constant_is_no_yardstick_in_the_constants_class():
+    """Its own class has recall 1, which must not keep a sound model out; each other class, and the headline, count.
 
-    Faults that both have are those of the test split: then the comparison holds, or any worse model would take its place.
+    Faults that both have are those of the test split: then every class counts.
     """
-    constant = evidence(0.99, outcomes=answers(99), classes={"cat": Figure(1.0)}, degenerate=FAULT)
-    sound = evidence(0.9, outcomes=answers(90), classes={"cat": Figure(0.6)})
-    decision = decide(sound, constant, params(), CLEAN)
-    assert decision.champion
-    assert "degenerate (constant_answer) and no yardstick" in decision.lines()["champion"]
+    classes = {"cat": Figure(1.0), "dog": Figure(0.4)}
+    constant = evidence(0.9, outcomes=answers(90), classes=classes, degenerate=FAULT)
+    for change, expected in (({}, []), ({"dog": Figure(0.2)}, ["classes"]), ({"dog": None}, ["classes"])):
+        kept = {name: one for name, one in {"cat": Figure(0.6), "dog": Figure(0.4), **change}.items() if one}
+        assert failed(evidence(0.9, outcomes=answers(90), classes=kept), constant) == expected
+    sound = evidence(0.9, outcomes=answers(90), classes={"cat": Figure(0.6), "dog": Figure(0.4)})
+    assert "without cat, the constant answer" in reason("classes", sound, constant)
     assert failed(sound, constant, older=True) == ["champion", "classes"]
-    for cat, holds in ((0.65, True), (0.55, False)):  # a former champion that said something is a yardstick still
-        former = Former("1", evidence(0.9, outcomes=answers(90), classes={"cat": Figure(cat + 0.04)}))
-        fallen = evidence(0.9 if holds else 0.88, outcomes=answers(90 if holds else 88), classes={"cat": Figure(cat)})
-        kept = decide(fallen, constant, params(), CLEAN, former=former)
-        assert [one.name for one in kept.checks if not one.holds] == ([] if holds else ["former"])
+    assert failed(evidence(0.9, outcomes=answers(90), classes=sound.classes, degenerate=FAULT), constant) == [
+        "evaluation", "classes",
+    ]  # fmt: skip
+    boxes = evidence(0.9, classes=classes, degenerate={"constant_answer": "finding nothing is not shown to be worse"})
+    assert failed(sound, boxes) == ["classes"]  # it names no class
+    for cat, expected in ((0.65, []), (0.75, ["former"])):  # in cat a former champion that said something is a yardstick
+        said = Former("1", evidence(0.9, outcomes=answers(90), classes={"cat": Figure(cat)}))
+        assert failed(sound, constant, former=said) == expected
+        assert failed(sound, constant, former=replace(said, evidence=constant, others=(said.evidence,))) == expected
     few = {"few_units": "six"}
     both = evidence(0.9, outcomes=answers(90), degenerate=few), evidence(0.99, outcomes=answers(99), degenerate=few)
     assert failed(*both, allow_degenerate=True) == ["champion"]
+
+
+@pytest.mark.parametrize("fault", ["constant_answer", "exact"])
+def test_no_fault_of_a_champion_lifts_the_comparison_by_the_headline(fault):
+    """320 cats and 80 dogs: 50 dogs found at 33 cats lost shows no gain over saying cat, 8 found at none lost does.
+
+    The first is better by two points and finds six times as many dogs: the second must not take its place.
+    """
+    first = evidence(
+        0.8425, outcomes=answers(337, 400), classes={"dog": Figure(0.61)}, degenerate={fault: "always saying cat is"}
+    )
+    second = evidence(0.82, outcomes=answers(328, 400), classes={"dog": Figure(0.18)})
+    rules = {"judged_by": "value", "max_class_drop": 0.2}
+    assert failed(second, first, **rules) == ["champion", "classes"]
+    assert failed(second, evidence(0.82, outcomes=answers(328, 400)), former=Former("1", first), **rules) == ["former"]
+    assert failed(evidence(0.84, outcomes=answers(336, 400), classes={"dog": Figure(0.5)}), first, **rules) == []
 
 
 def test_evidence_reads_back():

@@ -50,10 +50,10 @@ def test_the_same_figure_on_the_same_data_is_not_asked_for_again(monkeypatch):
 
 
 def test_the_best_former_champion_is_told_by_what_is_stored_about_the_same(monkeypatch):
-    """Other test data, another figure, no evidence, figures that say nothing, and versions that are gone do not count."""
+    """Other test data, another figure, no evidence, and versions that are gone do not count; what may be a constant does."""
     constant = {"constant_answer": "always saying cat is as good"}
     stored = {
-        "9": evidence(0.99, degenerate=constant), "10": evidence(0.99, degenerate=None),
+        "9": evidence(0.91, degenerate=constant), "10": evidence(0.99, degenerate=None),
         "1": evidence(0.90), "2": evidence(0.93), "3": evidence(0.99, metric="f1"), "4": None, "5": evidence(0.98),
         "6": evidence(figure=Figure(None)), "7": evidence(0.97, test_data="u" * 64),
     }  # fmt: skip
@@ -61,7 +61,7 @@ def test_the_best_former_champion_is_told_by_what_is_stored_about_the_same(monke
     monkeypatch.setattr(registry, "versions", lambda *_: listed)
     monkeypatch.setattr(rivals, "_stored", lambda _client, _name, number: stored[number])
     found = rivals.best(None, "shapes", ["1", "2", "3", "4", "6", "7", "8", "9", "10"], evidence())
-    assert found == Former("2", stored["2"], (stored["1"], stored["6"]))
+    assert found == Former("2", stored["2"], (stored["9"], stored["1"], stored["6"]))
     assert rivals.best(None, "shapes", ["4", "8"], evidence()) is None
 
 

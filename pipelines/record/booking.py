@@ -2,7 +2,8 @@
 
 A command that ends well is no stage yet: DVC then looks for the outputs, takes them into its cache and writes ``dvc.lock``,
 and any of that may fail. After a forced rerun the entry of the earlier run stands there meanwhile, with equal inputs. So a
-stage notes ``dvc.lock`` as it was at its end; DVC writes the file anew for each stage it books, changed or not.
+stage notes ``dvc.lock`` as it was at its end, and what it left (``outputs``); DVC writes the file anew for each stage it
+books, changed or not, for any other one too.
 """
 
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.record import lockfile
+from pipelines.record import lockfile, outputs
 from pipelines.record.events import Event
 
 STALE = "rawline.edited_while_running"
@@ -23,13 +24,18 @@ class Booking:
     """What ``dvc.lock`` says of a stage's run.
 
     Attributes:
-        is_new: whether the entry was written after the run had ended; an equal one counts once the file was written.
+        is_new: whether the entry was written after the run had ended, of what the run left; an equal one counts once the
+            file was written.
         is_untouched: whether ``dvc.lock`` is the file that it was when the run ended.
+        is_missing: whether an output was missing then, so that DVC cannot have booked the run.
+        is_unsure: whether the file was written since, and nobody can tell for which run.
         edited: what DVC booked otherwise than the stage saw it at its start.
     """
 
     is_new: bool
     is_untouched: bool
+    is_missing: bool = False
+    is_unsure: bool = False
     edited: tuple[str, ...] = ()
 
 
@@ -41,7 +47,9 @@ def stamp(path: Path) -> int:
         return 0
 
 
-def of(first: Event, last: Event, entry: lockfile.Entry | None, written: int) -> Booking:
+def of(
+    first: Event, last: Event, entry: lockfile.Entry | None, written: int, left: outputs.Left = outputs.UNKNOWN
+) -> Booking:
     """Compare a run with what was booked when it was looked at.
 
     Args:
@@ -49,13 +57,17 @@ def of(first: Event, last: Event, entry: lockfile.Entry | None, written: int) ->
         last: how it ended.
         entry: what ``dvc.lock`` held of the stage; None for nothing.
         written: the file's stamp; a copy has its time.
+        left: what the run left.
     """
-    untouched = "lock" in last and last["lock"] == written
-    if entry is None:
-        return Booking(is_new=False, is_untouched=untouched)
-    edited = tuple(differences(first, last, entry))
+    untouched, missing = "lock" in last and last["lock"] == written, outputs.is_missing(left.seen)
+    if entry is None or missing:
+        return Booking(is_new=False, is_untouched=untouched, is_missing=missing)
+    edited, fits = tuple(differences(first, last, entry)), outputs.fits(left.seen, entry)
     same = first.get("booked") == lockfile.digest(entry)
-    return Booking(is_new=not (same and (edited or untouched)), is_untouched=untouched, edited=edited)
+    is_later = not (same and (edited or untouched))
+    is_unsure = is_later and (fits is None and left.goes_on if same else fits is False)
+    is_new = is_later and fits is not False and not is_unsure
+    return Booking(is_new=is_new, is_untouched=untouched, is_unsure=is_unsure, edited=edited)
 
 
 def differences(first: Event, last: Event, entry: lockfile.Entry) -> list[str]:

@@ -15,6 +15,7 @@ from pipelines.record import (
     identity,
     lockfile,
     looks,
+    outputs,
     quarantine,
     snapshots,
     standins,
@@ -150,6 +151,7 @@ def _sign_all(execution: str, *, over: bool) -> list[Journal]:
     entries = snapshots.entries(execution)
     about = executions.describe(execution)
     alone = about["kind"] != "flow"  # else another stage may have been booked meanwhile
+    given = command(execution)
     unbooked = []
     for journal in journals(executions.folder(execution)):
         first, last, mark = journal.opening(), journal.ending(), journal.path.with_suffix(".signed")
@@ -160,12 +162,12 @@ def _sign_all(execution: str, *, over: bool) -> list[Journal]:
             continue
         entry = look.entry if look else entries.get(stage)
         written = look.written if look else booking.stamp(executions.folder(execution) / lockfile.of(stage))
-        found = booking.of(first, last, entry, written)
+        found = booking.of(first, last, entry, written, outputs.noted(journal, given))
         is_equal = first.get("booked") == lockfile.digest(entry or {})
         is_first = last.get("lock", written) != written and (alone or not is_equal)  # written since the run ended
         if found.is_new and (over or look or is_first or not (found.edited or is_equal)):
             _sign(journal, stage, entry or {}, found.edited)
-        elif over and not found.is_new and _is_certain(execution, first, found, look):
+        elif (over or found.is_missing) and not found.is_new and _is_certain(execution, first, found, look):
             unbooked.append(journal)
     return unbooked
 
@@ -189,9 +191,12 @@ def _is_certain(execution: str, first: Event, found: booking.Booking, look: look
     """Tell whether dvc has not booked a run, as far as that can be known when its execution is over.
 
     A stage run by hand is booked by nobody. Where the recorder ends with dvc it may be a day later, and the file put back.
-    Where the stage was looked at since it is certain only if ``dvc.lock`` was not written until then.
+    Where the stage was looked at since it is certain only if ``dvc.lock`` was not written until then. A run whose output
+    was missing is none that dvc books, whenever one looks.
     """
-    if not first.get("by_dvc"):
+    if not first.get("by_dvc") or found.is_missing:
+        return bool(first.get("by_dvc"))
+    if found.is_unsure:
         return False
     if look or not snapshots.is_last(execution, lockfile.of(first["stage"])):
         return look is not None and found.is_untouched

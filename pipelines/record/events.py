@@ -107,6 +107,10 @@ def _is_inputs(event: Event) -> bool:
     )
 
 
+def _is_outs(event: Event) -> bool:
+    return _has_values(event) and all(isinstance(seen, dict | None) for seen in event["values"].values())
+
+
 def _is_artifact(event: Event) -> bool:
     file, folder = event.get("file"), event.get("folder")
     if not (isinstance(file, str) and file and isinstance(folder, str)) or "\0" in file + folder:
@@ -142,5 +146,5 @@ def _plain(value: Any) -> Any:
 CHECKS: Mapping[str, Callable[[Event], bool]] = {
     "open": _is_open, "params": _has_values, "tags": _has_values, "metrics": _is_metrics, "inputs": _is_inputs,
     "artifact": _is_artifact, "link": _is_link, "end": _is_end, "figures": _is_figures, "note": _is_note,
-    "missing": _is_missing,
+    "missing": _is_missing, "outs": _is_outs,
 }  # fmt: skip

@@ -18,6 +18,7 @@ from pipelines.record import (
     identity,
     lockfile,
     looks,
+    outputs,
     processes,
     provenance,
     recorder,
@@ -129,6 +130,7 @@ class StageRun:
         Where nobody is left to send that afterwards, a run that ended badly waits for it too.
         """
         if status == "FINISHED":
+            outputs.note(self.journal, self.node)
             headline.note(self.journal, self.node)
         self.journal.write("tags", values={"rawline.state": executions.STATES[status]})
         lock = booking.stamp(Path(lockfile.of(self.address)))

@@ -48,6 +48,11 @@ def keeps_going(command: str) -> bool:
     return getattr(_parsed(command), "on_error", "fail") in ("keep-going", "ignore")
 
 
+def allows_missing(command: str) -> bool:
+    """Tell whether dvc books a stage although it finds no output of it."""
+    return bool(getattr(_parsed(command), "allow_missing", False))
+
+
 def has_failed(command: str, workdir: Path) -> bool:
     """Tell whether dvc itself noted that a queued experiment failed; its file may be gone when it ended well."""
     file = str(getattr(_parsed(command), "infofile", None) or "")

@@ -57,6 +57,32 @@ def test_a_forced_rerun_that_dvc_does_not_book_is_failed_too(project: toy.Projec
 
 
 @pytest.mark.parametrize("contained", ["0", "1"])
+def test_a_stage_beside_others_that_dvc_books_is_failed_too(project: toy.Project, contained: str) -> None:
+    """With ``--keep-going`` dvc writes ``dvc.lock`` for the others after it has found no output of this one."""
+    project.env = {"RAWLINE_CONTAINED": contained}
+    assert project.dvc("repro").returncode == 0
+    assert project.rawline("sync").returncode == 0
+    project.settle()
+    script = project.root / "toy.py"
+    break_it = """
+    if name == "finetune@classify":
+        __import__("shutil").rmtree(out)"""
+    script.write_text(script.read_text().replace('yield Metrics({"final": 1.0})', break_it))
+    assert project.dvc("repro", "--force", "--keep-going").returncode != 0
+    assert project.rawline("sync").returncode == 0
+    project.settle()
+    second = project.parents()[1]
+    children = project.children(second)
+    assert second.info.status == "FAILED"
+    assert toy.states(children) == {
+        "acquire": ("FINISHED", "Completed"),
+        "finetune@classify": ("FAILED", "Failed"),
+        "finetune@detect": ("FINISHED", "Completed"),
+    }
+    assert {name for name, run in children.items() if "rawline.signature" in run.data.tags} == {"acquire", "finetune@detect"}
+
+
+@pytest.mark.parametrize("contained", ["0", "1"])
 def test_a_forced_rerun_has_the_hashes_of_its_own_outputs(project: toy.Project, contained: str) -> None:
     """Inputs are equal and the entry of the run before fits until dvc has booked this one: only that one is signed."""
     project.env = {"RAWLINE_CONTAINED": contained}

@@ -1,5 +1,6 @@
 """A run is judged by the entry that its own dvc booked, whatever ``dvc.lock`` says when its execution is looked at."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -9,8 +10,9 @@ import pytest
 
 from pipelines import repro
 from pipelines.graph import Graph, Node
-from pipelines.record import booking, closing, doubts, lockfile, looks, runs
+from pipelines.record import booking, closing, doubts, lockfile, looks, outputs, runs
 from pipelines.record import execution as executions
+from pipelines.record.journal import Journal
 from stages.core import files
 from tests import recording
 
@@ -24,6 +26,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("DVC_STAGE", "make")
     found = recording.project(tmp_path / "project", monkeypatch).root
     monkeypatch.setenv("DVC_STAGE", "make")
+    (found / "out").write_text("made")
     return found
 
 
@@ -180,3 +183,40 @@ def test_looks_do_not_pile_up(monkeypatch: pytest.MonkeyPatch, root: Path) -> No
     for number in range(3):
         looks.note(root / f"experiment {number}", "make", None, 0, "run")
     assert len(list((root / ".rawline/looks").iterdir())) == 2
+
+
+@pytest.mark.parametrize(("made", "told"), [("", "FAILED"), ("a", "signed"), ("b", "FAILED")])
+def test_an_equal_entry_is_a_runs_only_if_it_books_what_the_run_left(
+    monkeypatch: pytest.MonkeyPatch, made: str, told: str
+) -> None:
+    """The file is written for another stage too: what was made otherwise, or not at all, was not booked then."""
+    at = hashlib.md5(b"a", usedforsecurity=False).hexdigest()
+    stages = {
+        "make": {"cmd": "run", "params": {"params.yaml": {"rate": 1}}, "outs": [{"path": "out", "md5": at, "hash": "md5"}]}
+    }
+    Path("dvc.lock").write_text(json.dumps({"stages": stages}))
+    os.utime("dvc.lock", (10, 10))
+    monkeypatch.setenv("RAWLINE_CONTAINED", "0")
+    execution, run = _begin("one", 1)
+    Path("out").unlink()
+    if made:
+        Path("out").write_text(made)
+    run.end("FINISHED")
+    Path("dvc.lock").write_text(json.dumps({"stages": {**stages, "other": {"cmd": "run"}}}))
+    executions.close_execution(execution, exit_code=0, wait_s=0)
+    closing.snapshot(execution)
+    closing.close(execution)
+    ending = run.journal.ending() or {}
+    assert ("signed" if "rawline.signature" in _tags(run) else ending["status"]) == told
+
+
+@pytest.mark.parametrize("words", ["dvc repro", "dvc repro --keep-going", "dvc repro --allow-missing"])
+def test_what_cannot_be_told_is_not_told(words: str) -> None:
+    """Of outputs too large to hash: with others beside it an equal entry may be of before; missing ones may be allowed."""
+    journal = Journal(Path("make.1-1.jsonl"))
+    journal.write("outs", values={"out": None if "missing" in words else {"size": 1}})
+    entry = {"outs": [{"path": "out", "md5": "a", "hash": "md5", "size": 1}]}
+    first, last = {"booked": lockfile.digest(entry)}, {"lock": 1}
+    found = booking.of(first, last, entry, 2, outputs.noted(journal, words))
+    assert (found.is_new, found.is_unsure) == ((False, True) if "keep" in words else (True, False))
+    assert not found.is_missing

@@ -24,6 +24,7 @@ from pipelines.record.booking import STALE
 from pipelines.record.events import Event
 from pipelines.record.journal import Journal, journals
 from stages.core import figures
+from stages.judge import degenerate
 
 KIND = "figures"  # of the event in a stage's journal
 JUDGING = ("evaluate", "audit", "register")  # they make no model
@@ -102,7 +103,7 @@ def _is_plain(value: Any) -> bool:
 def note(journal: Journal, node: Node | None) -> None:
     """Note a stage's figures in its journal, as it ends."""
     for path in node.metrics if node else ():
-        if Path(path).is_file() and (found := _read(Path(path).read_bytes())):
+        if Path(path).is_file() and (found := _read(Path(path).read_bytes(), node.verb)):
             journal.write(KIND, path=path, **found)
 
 
@@ -166,7 +167,7 @@ def _of_stage(node: Node, state: str, place: Path, entries: lockfile.Entries) ->
         return []
     booked = lockfile.hashes(entries.get(node.name, {}), "outs")
     contents = [_booked(path, booked[path]) for path in node.metrics if path in booked]
-    return [found for content in contents if content and (found := _read(content))]
+    return [found for content in contents if content and (found := _read(content, node.verb))]
 
 
 def _noted(node: Node, place: Path) -> list[Event]:
@@ -192,8 +193,8 @@ def _md5(content: bytes) -> str:
     return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
-def _read(text: bytes) -> Event | None:
-    """Return the headline figures and the verdict of a metrics file; None where it has neither."""
+def _read(text: bytes, verb: str = "") -> Event | None:
+    """Return the headline figures of a metrics file, why they say nothing, and its verdict; None where it has none of them."""
     try:
         content = json.loads(text)
     except ValueError:  # YAML and other forms that DVC takes hold nothing of ours
@@ -202,4 +203,6 @@ def _read(text: bytes) -> Event | None:
         return None
     metrics = figures.numbers(figures.headlines(content))
     tags = {name: content[name] for name in ("verdict",) if isinstance(content.get(name), str)} | figures.covers(content)
+    if degenerate.KEY in content or (metrics and verb == "evaluate"):  # figures of which nobody asked must not read as sound
+        tags[degenerate.KEY] = degenerate.concerned(content)
     return {"metrics": metrics, "tags": tags} if metrics or tags else None

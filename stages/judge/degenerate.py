@@ -186,6 +186,24 @@ def words(found: Mapping[str, str] | None) -> str:
     return UNKNOWN if found is None else ", ".join(found) or SOUND
 
 
+def concerned(evaluation: Mapping[str, Any]) -> str:
+    """Return the kinds in one line as ``words`` does, for where all figures stand: those of some name them.
+
+    Example:
+        >>> few = {"kind": "few_units", "reason": "6 pictures", "figures": []}
+        >>> concerned({"degenerate": [{"kind": "exact", "reason": "all right", "figures": ["miou"]}, few]})
+        'exact (miou), few_units'
+        >>> concerned({"degenerate": []}), concerned({})
+        ('no', 'unknown')
+    """
+    if KEY not in evaluation:
+        return UNKNOWN
+    found: dict[str, list[str]] = {}
+    for fault in evaluation[KEY]:
+        found.setdefault(fault["kind"], []).extend(fault["figures"] or [""])
+    return ", ".join(kind + ("" if "" in names else f" ({', '.join(names)})") for kind, names in found.items()) or SOUND
+
+
 def lines(evaluation: Mapping[str, Any], metric: str | None = None, *, others: bool = False) -> list[str]:
     """Return what was found in lines for a reader, each with the figures that it concerns.
 

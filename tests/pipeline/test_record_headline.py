@@ -19,6 +19,8 @@ WRITES = """
         figure = {"value": p.num_epochs / 10, "low": p.num_epochs / 20, "high": 1.0, "n": 60}
         content = {"accuracy": figure, "undefined": {"value": None, "low": None, "high": None, "n": 0},
                    "per_class": {"cat": {"f1": 0.5}}, "verdict": "PASS"}
+        even = {"kind": "exact", "reason": "all right", "figures": ["accuracy"]}
+        content["degenerate"] = [even, {"kind": "few_units", "reason": "six", "figures": []}] if p.num_epochs == 1 else []
         Path("data/metrics").mkdir(parents=True, exist_ok=True)
         Path("data/metrics/evaluate_classify.json").write_text(json.dumps(content))
     yield Note("written")
@@ -51,7 +53,10 @@ def figures(scale: float = 1.0) -> dict[str, float]:
 
 @pytest.mark.slow
 def test_executions_compare_whether_their_stages_ran_were_cached_or_failed(project: toy.Project) -> None:
-    """Own numbers where it ran, the booked ones where it was cached (folder moved on or not), none where it failed."""
+    """Own numbers where it ran, the booked ones where it was cached (folder moved on or not), none where it failed.
+
+    Beside them stands why they say nothing, until a later evaluation says something.
+    """
     assert project.dvc("repro").returncode == 0
     project.settle()
     project.set("finetune.detect", num_epochs=4)
@@ -62,11 +67,18 @@ def test_executions_compare_whether_their_stages_ran_were_cached_or_failed(proje
     project.set("finetune.classify", fail="data")
     assert project.dvc("repro").returncode != 0
     project.settle()
-    ran, cached, failed = project.parents()
+    project.set("finetune.classify", fail="")
+    project.set("evaluate.classify", num_epochs=2)
+    assert project.dvc("repro").returncode == 0
+    project.settle()
+    ran, cached, failed, mended = project.parents()
     assert ran.data.metrics == cached.data.metrics == figures()
     assert headline.CACHED not in ran.data.tags
     assert cached.data.tags[headline.CACHED] == "evaluate@classify"
     assert ran.data.tags["verdict.classify"] == cached.data.tags["verdict.classify"] == "PASS"
+    assert ran.data.tags["degenerate.classify"] == cached.data.tags["degenerate.classify"] == "exact (accuracy), few_units"
+    assert (mended.data.metrics, mended.data.tags["degenerate.classify"]) == (figures(2), "no")
+    assert not [tag for tag in failed.data.tags if tag.startswith("degenerate")]
     assert failed.data.metrics == {}
     assert "verdict.classify" not in failed.data.tags
     assert failed.data.tags[headline.MISSING] == "evaluate@classify (NotReached)"
@@ -105,6 +117,13 @@ def test_a_metrics_file_of_another_form_is_passed_over(tmp_path: Path) -> None:
     assert headline._read(json.dumps([1, 2]).encode()) is None
     assert headline._read(b'{"loss": 0.1}') is None
     assert headline._read(b"\xff\xfe") is None
+
+
+def test_figures_of_which_nobody_asked_whether_they_say_something_do_not_read_as_sound() -> None:
+    """An evaluation of before has its figures marked; another stage's file says nothing of them."""
+    content = json.dumps({"miou": {"value": 1.0, "low": 1.0, "high": 1.0, "n": 6}}).encode()
+    assert headline._read(content, "evaluate")["tags"] == {"degenerate": "unknown"}
+    assert headline._read(content, "finetune")["tags"] == {}
 
 
 CHANGED = {

@@ -107,7 +107,7 @@ def run(job: Job[Params]) -> Iterator[Record]:
                 yield Progress(len(made), len(numbers), "pictures augmented")
         manifest = pd.DataFrame([row for item in made for row in item.rows]).astype(data.manifest.dtypes.to_dict())
         dataset.write(folder, data.info, manifest, [mark for item in made for mark in item.marks])
-        files.write_json(folder / "policy.json", policy)
+        files.write_json(folder / "policy.json", policy | {"num_copies": sum(len(item.rows) - 1 for item in made)})
         report = _report(data, made, cells, numbers)
         files.write_json(folder / "report.json", report)
         contact.write(folder, load_online(policy), job.seed, params.sheet_pictures)

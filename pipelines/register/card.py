@@ -1,6 +1,6 @@
 """The model card and the tags of a version: what it is, what it was made from, how good it is, what to mind."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -242,26 +242,33 @@ def _code(facts: Facts) -> str:
 def policy(content: Any) -> str:
     """Name the transforms of the augmentation policy that the model saw, in one line.
 
+    Those of the copies only where copies were made, and none that is never drawn (``p`` 0).
+
     Example:
-        >>> policy({"online": {"transform": {"transforms": [{"__class_fullname__": "HorizontalFlip"}]}}})
+        >>> flip = {"transform": {"transforms": [{"__class_fullname__": "HorizontalFlip", "p": 0.5}]}}
+        >>> policy({"online": flip})
         'HorizontalFlip'
+        >>> policy({"copies": 0, "balance": "none", "offline": flip})
+        'none'
     """
-    names: list[str] = []
-
-    def walk(node: Any) -> None:
-        if isinstance(node, Mapping):
-            name = node.get("__class_fullname__") or node.get("name")
-            inner = [value for value in node.values() if isinstance(value, (Mapping, list))]
-            if isinstance(name, str) and name.split(".")[-1] not in ("Compose", "OneOf", "SomeOf", "Sequential"):
-                names.append(name.split(".")[-1])
-            for value in inner:
-                walk(value)
-        elif isinstance(node, list):
-            for value in node:
-                walk(value)
-
-    walk(content)
+    if not isinstance(content, Mapping):
+        return "none"
+    copied = content.get("num_copies", content.get("copies", 1) or content.get("balance", "none") != "none")
+    names = _transforms([part for name, part in content.items() if name != "offline" or copied])
     return ", ".join(dict.fromkeys(names)) or "none"
+
+
+def _transforms(node: Any) -> Iterator[str]:
+    """Yield the names of the transforms in a part of a policy that can be drawn."""
+    if isinstance(node, Mapping):
+        if node.get("p") == 0:
+            return
+        name = node.get("__class_fullname__") or node.get("name")
+        if isinstance(name, str) and name.split(".")[-1] not in ("Compose", "OneOf", "SomeOf", "Sequential"):
+            yield name.split(".")[-1]
+        yield from (found for value in node.values() for found in _transforms(value))
+    elif isinstance(node, list):
+        yield from (found for value in node for found in _transforms(value))
 
 
 def _use(facts: Facts) -> str:

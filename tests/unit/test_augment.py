@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.register import card
 from stages import augment
 from stages.core import artefacts, dataset, files, images, params
 from stages.core.errors import ParamsError
@@ -163,6 +164,15 @@ def test_without_copies_the_split_passes_as_it_is(source: dataset.Dataset) -> No
     assert len(after.manifest) == len(source.subset("train").manifest)
     assert len(after.coco["annotations"]) == len(source.subset("train").coco["annotations"])
     assert not load_online(files.read_json(artefacts.AUGMENTED / "policy.json"))
+
+
+@pytest.mark.parametrize("made", [{"copies": 0}, {"copies": 0, "balance": "label", "max_copies": 0}, {"copies": 1}])
+def test_the_card_names_no_transform_that_made_no_copy(source: dataset.Dataset, made: dict[str, Any]) -> None:
+    """Those of the copies stand on the card where there are copies, whatever was asked for."""
+    copied = len(_run(**made).manifest) > len(source.subset("train").manifest)
+    named = card.policy(files.read_json(artefacts.AUGMENTED / "policy.json"))
+    assert ("Affine" in named) == copied
+    assert "HueSaturationValue" in named
 
 
 @pytest.mark.parametrize(

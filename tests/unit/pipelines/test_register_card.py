@@ -75,6 +75,16 @@ def test_the_card_holds_what_a_reviewer_asks():
         assert words in text
 
 
+def test_a_transform_that_is_never_drawn_is_not_named():
+    """One of probability 0, and all in a choice of probability 0; of models of before, the copies' without copies."""
+    flip, hue = ({"__class_fullname__": name, "p": 0.5} for name in ("Flip", "Hue"))
+    inner = {"__class_fullname__": "OneOf", "p": 0, "transforms": [flip]}
+    assert card.policy({"online": {"transforms": [inner, hue, {**flip, "p": 0.0}]}}) == "Hue"
+    made = {"copies": 0, "balance": "none", "offline": {"transforms": [flip]}, "online": {"transforms": [hue]}}
+    assert card.policy(made) == "Hue"
+    assert card.policy(made | {"copies": 1}) == card.policy(made | {"num_copies": 3}) == "Flip, Hue"
+
+
 def test_what_a_reader_must_know_stands_below_the_figures():
     """A note stands beside the figures that it is about, and a figure says how many pictures hold its units."""
     many = Figure(0.5, 0.4, 0.6, 900, 4)

@@ -9,6 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 BINS = 4
+NO_VALUE = "no value"  # the group of the pictures of which a column says nothing
+_DIGITS, _ENOUGH = 6, 17  # of the ends of a bin; the latter tell any two numbers apart
+_WHOLE = 1e16  # below it all digits of a whole number are shown rather than its power of ten
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,7 @@ class Column:
 
     Attributes:
         name: of the column.
-        names: what each group is called, in the order of the codes.
+        names: what each group is called, in the order of the codes; no two alike.
         codes: (N,) the group of each picture, -1 where it has none; the smallest kind of whole number that holds them.
         binned: how many different numbers were sorted into these groups by quantile; 0 where each value is a group.
     """
@@ -27,9 +30,16 @@ class Column:
     codes: NDArray[Any]
     binned: int = 0
 
+    def __post_init__(self) -> None:
+        """Refuse two groups of one name: where figures stand by name, one would take the other's place."""
+        if len(set(self.names)) < len(self.names):
+            raise ValueError(f"groups of {self.name} share a name: {', '.join(self.names)}")
+
 
 def sort_into_groups(columns: Mapping[str, Any], max_groups: int) -> tuple[list[Column], dict[str, int]]:
     """Make a group of each value of a column; numbers of many values are sorted by quantile.
+
+    Pictures without a value are a group like any other, the last one: what nobody knows of them must not hide how they fare.
 
     Args:
         columns: name to the value of each picture, (N,) text, missing where unknown.
@@ -60,6 +70,10 @@ def sort_into_groups(columns: Mapping[str, Any], max_groups: int) -> tuple[list[
 
 
 def _column(name: str, names: list[str], codes: NDArray[np.intp], binned: int = 0) -> Column:
+    unknown = codes < 0
+    if unknown.any():
+        names = names if NO_VALUE in names else [*names, NO_VALUE]
+        codes = np.where(unknown, names.index(NO_VALUE), codes)
     return Column(name, tuple(names), codes.astype(np.min_scalar_type(-max(len(names), 1))), binned)
 
 
@@ -72,5 +86,21 @@ def _binned(name: str, numbers: NDArray[np.float64], codes: NDArray[np.intp]) ->
     edges = edges if edges.size else distinct[-2:-1]
     bins = np.searchsorted(edges, numbers, side="left")
     taken = np.unique(bins, return_inverse=True)[1]
-    names = [f"{numbers[taken == b].min():g} to {numbers[taken == b].max():g}" for b in range(int(taken.max()) + 1)]
+    ends = [(numbers[taken == b].min(), numbers[taken == b].max()) for b in range(int(taken.max()) + 1)]
+    names = [" to ".join(pair) for pair in _told_apart(ends)]
     return _column(name, names, np.where(codes >= 0, taken[codes], -1), len(numbers))
+
+
+def _told_apart(ends: list[tuple[float, float]]) -> list[tuple[str, str]]:
+    """Write the ends of bins with as few digits as tell all of them apart."""
+    num, written = len({end for pair in ends for end in pair}), [("", "")]
+    for digits in range(_DIGITS, _ENOUGH + 1):
+        written = [(_written(low, digits), _written(high, digits)) for low, high in ends]
+        if len({end for pair in written for end in pair}) == num:
+            break
+    return written
+
+
+def _written(number: float, digits: int) -> str:
+    text = f"{number:.{digits}g}"
+    return f"{number:.0f}" if digits > _DIGITS and "e+" in text and abs(number) < _WHOLE else text

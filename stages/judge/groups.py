@@ -76,6 +76,10 @@ class Comparison:
         """Return the group with the lowest figure among those compared."""
         return self.compared[int(np.argmin(self._arrays[0]))]
 
+    def small(self, min_group: int) -> tuple[int, ...]:
+        """Return the groups that have fewer units than a comparison needs; others that are not compared have no figure."""
+        return tuple(g for g, e in enumerate(self.estimates) if e.num_units < min_group)
+
     @property
     def num_claims(self) -> int:
         """Return how many claims the comparison makes: one for each ordered pair of groups and one for each floor."""
@@ -133,7 +137,7 @@ def groupings(columns: Sequence[Column]) -> list[Grouping]:
         >>> from stages.judge.columns import sort_into_groups
         >>> made, _ = sort_into_groups({"a": ["x", "y", None], "b": ["u", "v", "v"], "c": ["w", "w", "w"]}, 20)
         >>> [g.names for g in groupings(made)]
-        [('x', 'y'), ('u', 'v'), ('w',), ('x, u', 'y, v')]
+        [('x', 'y', 'no value'), ('u', 'v'), ('w',), ('no value, v', 'x, u', 'y, v')]
     """
     singles = [Grouping((c.name,), c.names, c.codes) for c in columns]
     return singles + [_crossed(a, b) for a, b in combinations([c for c in columns if len(c.names) > 1], 2)]

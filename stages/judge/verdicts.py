@@ -5,9 +5,9 @@ of groups lies above the limit, or the upper bound of a group below the floor, a
 ordered pair and every floor of the whole audit. Further, the classes of the pictures must not explain it: groups dealt out
 anew within classes give so large a gap in less than ``alpha`` of the deals (for a floor: an intersection of two columns
 fares so badly).
-PASS says that every gap lies within the limit and every group above the floor: the 95 % bounds of all pairs and all
-groups say so, each for itself (intersection-union: R. Berger, Technometrics 24, 1982). What is neither is UNDECIDED, with
-the number of pictures that would settle it.
+PASS says that every gap lies within the limit and every compared group above the floor: the 95 % bounds of all pairs and all
+of these groups say so, each for itself (intersection-union: R. Berger, Technometrics 24, 1982). What is neither is
+UNDECIDED, with the number of pictures that would settle it.
 """
 
 from collections.abc import Callable, Sequence

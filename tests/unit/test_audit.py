@@ -5,6 +5,7 @@ from dataclasses import asdict
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -12,6 +13,10 @@ from stages import audit
 from stages.core import artefacts, files
 from stages.core.errors import ParamsError
 from stages.core.stage import Metrics
+from stages.judge import groups, verdicts
+from stages.judge.measures import proportion
+from stages.parts import reports
+from tests.fake_models import Prediction, other, scores
 from tests.judging import answer, judged, project, run
 
 
@@ -186,6 +191,60 @@ def test_nothing_is_left_open_where_all_was_decided(tmp_path: Path, monkeypatch:
     judged("classify", data, monkeypatch, answer("classify", data))
     lines = files.read_json(artefacts.audit_metrics("classify"))["left_open"]
     assert lines == ["everything: the data set has no group column"]
+
+
+def test_pictures_without_a_value_are_judged_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that fails where a column says nothing does not pass; few such pictures are named, and so are all."""
+    data = project(tmp_path, monkeypatch)
+    manifest = data.manifest.assign(
+        group_ink=[None if n % 3 == 0 else "dark" if n % 3 == 1 else "light" for n in range(120)],
+        group_setting=[None if n in (60, 61) else "usual" if n % 2 else "unusual" for n in range(120)],
+    )
+    manifest.to_parquet(artefacts.PREPROCESSED / "manifest.parquet", index=False)
+    unknown = set(manifest[manifest["group_ink"].isna()]["image_id"])
+
+    def answered(row: object) -> Prediction:
+        right, labels = row.label, data.info.labels  # type: ignore[attr-defined]
+        return scores(other(right, labels) if row.image_id in unknown else right, labels, 0.9)  # type: ignore[attr-defined]
+
+    judged("classify", data, monkeypatch, answered)
+    content = files.read_json(artefacts.audit_metrics("classify"))
+    test = manifest[manifest["split"] == "test"]
+    num = {name: int(test[name].isna().sum()) for name in ("group_ink", "group_setting")}
+    assert content["verdict"] == "FAIL"
+    assert "0.0 for no value" in content["reasons"][0]
+    line = f"pictures without a value: ink {num['group_ink']} of {len(test)}, setting 2 of {len(test)}"
+    assert line in content["left_open"]
+    assert "groups of fewer than 10 pictures: setting no value" in content["left_open"]
+    rows = pd.read_csv(artefacts.audited("classify") / "groups.csv").query("measure == 'accuracy'").set_index("columns")
+    for name in ("ink", "setting"):
+        assert rows.loc[name, "num_pictures"].sum() == len(test)
+    assert f"<li>{line}</li>" in (artefacts.audited("classify") / "report.html").read_text(encoding="utf-8")
+
+
+def _told(values: list[float], sizes: list[int], names: str = "abc") -> tuple[list[str], list[str]]:
+    """Return the reasons, and what was left open, of an audit of groups with given figures and numbers of pictures."""
+    right = np.concatenate([np.full(size, value) for value, size in zip(values, sizes, strict=True)])
+    known = np.isfinite(right)
+    measure = proportion("accuracy", "accuracy", "pictures", np.where(known, right, 0.0), known.astype(float))
+    way = groups.Grouping(("g",), tuple(names), np.repeat(np.arange(len(sizes)), sizes))
+    found = groups.compare(measure, way, min_group=10, num_bootstraps=100, random=np.random.default_rng(0))
+    limits = verdicts.Limits(0.2, 0.5, 0.05)
+    findings = verdicts.judge([found], limits)
+    return reports.reasons(findings, limits), reports.left_open(findings, {}, [], {}, 10, reports.Drawn())
+
+
+def test_a_pass_says_every_group_only_where_every_one_was_compared() -> None:
+    """A small group, or one without a figure, is none of those that the sentence speaks of, and is named by its reason."""
+    assert "every group above the floor" in _told([1, 1], [99, 99], "ab")[0][0]
+    for values, sizes, line in (
+        ([1, 1, 0], [99, 99, 9], "groups of fewer than 10 pictures: g c"),
+        ([1, 1, np.nan], [99, 99, 30], "groups whose figure is not defined: accuracy of g c"),
+    ):
+        reasons, left = _told(values, sizes)
+        assert "every compared group above the floor" in reasons[0]
+        assert left == [line]
+    assert _told([1, np.nan], [99, 99], "ab")[1] == ["fewer than two groups whose figure is defined: accuracy by g"]
 
 
 def test_a_column_that_is_not_there_cannot_be_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from stages.judge.columns import NO_VALUE
 from stages.judge.verdicts import UNDECIDED, Finding
 
 _NAMED = 8  # what one line lists
@@ -52,6 +53,8 @@ def left_open(  # noqa: PLR0913, PLR0917 - each is a reason of its own
     lines += [f"{name}: {count:,} different values and no groups" for name, count in others.items()]
     if leave_out:
         lines.append(f"left out by leave_out: {_some(leave_out)}")
+    if unknown := _unknown(findings):
+        lines.append(f"pictures without a value: {_some(unknown)}")
     named: dict[str, list[str]] = {}
     for finding in [] if nothing else findings:  # on nothing, nothing more is worth telling of the groups
         for why, name in _of(finding, min_group, drawn.what):
@@ -67,15 +70,34 @@ def _of(finding: Finding, min_group: int, what: str) -> Iterator[tuple[str, str]
     if len(grouping.names) <= 1:
         yield "one group alone", columns
         return
+    title, small = finding.comparison.measure.title, finding.comparison.small(min_group)
     if not finding.is_compared:
-        yield f"fewer than two groups of {min_group} {what}", columns
+        few = len(grouping.names) - len(small) <= 1
+        yield (
+            (f"fewer than two groups of {min_group} {what}", columns)
+            if few
+            else ("fewer than two groups whose figure is defined", f"{title} by {columns}")
+        )
         return
     if len(grouping.columns) == 1:
-        small = [name for index, name in enumerate(grouping.names) if index not in compared]
-        yield from ((f"groups of fewer than {min_group} {what}", f"{columns} {name}") for name in small)
+        for index, name in enumerate(grouping.names):
+            if index in small:
+                yield f"groups of fewer than {min_group} {what}", f"{columns} {name}"
+            elif index not in compared:
+                yield "groups whose figure is not defined", f"{title} of {columns} {name}"
     if finding.verdict == UNDECIDED:
         why = "explained by the classes, or not to be told from them" if finding.explained else f"too few {what} to tell"
-        yield why, f"{finding.comparison.measure.title} by {columns}"
+        yield why, f"{title} by {columns}"
+
+
+def _unknown(findings: Sequence[Finding]) -> list[str]:
+    """Return how many pictures each column knows nothing of, compared as a group or not."""
+    found: dict[str, str] = {}
+    for comparison in (finding.comparison for finding in findings):
+        if len(comparison.grouping.columns) == 1 and NO_VALUE in comparison.grouping.names:
+            name, place = comparison.grouping.columns[0], comparison.grouping.names.index(NO_VALUE)
+            found[name] = f"{name} {comparison.estimates[place].num_pictures:,} of {comparison.grouping.codes.size:,}"
+    return list(found.values())
 
 
 def _some(names: Sequence[str]) -> str:

@@ -118,7 +118,7 @@ details { margin-top: 1rem; } summary { cursor: pointer; font-weight: 600; }
 {% set g = loop.index0 %}
 {% set first = table.findings[0].comparison %}
 <tr class="{{ 'small' if g not in first.compared else '' }}{{ 'worst' if first.compared | length > 1 and g == first.worst and table.findings[0].verdict == 'FAIL' else '' }}">
-<td>{{ name }}{% if g not in first.compared %} <small>(too few to compare)</small>{% endif %}</td><td class="number" data-label="pictures">{{ "{:,}".format(first.estimates[g].num_pictures) }}{% if first.estimates[g].num_units != first.estimates[g].num_pictures %} in {{ "{:,}".format(first.estimates[g].num_units) }} units{% endif %}</td>
+<td>{{ name }}{% if g not in first.compared %} <small>({{ "too few to compare" if g in first.small(audit.min_group) else "figure not defined, not compared" }})</small>{% endif %}</td><td class="number" data-label="pictures">{{ "{:,}".format(first.estimates[g].num_pictures) }}{% if first.estimates[g].num_units != first.estimates[g].num_pictures %} in {{ "{:,}".format(first.estimates[g].num_units) }} units{% endif %}</td>
 {% for f in table.findings %}
 {% set e = f.comparison.estimates[g] %}
 <td class="chart" data-label="{{ f.comparison.measure.title }}">{{ e.value | points }}<small>{% if e.n %}{{ e.low | points }} to {{ e.high | points }}, {{ "{:,}".format(e.n) }} {{ f.comparison.measure.unit }}{% endif %}</small>{{ interval(e) }}</td>
@@ -143,7 +143,7 @@ details { margin-top: 1rem; } summary { cursor: pointer; font-weight: 600; }
 {% set gap = f.comparison.gap() %}
 <td class="number" data-label="gap">{{ gap[0] | points }}</td><td class="number" data-label="interval">{{ gap[1] | points }} to {{ gap[2] | points }}</td><td class="keep" data-label="p">{{ chance(f.p) }}</td><td data-label="worst group">{{ f.comparison.grouping.names[f.comparison.worst] }}</td>
 {% else %}
-<td class="number">-</td><td class="number">-</td><td>-</td><td>too few to compare</td>
+<td class="number">-</td><td class="number">-</td><td>-</td><td>{{ "too few to compare" if f.comparison.estimates | length - f.comparison.small(audit.min_group) | length < 2 else "figure not defined" }}</td>
 {% endif %}
 <td class="tag" style="--tone: var(--{{ f.verdict }})">{{ f.verdict }}</td></tr>
 {% endfor %}
@@ -177,7 +177,7 @@ details { margin-top: 1rem; } summary { cursor: pointer; font-weight: 600; }
 
 <h2>Method</h2>
 <div class="method">
-<p><b>Verdict.</b> FAIL: a gap between two groups is shown to be larger than {{ limits.max_gap | points }} points, or a group to be below the floor of {{ limits.min_worst_group | points }}, and the classes of the pictures do not explain it. PASS: all gaps are shown to be within the limit and all groups to be at the floor or above. UNDECIDED: neither is shown yet. The audit's verdict is the worst of its columns and of their intersections; of a column or an intersection only groups of {{ audit.min_group }} {{ "pictures" if audit.num_units == num_pictures else "units" }} or more are compared, smaller ones are shown.</p>
+<p><b>Verdict.</b> FAIL: a gap between two groups is shown to be larger than {{ limits.max_gap | points }} points, or a group to be below the floor of {{ limits.min_worst_group | points }}, and the classes of the pictures do not explain it. PASS: all gaps are shown to be within the limit and all compared groups to be at the floor or above. UNDECIDED: neither is shown yet. The audit's verdict is the worst of its columns and of their intersections; of a column or an intersection only groups of {{ audit.min_group }} {{ "pictures" if audit.num_units == num_pictures else "units" }} or more are compared, smaller ones are shown. Pictures without a value in a column are a group of it.</p>
 <p><b>FAIL</b> rests on the lower bound of a gap (upper bound of a group) at a level that is corrected for all {{ "{:,}".format(num_claims) }} claims of this audit, every ordered pair of groups and every floor (Bonferroni): where no true gap is above the limit and no true figure below the floor, the whole audit fails in at most {{ limits.alpha | points }} % of cases. p is the smallest such rate at which the gap fails. <b>PASS</b> needs the 95&nbsp;% bounds of every pair and every group.</p>
 <p><b>Classes.</b> Where the bounds say FAIL, groups are dealt out anew among the pictures of each class, so that a group of difficult classes is not taken for a group that is treated worse; a gap fails only if less than {{ limits.alpha | points }} % of the deals give one as large, an intersection is below the floor only if it fares so badly in less than that.</p>
 <p><b>Intervals</b> are Wilson's, which hold for small groups. For a figure that is no share of independent pictures, the effective number of pictures comes from its standard error over pictures (how much each picture moves it), with Student's quantile. A gap's interval is made of those of its two groups (MOVER): its lower bound is that of best minus worst, its upper bound the largest of all pairs.{% if audit.num_units != num_pictures %} What is drawn is a unit, pictures that belong together: their number, not that of pictures, says how sure a figure is, and groups are dealt out by whole units.{% endif %}</p>

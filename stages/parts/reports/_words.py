@@ -151,7 +151,7 @@ def sentence(finding: Finding, limits: Limits) -> str:
     comparison = finding.comparison
     column = " x ".join(comparison.grouping.columns)
     if finding.p is None:
-        return f"{column}: fewer than two groups are large enough to compare {comparison.measure.title}."
+        return f"{column}: fewer than two groups are large enough, and have a figure, to compare {comparison.measure.title}."
     better, worse = finding.pair if finding.gap_fails else (comparison.best, comparison.worst)
     low, high = (f"{100 * comparison.estimates[g].value:.1f} for {comparison.grouping.names[g]}" for g in (worse, better))
     pair = f"{column}: {comparison.measure.title} is {low} and {high}"
@@ -167,7 +167,8 @@ def sentence(finding: Finding, limits: Limits) -> str:
     if finding.floor_fails:
         return f"{pair}; a group is shown to be below the floor of {100 * limits.min_worst_group:g}."
     if finding.verdict == PASS:
-        return f"{pair}; the gap of {gap} points stays within {100 * limits.max_gap:g} and every group above the floor."
+        every = "every group" if len(comparison.compared) == len(comparison.grouping.names) else "every compared group"
+        return f"{pair}; the gap of {gap} points stays within {100 * limits.max_gap:g} and {every} above the floor."
     if finding.explained:
         return (
             f"{pair}, a gap of {gap} points, but the classes of the pictures explain it or cannot be told from the groups."

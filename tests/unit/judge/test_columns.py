@@ -5,13 +5,59 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from stages.judge.columns import sort_into_groups
+from stages.judge.columns import NO_VALUE, Column, sort_into_groups
 
 
 def test_values_are_groups_in_order() -> None:
-    """Each value is a group, by name; missing values belong to none."""
-    (column,), others = sort_into_groups({"light": ["low", None, "high", "low"]}, 2)
-    assert (column.names, column.codes.tolist(), column.binned, others) == (("high", "low"), [1, -1, 0, 1], 0, {})
+    """Each value is a group, by name."""
+    (column,), others = sort_into_groups({"light": ["low", "zero", "high", "low"]}, 3)
+    assert (column.names, column.codes.tolist(), column.binned, others) == (("high", "low", "zero"), [1, 2, 0, 1], 0, {})
+
+
+def test_pictures_without_a_value_are_a_group() -> None:
+    """Also of binned numbers, where nobody has a value, and where somebody wrote the group's name for one."""
+    for values, names, codes in (
+        (["low", None, "high", "low"], ("high", "low", NO_VALUE), [1, 2, 0, 1]),
+        ([None, None], (NO_VALUE,), [0, 0]),
+        ([None, NO_VALUE, "z"], (NO_VALUE, "z"), [0, 0, 1]),
+    ):
+        (column,), _ = sort_into_groups({"light": values}, 2)
+        assert (column.names, column.codes.tolist()) == (names, codes)
+    (column,), _ = sort_into_groups({"age": [*map(str, range(40)), None, None]}, 20)
+    assert column.names[-1] == NO_VALUE
+    assert np.bincount(column.codes).tolist() == [10, 10, 10, 10, 2]
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        np.arange(400) * 10 + 1_700_000_000,
+        1 + np.arange(400) * 1e-9,
+        1e20 * (1 + np.arange(400) * 2.0**-50),
+        -1_700_000_000 - np.arange(400) * 0.5,
+    ],
+)
+def test_bins_of_numbers_that_lie_close_have_names_of_their_own(numbers: np.ndarray) -> None:
+    """Seconds since 1970 and their like: each end of a bin is written with as many digits as tell it from the others."""
+    (column,), _ = sort_into_groups({"time": [repr(float(v)) for v in numbers]}, 20)
+    ends = [end for name in column.names for end in name.split(" to ")]
+    assert len(column.names) == 4
+    assert len(set(ends)) == 8
+    for group, name in enumerate(column.names):
+        held = numbers[column.codes == group]
+        assert [float(end) for end in name.split(" to ")] == pytest.approx([held.min(), held.max()], rel=1e-6)
+
+
+def test_times_are_written_in_full() -> None:
+    """A whole number is not cut to a power of ten."""
+    (column,), _ = sort_into_groups({"time": [str(1_700_000_000 + 10 * n) for n in range(400)]}, 20)
+    assert column.names[0] == "1700000000 to 1700000990"
+
+
+def test_two_groups_of_one_name_are_refused() -> None:
+    """Whatever made them: figures are told by name."""
+    with pytest.raises(ValueError, match="groups of a share a name"):
+        Column("a", ("x", "x"), np.array([0, 1]))
 
 
 def test_an_id_is_no_group() -> None:

@@ -21,13 +21,13 @@ def compared(measure: Measure, grouping: Grouping, min_group: int = 10) -> Compa
 
 
 def test_every_group_has_its_own_figure() -> None:
-    """A group's figure and count are those of its pictures alone, for a lone group too; unknown groups belong to none."""
+    """A group's figure and count are those of its pictures alone, for a lone group and for pictures without a value too."""
     right = np.array([1, 1, 0, 1, 0, 0], bool)
     columns = {"a": ["x", "x", "x", "y", "y", None], "b": ["u", "u", "u", "v", "v", "v"], "c": ["w"] * 6}
     single, _, other, both = groups.groupings(sort_into_groups(columns, 20)[0])
     found = compared(accuracy(right), single, 2)
-    assert [(e.value, e.n) for e in found.estimates] == [(pytest.approx(2 / 3), 3), (pytest.approx(1 / 2), 2)]
-    assert (both.names, both.codes.tolist()) == (("x, u", "y, v"), [0, 0, 0, 1, 1, -1])
+    assert [(e.value, e.n) for e in found.estimates] == [(pytest.approx(2 / 3), 3), (pytest.approx(1 / 2), 2), (0, 1)]
+    assert (both.names, both.codes.tolist()) == (("no value, v", "x, u", "y, v"), [1, 1, 1, 2, 2, 0])
     lone = compared(accuracy(right), other, 2)
     assert (lone.estimates[0].value, lone.estimates[0].n, lone.num_claims) == (0.5, 6, 0)
 

@@ -1,7 +1,7 @@
 """What a source delivers: one picture with everything its data set says about it."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -73,6 +73,25 @@ def group_column(name: str) -> str:
     """
     word = re.sub(r"\W+", "_", name.strip().lower()).strip("_")
     return word if word.startswith("group_") else f"group_{word}"
+
+
+def group_columns(names: Iterable[str]) -> dict[str, str]:
+    """Return the manifest's name of each of several columns that group pictures.
+
+    Raises:
+        ValueError: two of them become one, of which one would take the other's place.
+
+    Example:
+        >>> group_columns(["Skin tone", "light"])
+        {'Skin tone': 'group_skin_tone', 'light': 'group_light'}
+    """
+    heads: dict[str, str] = {}
+    for name in names:
+        column = group_column(name)
+        if column in heads:
+            raise ValueError(f"{heads[column]!r} and {name!r} both become {column}; rename one of them")
+        heads[column] = name
+    return {name: column for column, name in heads.items()}
 
 
 class Source(Protocol):

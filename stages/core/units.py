@@ -14,7 +14,7 @@ import numpy as np
 from stages.core import splits
 from stages.core.errors import ParamsError, nearest
 from stages.core.findings import Findings
-from stages.core.items import Item, group_column
+from stages.core.items import Item, group_column, group_columns
 from stages.core.verdicts import Entry
 from stages.maths import near_copies
 
@@ -29,7 +29,7 @@ class PathPattern:
             the column ``group_patient``; None makes none.
 
     Raises:
-        ParamsError: it is no regular expression, or has no named group.
+        ParamsError: it is no regular expression, has no named group, or two that make one column.
 
     Example:
         >>> PathPattern(r"(?P<camera>\w+)/(?P<age>\d+)_").columns("phone/25_1_3.jpg")
@@ -46,13 +46,17 @@ class PathPattern:
             raise ParamsError(_told(pattern, f"no regular expression: {error}")) from error
         if self._pattern is not None and not self._pattern.groupindex:
             raise ParamsError(_told(pattern, "without a named group; expected for instance (?P<patient>p\\d+)_"))
+        try:
+            self._columns = group_columns(self._pattern.groupindex if self._pattern else ())
+        except ValueError as error:
+            raise ParamsError(_told(pattern, f"in which the groups {error}")) from error
 
     def columns(self, path: str) -> dict[str, str] | None:
         """Return the columns that a path holds, groups that took no part left out; None where the pattern does not meet."""
         if self._pattern is None:
             return {}
         met = self._pattern.search(path)
-        return met and {group_column(name): value for name, value in met.groupdict().items() if value}
+        return met and {self._columns[name]: value for name, value in met.groupdict().items() if value}
 
     def read(self, item: Item, findings: Findings) -> Item | None:
         """Add to a picture what its path holds; None where it is left out because the pattern does not meet.

@@ -70,4 +70,4 @@ def build(params: Params, *, path: Path, seed: int, roots: tuple[Path, ...] = ()
 
 
 def _groups(file: Path) -> dict[str, dict[str, str]]:
-    return {row["file_name"]: _table.groups(row, {"file_name"}) for row in _table.read(file, ["file_name"])}
+    return {row["file_name"]: _table.groups(row, {"file_name"}) for row in _table.read(file, ["file_name"], {"file_name"})}

@@ -50,7 +50,7 @@ def build(params: Params, *, path: Path, seed: int, roots: tuple[Path, ...] = ()
         file = _layout.folder(path, _EXPECTED.format(table=params.table)) / params.table
     if bool(params.mask_column) != bool(params.mask_classes):
         raise DataError("acquire.csv.mask_column and acquire.csv.mask_classes belong together; one of them is empty")
-    rows = _table.read(file, [c for c in (params.path_column, params.label_column, params.mask_column) if c])
+    rows = _table.read(file, [c for c in (params.path_column, params.label_column, params.mask_column) if c], _used(params))
     fence = _layout.Fence(file.parent, roots)
     items = [_item(file, fence, number, row, params) for number, row in enumerate(rows, 2)]
     found = {item.label for item in items if item.label}
@@ -60,16 +60,19 @@ def build(params: Params, *, path: Path, seed: int, roots: tuple[Path, ...] = ()
     return Listed(items, classes if params.label_column else (), (), params.mask_classes)
 
 
+def _used(params: Params) -> set[str | None]:
+    return {params.path_column, params.label_column, params.split_column, params.mask_column}
+
+
 def _item(file: Path, fence: _layout.Fence, number: int, row: dict[str, str], params: Params) -> Item:
     name, where = row[params.path_column], f"{file}, row {number}"
     if not name:
         raise DataError(f"{where}: {params.path_column} is empty")
     label = row[params.label_column] if params.label_column else None
-    used = {params.path_column, params.label_column, params.split_column, params.mask_column}
     mask_file = file.parent / row[params.mask_column] if params.mask_column and row[params.mask_column] else None
     split = _table.split(row.get(params.split_column or "", ""), where)
     return Item(
         name=Path(name).as_posix(), suffix=Path(name).suffix.lower(), load=_layout.loader(file.parent / name, fence),
         split=split, label=label or None, load_mask=_layout.mask_loader(mask_file, fence) if mask_file else None,
-        groups=_table.groups(row, used),
+        groups=_table.groups(row, _used(params)),
     )  # fmt: skip

@@ -16,6 +16,8 @@ from stages.parts.sources._sequence import Listed
 
 _EXPECTED = f"a folder of camera files ({', '.join(sorted(images.RAW_SUFFIXES))})"
 
+_USED: set[str | None] = {"file", "label", "split"}
+
 
 class Params(params.Params):
     """The table.
@@ -44,7 +46,7 @@ def build(params: Params, *, path: Path, seed: int, roots: tuple[Path, ...] = ()
         remarks = (f"{others} files that are no camera files were left out",) if others else ()
         return Listed([_item(fence, name, {}, "") for name in files], remarks=remarks)
     table = path / params.manifest
-    rows = _table.read(table, ["file"])
+    rows = _table.read(table, ["file"], _USED)
     items = [_item(fence, row["file"], row, f"{table}, row {number}") for number, row in enumerate(rows, 2)]
     left_out = len(set(files) - {item.name for item in items})
     remarks = (f"{left_out} camera files stand not in {params.manifest} and were left out",) if left_out else ()
@@ -53,7 +55,7 @@ def build(params: Params, *, path: Path, seed: int, roots: tuple[Path, ...] = ()
 
 
 def _item(fence: _layout.Fence, name: str, row: dict[str, str], where: str) -> Item:
-    groups = _table.groups(row, {"file", "label", "split"})
+    groups = _table.groups(row, _USED)
     split = _table.split(row.get("split", ""), where)
     return Item(
         name,

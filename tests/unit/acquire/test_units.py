@@ -54,6 +54,34 @@ def test_a_column_keeps_its_pictures_together(named: str, tmp_path: Path) -> Non
     assert abs(sizes.loc["val"].sum() - 12) <= 5
 
 
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ("patient-id", "the columns 'Patient ID' and 'patient-id' both become group_patient_id; rename one of them"),
+        ("Patient ID", "the column 'Patient ID' stands twice; rename one of them"),
+        ("label", "the column 'label' stands twice; rename one of them"),
+    ],
+)
+def test_two_columns_that_make_one_are_refused(other: str, message: str, tmp_path: Path) -> None:
+    """The last would win in silence, and tear units: one line names the table and both heads."""
+    source, part = _table(tmp_path)
+    table = tmp_path / "pictures.csv"
+    head, *rows = table.read_text().splitlines()
+    table.write_text("\n".join([f"{head},{other}", *(f"{row},x{n}" for n, row in enumerate(rows))]))
+    with pytest.raises(DataError) as caught:
+        sources.run(source, tmp_path, part, unit="patient_id")
+    assert str(caught.value) == f"{table}: {message}"
+
+
+def test_columns_without_a_head_and_a_value_are_none(tmp_path: Path) -> None:
+    """A spreadsheet's trailing commas make no column, and no two."""
+    source, part = _table(tmp_path)
+    table = tmp_path / "pictures.csv"
+    table.write_text("\n".join(f"{row},," for row in table.read_text().splitlines()))
+    data, _ = sources.run(source, tmp_path, part)
+    assert data.groups() == ["group_patient_id"]
+
+
 def test_without_a_unit_every_picture_is_its_own(tmp_path: Path) -> None:
     """The column holds the picture's own id, and the data set names no column."""
     source, part = _table(tmp_path, 2)
@@ -128,10 +156,15 @@ def test_a_pattern_that_meets_nothing_is_refused_with_what_comes_nearest(tmp_pat
 
 @pytest.mark.parametrize(
     ("pattern", "message"),
-    [("(?P<a>", "no regular expression"), (r"\d+", "without a named group"), (r"p/(?P<patient_id>\d+)", "the source has")],
+    [
+        ("(?P<a>", "no regular expression"),
+        (r"\d+", "without a named group"),
+        (r"p/(?P<patient_id>\d+)", "the source has"),
+        (r"(?P<Cam>p)/(?P<cam>\d+)", "the groups 'Cam' and 'cam' both become group_cam"),
+    ],
 )
 def test_a_wrong_pattern_is_refused_in_one_line(pattern: str, message: str, tmp_path: Path) -> None:
-    """Broken, without a name, or naming a column that is there already."""
+    """Broken, without a name, naming a column that is there already, or one column twice."""
     source, part = _table(tmp_path, 2)
     with pytest.raises(ParamsError, match=message) as caught:
         sources.run(source, tmp_path, part, path_pattern=pattern)

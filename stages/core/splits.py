@@ -1,9 +1,11 @@
 """Divides pictures into train, val and test: given splits stay, the rest is stratified, and units stay together.
 
-Units of one stratum are dealt out stratum by stratum. Those that have pictures of several strata are given out
-one by one, the largest first, each to the split that is left nearest to its shares of all strata, and then moved as long as
-that brings the shares nearer (after K. Sechidis, G. Tsoumakas, I. Vlahavas, "On the Stratification of Multi-label Data",
-ECML PKDD 2011, whose greedy order is by stratum).
+What is hard to place comes first: units larger than the smallest, and those that have pictures of several strata, are
+given out one by one, the largest first, each to the split that is left nearest to its shares of all strata and of the whole,
+and then moved as long as that brings the shares nearer (after K. Sechidis, G. Tsoumakas, I. Vlahavas, "On the Stratification
+of Multi-label Data", ECML PKDD 2011, whose greedy order is by stratum). The smallest units are then dealt out stratum by
+stratum, to the splits that lack most; what rounding leaves over is carried to the next stratum, so that totals are right.
+Where all units are of one size and stratum each, nothing is hard to place.
 """
 
 from collections import Counter, defaultdict
@@ -13,7 +15,8 @@ from dataclasses import dataclass
 from stages.core import seeds
 
 ORDER = ("test", "val", "train")
-_ROUNDS = 20  # of moving units of several strata, at most
+_ROUNDS = 20  # of moving units, at most
+_WHOLE = 0.05  # weight of the whole, where all strata together weigh 1
 
 
 @dataclass(frozen=True)
@@ -97,19 +100,23 @@ def _drawn(unit: Unit, seed: int) -> tuple[int, str]:
 
 
 def _divide(units: Sequence[Unit], shares: Mapping[str, float], seed: int) -> dict[str, str]:
-    """Divide units stratum by stratum; what rounding leaves over is carried to the next stratum, so totals are right too."""
-    mixed = [unit for unit in units if len(unit.strata) > 1]
-    strata: dict[str, list[Unit]] = defaultdict(list)
+    """Place what is hard to place, then deal out the rest; see the head of the module."""
+    least = min((unit.size for unit in units), default=0)
+    hard = [unit for unit in units if unit.size > least or len(unit.strata) > 1]
+    total: Counter[str] = Counter()
     for unit in units:
-        if len(unit.strata) <= 1:
-            strata[unit.stratum].append(unit)
-    chosen = _divide_mixed(mixed, shares, seed)
+        total.update(_counts(unit))
+    chosen = _place(hard, shares, total, seed)
+    held = _held(hard, chosen)
+    rest: dict[str, list[Unit]] = defaultdict(list)
+    for unit in units:
+        if unit.key not in chosen:
+            rest[unit.stratum].append(unit)
     owed = dict.fromkeys(("test", "val"), 0.0)
-    for stratum in sorted(strata):
-        queue = sorted(strata[stratum], key=lambda unit: _drawn(unit, seed))
-        total = sum(unit.size for unit in queue)
+    for stratum in sorted(total):
+        queue = sorted(rest[stratum], key=lambda unit: _drawn(unit, seed))
         for name in owed:
-            owed[name] += total * shares[name]
+            owed[name] += total[stratum] * shares[name] - held[name][stratum]
             while queue and owed[name] >= queue[-1].size / 2 and owed[name] > 0:
                 unit = queue.pop()
                 chosen[unit.key] = name
@@ -118,35 +125,61 @@ def _divide(units: Sequence[Unit], shares: Mapping[str, float], seed: int) -> di
     return chosen
 
 
-def _divide_mixed(units: Sequence[Unit], shares: Mapping[str, float], seed: int) -> dict[str, str]:
-    """Divide units of several strata each; see the head of the module."""
-    counts = {unit.key: unit.strata or ((unit.stratum, unit.size),) for unit in units}
-    total: Counter[str] = Counter()
+def _counts(unit: Unit) -> dict[str, int]:
+    return dict(unit.strata) if len(unit.strata) > 1 else {unit.stratum: unit.size}
+
+
+def _held(units: Iterable[Unit], chosen: Mapping[str, str]) -> dict[str, Counter[str]]:
+    """Return how many pictures of each stratum every split has."""
+    held: dict[str, Counter[str]] = {name: Counter() for name in ORDER}
     for unit in units:
-        total.update(dict(counts[unit.key]))
+        held[chosen[unit.key]].update(_counts(unit))
+    return held
+
+
+def _place(units: Sequence[Unit], shares: Mapping[str, float], total: Mapping[str, int], seed: int) -> dict[str, str]:
+    """Give out units one by one, the largest first, to the split that is left nearest to its shares; then move them.
+
+    Args:
+        units: those to place.
+        shares: of ``val`` and ``test``.
+        total: pictures of each stratum, those that are dealt out later among them.
+        seed: for the order of equally large units.
+    """
     wanted = {"test": shares["test"], "val": shares["val"], "train": 1 - shares["test"] - shares["val"]}
     places = [name for name in ORDER if wanted[name] > 0]
+    goals = {name: {stratum: wanted[name] * num for stratum, num in total.items()} for name in places}
+    sums = {name: wanted[name] * sum(total.values()) for name in places}
+    counts = {unit.key: _counts(unit) for unit in units}
     held: dict[str, Counter[str]] = {name: Counter() for name in places}
+    sizes: Counter[str] = Counter()
 
     def worse(unit: Unit, name: str) -> float:
-        """Return how much further from its shares a split is with a unit (sum of squares over what is wanted)."""
-        goals = [(held[name][stratum], wanted[name] * total[stratum], num) for stratum, num in counts[unit.key]]
-        return sum((2 * num * (have - goal) + num**2) / goal for have, goal, num in goals)
+        """Return how much further from its shares a split is with a unit: sum of squares over what is wanted.
 
-    def place(unit: Unit, name: str) -> None:
-        held[name].update(dict(counts[unit.key]))
-        chosen[unit.key] = name
+        The whole counts too, since many strata may each be too small for a picture in every split.
+        """
+        terms = [(held[name][stratum], goals[name][stratum], num) for stratum, num in counts[unit.key].items()]
+        whole = (2 * unit.size * (sizes[name] - sums[name]) + unit.size**2) * _WHOLE * len(total) / sums[name]
+        return whole + sum((2 * num * (have - goal) + num**2) / goal for have, goal, num in terms)
+
+    def move(unit: Unit, name: str, sign: int = 1) -> None:
+        sizes[name] += sign * unit.size
+        for stratum, num in counts[unit.key].items():
+            held[name][stratum] += sign * num
 
     chosen: dict[str, str] = {}
     queue = sorted(units, key=lambda unit: (-unit.size, *_drawn(unit, seed)))
     for unit in queue:
-        place(unit, min(places, key=lambda name: worse(unit, name)))
+        chosen[unit.key] = min(places, key=lambda name: worse(unit, name))
+        move(unit, chosen[unit.key])
     for _ in range(_ROUNDS):
         moved = 0
         for unit in queue:
             before = chosen[unit.key]
-            held[before].subtract(dict(counts[unit.key]))
-            place(unit, min(places, key=lambda name: (worse(unit, name), name != before)))
+            move(unit, before, -1)
+            chosen[unit.key] = min(places, key=lambda name: (worse(unit, name), name != before))
+            move(unit, chosen[unit.key])
             moved += chosen[unit.key] != before
         if not moved:
             break

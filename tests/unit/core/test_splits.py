@@ -3,6 +3,7 @@
 from collections import Counter
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -105,6 +106,60 @@ def test_units_of_several_strata_keep_the_strata_even() -> None:
         for name, share in SHARES.items():
             found = sum(num for key, num in of.items() if chosen[key] == name) / sum(of.values())
             assert abs(found - share) < 0.04, (stratum, name, found)
+
+
+def _errors(sizes: list[int], seed: int, strata: str = "a") -> dict[str, float]:
+    """Return how many pictures each split misses its share by, units of the given sizes in strata that take turns."""
+    units = [splits.Unit(f"u{n}", size, strata[n % len(strata)], None) for n, size in enumerate(sizes)]
+    chosen = splits.assign(units, SHARES, seed)
+    held = {name: sum(unit.size for unit in units if chosen[unit.key] == name) for name in SHARES}
+    return {name: held[name] - share * sum(sizes) for name, share in SHARES.items()}
+
+
+@pytest.mark.parametrize("strata", ["a", "abcd"])
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        [1] * 100 + [100],
+        [5] * 40 + [60] * 3,
+        np.random.default_rng(0).lognormal(3, 1.2, 60).astype(int).clip(1).tolist(),
+        [200, *[10] * 30, *[1] * 20],
+    ],
+    ids=["one video", "three videos", "sixty videos", "three sizes"],
+)
+def test_shares_that_can_be_met_are_met(sizes: list[int], strata: str) -> None:
+    """However uneven units are, in any draw: splits miss their shares by the smallest unit, for even strata by more."""
+    most = max(2, min(sizes)) if strata == "a" else 0.04 * sum(sizes)
+    for seed in range(20):
+        assert all(abs(miss) <= most for miss in _errors(sizes, seed, strata).values()), seed
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.integers(2, 40), max_size=10), st.integers(0, 3))
+def test_single_pictures_make_up_for_what_large_units_miss(large: list[int], seed: int) -> None:
+    """Where half of the pictures are units of their own, every split has its share to the picture."""
+    assert all(abs(miss) < 1 for miss in _errors(large + [1] * max(sum(large), 1), seed).values())
+
+
+def test_many_small_strata_do_not_spoil_the_shares() -> None:
+    """A hundred classes of three pictures in units of two classes: val gets a share though no class owes it a picture."""
+    units = _mixed([{f"{n:02d}": 2, f"{(n + 1) % 100:02d}": 1} for n in range(100)])
+    chosen = splits.assign(units, SHARES, 1)
+    for name, share in SHARES.items():
+        assert abs(3 * sum(split == name for split in chosen.values()) - 300 * share) <= 6
+
+
+def test_a_pair_among_single_pictures_moves_few() -> None:
+    """One unit of two does not draw all others anew."""
+    before = splits.assign(_units(200), SHARES, 1)
+    after = splits.assign([*_units(200), splits.Unit("pair", 2, "a", None)], SHARES, 1)
+    assert sum(before[key] != after[key] for key in before) <= 6
+
+
+def test_units_of_one_size_are_drawn_as_ever() -> None:
+    """Pictures of their own keep the splits that they had: those of the embedded data set are on record."""
+    chosen = splits.assign(_units(24, "abc"), SHARES, 7)
+    assert "".join(chosen[f"None{n}"][1] for n in range(24)) == "raarraarrererererrrrrree"
 
 
 def test_few_large_units_leave_no_split_empty() -> None:

@@ -225,7 +225,7 @@ def _judge(setting: Setting, model: Any) -> dict[str, float]:
             terms = _loss(setting.machine, model, batch)
             sums += float(torch.stack(list(terms.values())).sum()) * len(batch[1])
             for target, answer in zip(batch[1], _answers(setting, model, batch[0]), strict=True):
-                _observe(found, setting.truths, target, checkpoint.to_numpy(answer))
+                _observe(setting, found, target, checkpoint.to_numpy(answer))
     return {"val/loss": sums / len(setting.val), **found.figures()}
 
 
@@ -236,14 +236,16 @@ def _answers(setting: Setting, model: Any, pictures: "Tensor") -> Iterator[dict[
         yield from model.predict(setting.machine.images(pictures[start : start + step]))
 
 
-def _observe(found: Validation, truths: Truths | None, target: dict[str, "Tensor"], answer: checkpoint.Prediction) -> None:
+def _observe(setting: Setting, found: Validation, target: dict[str, "Tensor"], answer: checkpoint.Prediction) -> None:
+    row, truths = len(found.rows), setting.truths
+    name = str(setting.val.data.manifest["source"].iloc[row])
     if truths is not None:
-        marks, at = truths[len(found.rows)]
-        found.marks(marks, answer, at)
+        marks, at = truths[row]
+        found.marks(marks, answer, at, name)
     elif "mask" in target:
-        found.mask(target["mask"].numpy(), answer)
+        found.mask(target["mask"].numpy(), answer, name)
     else:
-        found.label(int(target["label"]), answer)
+        found.label(int(target["label"]), answer, name)
 
 
 def _twin(setting: Setting) -> Generator[Metrics | Progress, None, History]:

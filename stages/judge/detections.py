@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
+from stages.judge import answers
 from stages.maths import rle
 from stages.maths.geometry import Placement
 
@@ -107,7 +108,7 @@ def truth(marks: Sequence[Mark], at: Placement, *, masks: bool) -> Truth:
     )
 
 
-def answer(prediction: Mapping[str, NDArray[Any]], at: Placement, *, masks: bool) -> Answer:
+def answer(prediction: Mapping[str, NDArray[Any]], at: Placement, name: str, *, masks: bool) -> Answer:
     """Read a model's answer.
 
     What lies outside the user's picture, on a letterbox's padding too, is cut off, as it is for the user. Scores have six
@@ -116,8 +117,13 @@ def answer(prediction: Mapping[str, NDArray[Any]], at: Placement, *, masks: bool
     Args:
         prediction: ``boxes`` (D, 4) xyxy, ``labels`` (D,) from 1, ``scores`` (D,) and, for instances, ``masks`` (D, H, W).
         at: where the user's picture lies in the prepared one.
+        name: of the picture.
         masks: read masks too.
+
+    Raises:
+        DataError: the answer is not finite.
     """
+    answers.check(prediction, name)
     corners = np.asarray(prediction["boxes"], np.float64).reshape(-1, 4)
     low = np.array([at.offset_x, at.offset_y] * 2)
     corners = corners.clip(low, low + np.array([at.new_width, at.new_height] * 2))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.judge import classes
+from stages.judge import answers, classes
 from stages.judge.classes import Counts
 
 
@@ -28,13 +28,18 @@ class Row:
     truth_score: float
 
 
-def observe(truth: int, answer: Mapping[str, NDArray[Any]]) -> Row:
+def observe(truth: int, answer: Mapping[str, NDArray[Any]], name: str) -> Row:
     """Return one picture's row.
 
     Args:
         truth: index of its class.
         answer: ``scores`` (K,).
+        name: of the picture.
+
+    Raises:
+        DataError: the answer is not finite.
     """
+    answers.check(answer, name)
     scores = np.asarray(answer["scores"], np.float64)
     said = int(scores.argmax())
     return Row(truth, said, float(scores[said]), float(scores[truth]))

@@ -1,6 +1,6 @@
 """The classes of a picture's pixels beside those that were said: what every figure of ``segment`` is read from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from stages.judge import classes
+from stages.judge import answers, classes
 from stages.judge.classes import Counts
 
 Floats = NDArray[np.float64]
@@ -27,6 +27,20 @@ class Row:
 
     cells: Ints
     counts: Ints
+
+
+def answer(prediction: Mapping[str, NDArray[Any]], name: str) -> NDArray[np.uint8]:
+    """Read a model's answer.
+
+    Args:
+        prediction: ``mask`` (H, W) class index.
+        name: of the picture.
+
+    Raises:
+        DataError: the answer is not finite.
+    """
+    answers.check(prediction, name)
+    return np.asarray(prediction["mask"], np.uint8)
 
 
 def observe(truth: NDArray[np.uint8], predicted: NDArray[np.uint8], num_classes: int) -> Row:

@@ -38,25 +38,26 @@ class Validation:
     num_classes: int
     rows: list[Any] = field(default_factory=list)
 
-    def label(self, truth: int, answer: Prediction) -> None:
-        """Take a picture's answer, ``scores`` (K,), and the index of its class."""
-        self.rows.append(labels.observe(truth, answer))
+    def label(self, truth: int, answer: Prediction, name: str) -> None:
+        """Take the answer for the picture of that name, ``scores`` (K,), and the index of its class."""
+        self.rows.append(labels.observe(truth, answer, name))
 
-    def mask(self, truth: NDArray[Any], answer: Prediction) -> None:
-        """Take a picture's answer, ``mask`` (H, W), and its mask (H, W), 255 = ignore."""
-        self.rows.append(regions.observe(truth, answer["mask"], self.num_classes))
+    def mask(self, truth: NDArray[Any], answer: Prediction, name: str) -> None:
+        """Take the answer for the picture of that name, ``mask`` (H, W), and its mask (H, W), 255 = ignore."""
+        self.rows.append(regions.observe(truth, regions.answer(answer, name), self.num_classes))
 
-    def marks(self, truth: Marks, answer: Prediction, at: Placement) -> None:
+    def marks(self, truth: Marks, answer: Prediction, at: Placement, name: str) -> None:
         """Take a picture's detections and its annotations, crowds and difficult objects among them.
 
         Args:
             truth: COCO annotations in the pixels of the prepared picture.
             answer: see ``docs/data.md``.
             at: where the user's picture lies in the prepared one.
+            name: of the picture.
         """
         masks = self.task == "instance"
         rule = objects.Rule(0.0, None, masks=masks)
-        seen = detections.truth(truth, at, masks=masks), detections.answer(answer, at, masks=masks)
+        seen = detections.truth(truth, at, masks=masks), detections.answer(answer, at, name, masks=masks)
         self.rows.append(objects.observe(*seen, rule, self.num_classes))
 
     def figures(self) -> dict[str, float]:

@@ -74,7 +74,7 @@ def test_miou_is_validations_where_a_class_is_only_said(tmp_path: Path, monkeypa
     content = files.read_json(artefacts.evaluate_metrics("segment"))
     found = Validation("segment", 4)
     for row in data.subset("test").manifest.itertuples():
-        found.mask(images.read_mask(data.root / str(row.mask)), said(row))
+        found.mask(images.read_mask(data.root / str(row.mask)), said(row), "")
     assert figure(content, "miou") == pytest.approx(found.figures()["val/miou"], abs=1e-6)
     assert 0.7 < figure(content, "miou") < 0.76
     assert content["per_class"]["triangle"]["iou"]["value"] == 0
@@ -100,7 +100,7 @@ def test_validation_and_evaluation_agree(task: str, tmp_path: Path, monkeypatch:
     found, truths = Validation(task, 3), Truths(test)
     for place, row in enumerate(test.manifest.itertuples()):
         marks, at = truths[place]
-        found.marks(marks, model(row), at)
+        found.marks(marks, model(row), at, "")
     figures = found.figures()
     assert figure(content, "map50") == pytest.approx(
         figures["val/mask_map50" if task == "instance" else "val/map50"], abs=1e-6

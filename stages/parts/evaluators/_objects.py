@@ -71,7 +71,7 @@ class Objects:
             row = len(self.seen)
             at = self._placements[row]
             truth = detections.truth(self._truths(row), at, masks=self.rule.masks)
-            answer = detections.answer(prediction, at, masks=self.rule.masks)
+            answer = detections.answer(prediction, at, str(self.data.manifest["source"][row]), masks=self.rule.masks)
             self.seen.append(objects.observe(truth, answer, self.rule, self._num_classes))
             self._file.add(self._results(row, prediction, at))
 

@@ -13,7 +13,7 @@ Mark = dict[str, Any]
 
 @dataclass
 class Results:
-    """The file at ``path``; nothing is opened before the first picture is added.
+    """The file at ``path``; nothing is opened before the first picture is added, nor left open between two.
 
     Attributes:
         path: where it lies.
@@ -22,28 +22,27 @@ class Results:
 
     path: Path
     offsets: list[int] = field(default_factory=list)
-    _stream: IO[bytes] | None = None
 
     def add(self, marks: Iterable[Mark]) -> None:
         """Write the next picture's detections."""
-        stream = self._opened()
-        self.offsets.append(stream.tell())
-        for mark in marks:
-            start = b"\n" if stream.tell() == 1 else b",\n"
-            stream.write(start + json.dumps(files.tidy(mark), sort_keys=True, allow_nan=False).encode())
+        with self._opened() as stream:
+            self.offsets.append(stream.tell())
+            for mark in marks:
+                start = b"\n" if stream.tell() == 1 else b",\n"
+                stream.write(start + json.dumps(files.tidy(mark), sort_keys=True, allow_nan=False).encode())
 
     def close(self) -> None:
         """Write the end."""
-        stream = self._opened()
-        self.offsets.append(stream.tell())
-        stream.write(b"\n]\n")
-        stream.close()
+        with self._opened() as stream:
+            self.offsets.append(stream.tell())
+            stream.write(b"\n]\n")
 
     def _opened(self) -> IO[bytes]:
-        if self._stream is None:
-            self._stream = self.path.open("wb")
-            self._stream.write(b"[")
-        return self._stream
+        if self.offsets:
+            return self.path.open("ab")
+        stream = self.path.open("wb")
+        stream.write(b"[")
+        return stream
 
 
 def read(path: Path, start: int, stop: int) -> list[Mark]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -51,21 +51,19 @@ class Classify:
     legend: str = "The surest first."
     colours: Sequence[tuple[str, tuple[int, int, int]]] = ()
     seen: dict[str, list[labels.Row]] = field(default_factory=dict)
-    _stream: IO[bytes] | None = None
 
     def add(self, model: str, predictions: Sequence[Prediction]) -> None:
         """Take ``scores`` (K,) of the next pictures; keep what was observed."""
         rows = self.seen.setdefault(model, [])
         for prediction in predictions:
-            rows.append(labels.observe(int(self._truth[len(rows)]), prediction))
+            row = len(rows)
+            rows.append(labels.observe(int(self._truth[row]), prediction, str(self.data.manifest["source"][row])))
             if model == BEST:
-                self._stream = self._stream or (self.folder / SCORES).open("wb")
-                self._stream.write(np.asarray(prediction["scores"], np.float64).tobytes())
+                with (self.folder / SCORES).open("ab" if row else "wb") as stream:
+                    stream.write(np.asarray(prediction["scores"], np.float64).tobytes())
 
     def save(self) -> None:
         """Write ``predictions.parquet``."""
-        assert self._stream is not None  # noqa: S101 - there is a picture, and each is added before
-        self._stream.close()
         with pq.ParquetWriter(self.folder / TABLE, next(self._frames(1)).schema) as writer:
             for table in self._frames(ROWS_AT_ONCE):
                 writer.write_table(table)

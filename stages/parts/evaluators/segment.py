@@ -57,7 +57,7 @@ class Segment:
         del model
         for prediction in predictions:
             row = self.data.manifest.iloc[len(self.found)]
-            mask = np.asarray(prediction["mask"], np.uint8)
+            mask = regions.answer(prediction, str(row["source"]))
             images.write_png(self.folder / MASKS / f"{row['image_id']}.png", mask)
             try:
                 self.found.append(regions.observe(self._truth(len(self.found)), mask, len(self.data.info.mask_classes)))

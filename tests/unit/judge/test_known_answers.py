@@ -41,7 +41,7 @@ def coco_rows(kind: str, most: int) -> detection_rows.Rows:
             "scores": np.array([m["score"] for m in dets]),
             "masks": np.array(coded, bool).reshape(-1, *size),
         }
-        there, answer = detections.truth(marks, at, masks=masks), detections.answer(prediction, at, masks=masks)
+        there, answer = detections.truth(marks, at, masks=masks), detections.answer(prediction, at, "", masks=masks)
         found.append(objects.observe(there, answer, objects.Rule(0.0, most, masks=masks), len(order)))
     return detection_rows.gather(found, len(order))
 
@@ -129,8 +129,9 @@ def test_vocs_two_averages(rule: ap.Rule, pixel: int, expected: float) -> None:
 def test_cifar10_predictions() -> None:
     """Somebody's model on CIFAR-10's test set: accuracy and macro F1 as published, and as scikit-learn has them."""
     folder = JUDGE / "cifar10_predictions"
-    truth, said = np.load(folder / "labels.npy"), np.load(folder / "probabilities.npy").argmax(1)
-    rows = [labels.observe(int(t), {"scores": p}) for t, p in zip(truth, np.load(folder / "probabilities.npy"), strict=True)]
+    truth, given = np.load(folder / "labels.npy"), np.load(folder / "probabilities.npy")
+    said = given.argmax(1)
+    rows = [labels.observe(int(t), {"scores": p}, "") for t, p in zip(truth, given, strict=True)]
     held = labels.counts([row.truth for row in rows], [row.said for row in rows], 10)
     ones = np.ones((1, truth.size))
     assert float(classes.share(*held.under(ones))[0, 0]) == pytest.approx(0.9294, abs=1e-12)

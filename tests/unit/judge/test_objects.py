@@ -34,7 +34,7 @@ def judged(
     marks: list[dict[str, Any]], answer: dict[str, np.ndarray], rule: Rule, num_classes: int = 2
 ) -> detection_rows.Rows:
     """Observe one picture."""
-    seen = detections.truth(marks, HERE, masks=False), detections.answer(answer, HERE, masks=False)
+    seen = detections.truth(marks, HERE, masks=False), detections.answer(answer, HERE, "", masks=False)
     return detection_rows.gather([objects.observe(*seen, rule, num_classes)], num_classes)
 
 
@@ -137,7 +137,7 @@ def test_sizes_are_those_of_the_users_picture() -> None:
     inside[0, round(y) : round(y + h), round(x) : round(x + w)] = True
     answer = {**said((x, y, w, h)), "masks": inside}
     for masks in (False, True):
-        seen = detections.truth([placed], at, masks=masks), detections.answer(answer, at, masks=masks)
+        seen = detections.truth([placed], at, masks=masks), detections.answer(answer, at, "", masks=masks)
         rows = detection_rows.gather([objects.observe(*seen, Rule(0.5, masks=masks), 1)], 1)
         assert rows.columns["object_areas"].tolist() == [6400]
         assert [detection_rows.tables(rows, area)[0].num_objects for area in ("small", "medium", "large")] == [0, 1, 0]
@@ -149,7 +149,7 @@ def test_what_is_said_of_the_padding_is_cut_off() -> None:
     """A box that spills over a letterbox's padding is judged as the user gets it: cut at the picture's edge."""
     at = geometry.place(200, 100, "letterbox", 200)
     placed = geometry.place_annotation(mark((20.0, 0.0, 50.0, 40.0)), at)
-    answer = detections.answer(said((20.0, 0.0, 50.0, 90.0)), at, masks=False)
+    answer = detections.answer(said((20.0, 0.0, 50.0, 90.0)), at, "", masks=False)
     row = objects.observe(detections.truth([placed], at, masks=False), answer, Rule(0.5), 1)
     assert row.right[0].tolist() == [1023]
 
@@ -168,7 +168,7 @@ def test_a_row_keeps_no_pixels() -> None:
         rows = [
             objects.observe(
                 detections.truth([truth_mark] * 5, at, masks=True),
-                detections.answer(answer, at, masks=True),
+                detections.answer(answer, at, "", masks=True),
                 Rule(0.5, masks=True),
                 1,
             )

@@ -25,7 +25,7 @@ def map50(truths: list[list[dict[str, object]]], answers: list[dict[str, np.ndar
     """Judge detections."""
     found = Validation("detect", 3)
     for truth, answer in zip(truths, answers, strict=True):
-        found.marks(truth, answer, HERE)
+        found.marks(truth, answer, HERE, "")
     return found.figures()["val/map50"]
 
 
@@ -34,7 +34,7 @@ def test_accuracy_counts_the_highest_score() -> None:
     answers = [{"scores": np.array(s, np.float32)} for s in ([0.7, 0.3], [0.4, 0.6], [0.9, 0.1])]
     found = Validation("classify", 2)
     for label, answer in zip((0, 1, 1), answers, strict=True):
-        found.label(label, answer)
+        found.label(label, answer, "")
     assert found.figures() == {"val/accuracy": pytest.approx(2 / 3)}
 
 
@@ -52,7 +52,7 @@ def test_mean_iou_is_the_definition_of_one_table() -> None:
             values.append(len(real & said) / len(real | said))
     judged = Validation("segment", 5)
     for mask, answer in zip(truth, found, strict=True):
-        judged.mask(mask, {"mask": answer})
+        judged.mask(mask, {"mask": answer}, "")
     assert judged.figures() == {"val/miou": pytest.approx(np.mean(values))}
 
 
@@ -86,7 +86,7 @@ def test_masks_are_judged_as_masks() -> None:
     box = np.array([[10, 10, 30, 30]], np.float32)
     answer = {"boxes": box, "labels": np.array([1]), "scores": np.array([0.9], np.float32), "masks": half.astype(bool)}
     found = Validation("instance", 1)
-    found.marks(marks(box, np.array([1]), segmentation=rle.encode(mask[0].astype(bool))), answer, HERE)
+    found.marks(marks(box, np.array([1]), segmentation=rle.encode(mask[0].astype(bool))), answer, HERE, "")
     assert found.figures() == {"val/map50": pytest.approx(1), "val/mask_map50": 0}
 
 

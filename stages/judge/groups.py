@@ -85,21 +85,23 @@ class Comparison:
         """Return how many claims the comparison makes: one for each ordered pair of groups and one for each floor."""
         return len(self.compared) ** 2 if len(self.compared) > 1 else 0
 
-    def bounds(self, level: float = 0.95, times: float = 1.0) -> tuple[Floats, Floats, Floats]:
+    def bounds(self, level: float = 0.95, times: float = 1.0, *, exact: bool = False) -> tuple[Floats, Floats, Floats]:
         """Return figures, lower and upper bounds of the groups compared, each (G,).
 
         Args:
             level: coverage.
             times: as if there were so many times the pictures.
+            exact: bounds that verdicts may rest on (``statistics.exact``), not those that are shown (Wilson's).
         """
         values, sizes, freedoms = self._arrays
-        return values, *statistics.wilson(values, sizes * times, level, freedoms * times)
+        interval = statistics.exact if exact else statistics.wilson
+        return values, *interval(values, sizes * times, level, freedoms * times)
 
-    def pairs(self, level: float = 0.95, times: float = 1.0) -> tuple[Floats, Floats, Floats]:
+    def pairs(self, level: float = 0.95, times: float = 1.0, *, exact: bool = False) -> tuple[Floats, Floats, Floats]:
         """Return the gap of each ordered pair of groups compared with its interval; see ``statistics.differences``."""
-        return statistics.differences(*self.bounds(level, times))
+        return statistics.differences(*self.bounds(level, times, exact=exact))
 
-    def gap(self, level: float = 0.95, times: float = 1.0) -> tuple[float, float, float]:
+    def gap(self, level: float = 0.95, times: float = 1.0, *, exact: bool = False) -> tuple[float, float, float]:
         """Return the gap between best and worst group with its interval.
 
         The lower bound is that of best minus worst, at least 0; the upper one the largest of all pairs, so that a gap
@@ -108,8 +110,9 @@ class Comparison:
         Args:
             level: coverage.
             times: as if there were so many times the pictures.
+            exact: see ``bounds``.
         """
-        value, low, high = self.pairs(level, times)
+        value, low, high = self.pairs(level, times, exact=exact)
         pair = np.unravel_index(np.argmax(value), value.shape)
         off = ~np.eye(len(self.compared), dtype=bool)
         return float(value[pair]), max(float(low[pair]), 0.0), min(float(high[off].max()), 1.0)

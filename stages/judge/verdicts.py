@@ -8,6 +8,9 @@ fares so badly).
 PASS says that every gap lies within the limit and every compared group above the floor: the 95 % bounds of all pairs and all
 of these groups say so, each for itself (intersection-union: R. Berger, Technometrics 24, 1982). What is neither is
 UNDECIDED, with the number of pictures that would settle it.
+
+These bounds are Clopper and Pearson's, those of a gap made of its groups' (MOVER): a little wider than Wilson's, which
+are shown, and they keep what they promise at figures close to 0 or 1 as well.
 """
 
 from collections.abc import Callable, Sequence
@@ -142,7 +145,7 @@ def _finding(
         return Finding(comparison, UNDECIDED, limits, num_claims)
     level = _strict(limits, num_claims)
     wide = _widest(comparison, level) > limits.max_gap
-    below = comparison.bounds(level)[2] < limits.min_worst_group
+    below = comparison.bounds(level, exact=True)[2] < limits.min_worst_group
     crossed = len(comparison.grouping.columns) > 1
     deals = deal(comparison) if deal and (wide or (crossed and below.any())) else None
     gap_fails = wide and (deals is None or deals.p < limits.alpha)
@@ -158,14 +161,14 @@ def _finding(
 
 def _widest(comparison: Comparison, level: float, times: float = 1.0) -> float:
     """Return the largest lower bound of all ordered pairs."""
-    low = comparison.pairs(level, times)[1]
+    low = comparison.pairs(level, times, exact=True)[1]
     np.fill_diagonal(low, -np.inf)
     return float(low.max())
 
 
 def _pair(comparison: Comparison, level: float) -> tuple[int, int]:
     """Return the groups, better and worse, whose gap is shown to be the largest."""
-    low = comparison.pairs(level)[1]
+    low = comparison.pairs(level, exact=True)[1]
     np.fill_diagonal(low, -np.inf)
     better, worse = np.unravel_index(np.argmax(low), low.shape)
     return comparison.compared[int(better)], comparison.compared[int(worse)]
@@ -173,8 +176,8 @@ def _pair(comparison: Comparison, level: float) -> tuple[int, int]:
 
 def _passes(comparison: Comparison, limits: Limits, times: float = 1.0) -> bool:
     """Tell whether every gap is shown to be within the limit and every group at the floor or above."""
-    lows = comparison.bounds(LEVEL, times)[1]
-    return comparison.gap(LEVEL, times)[2] <= limits.max_gap and bool((lows >= limits.min_worst_group).all())
+    lows = comparison.bounds(LEVEL, times, exact=True)[1]
+    return comparison.gap(LEVEL, times, exact=True)[2] <= limits.max_gap and bool((lows >= limits.min_worst_group).all())
 
 
 def _smallest_alpha(comparison: Comparison, max_gap: float, num_claims: int) -> float:
@@ -198,7 +201,7 @@ def _more(comparison: Comparison, limits: Limits, level: float) -> int | None:
     if wide:
         questions.append(lambda t: _widest(comparison, level, t) > limits.max_gap)
     if below:
-        questions.append(lambda t: bool((comparison.bounds(level, t)[2] < limits.min_worst_group).any()))
+        questions.append(lambda t: bool((comparison.bounds(level, t, exact=True)[2] < limits.min_worst_group).any()))
     if not questions:
         questions.append(lambda t: _passes(comparison, limits, t))
     times = min(_first(q) for q in questions)

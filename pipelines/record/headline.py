@@ -102,7 +102,9 @@ def _is_plain(value: Any) -> bool:
 
 def note(journal: Journal, node: Node | None) -> None:
     """Note a stage's figures in its journal, as it ends."""
-    for path in node.metrics if node else ():
+    if node is None:
+        return
+    for path in node.metrics:
         if Path(path).is_file() and (found := _read(Path(path).read_bytes(), node.verb)):
             journal.write(KIND, path=path, **found)
 
@@ -194,7 +196,7 @@ def _md5(content: bytes) -> str:
 
 
 def _read(text: bytes, verb: str = "") -> Event | None:
-    """Return the headline figures of a metrics file, why they say nothing, and its verdict; None where it has none of them."""
+    """Return the headline figures of a metrics file, why they say nothing, and its verdict; None where it has none."""
     try:
         content = json.loads(text)
     except ValueError:  # YAML and other forms that DVC takes hold nothing of ours

@@ -14,7 +14,7 @@ import pytest
 import stages
 from pipelines.register import behaviour, evidence
 from pipelines.register.judgement import Figure
-from stages.core import artefacts, dataset
+from stages.core import artefacts, dataset, digests
 from stages.judge import validation
 from stages.parts import evaluators
 from tests.factories import make_dataset
@@ -43,7 +43,7 @@ def test_a_digest_depends_on_names_and_content_alone(tmp_path):
     for folder, content, name, text in cases:
         (tmp_path / folder / "in").mkdir(parents=True)
         (tmp_path / folder / "in" / name).write_text(content)
-        found.append(evidence.digest(tmp_path / folder / "in", text=text))
+        found.append(digests.of(tmp_path / folder / "in", text=text))
     assert found[0] == found[1]
     assert len(set(found)) == 4
 

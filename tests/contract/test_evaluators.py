@@ -102,7 +102,7 @@ def test_records_tell_what_happens(task: str, tmp_path: Path, monkeypatch: pytes
         assert all(r.path.exists() for r in records if isinstance(r, Keep))
         told = {name: value for r in records if isinstance(r, Metrics) for name, value in r.values.items()}
         where = artefacts.evaluate_metrics(task) if stage is evaluate else artefacts.audit_metrics(task)
-        written = figures.numbers({k: v for k, v in files.read_json(where).items() if k != "settings"})  # those are parameters
+        written = figures.numbers({k: v for k, v in files.read_json(where).items() if k != "settings"})
         assert written.items() <= told.items()
         assert all(name.startswith("group/") for name in told.keys() - written.keys())
         words = {name: word for r in records if isinstance(r, Tags) for name, word in r.values.items()}

@@ -3,9 +3,10 @@
 A number's name is its keys joined by ``/``. A figure ``{"value", "low", "high", "n", "pictures", "units", "p"}`` (of a
 gain with the words ``covers``, what its interval covers) gives ``name`` for its value and ``name.low``, ``name.high``,
 ``name.n``, ``name.pictures`` ... for the rest: n counts what the figure is read from (pictures, objects, pixels),
-``pictures`` the pictures that hold it, and ``units``, where several pictures belong together (a patient, a video), how many
-of those there are, which is then what an interval rests on. Two numbers never share a name, whatever the classes are called:
-inside a key ``%`` and ``/`` become ``%25`` and ``%2F``, the point of an end like ``.low`` becomes ``%2E``. What is undefined
+``pictures`` the pictures that hold those (of a headline figure all that were judged), and ``units``, where several pictures
+belong together (a patient, a video), how many of those hold them, which is then what an interval rests on.
+Two numbers never share a name, whatever the classes are called: inside a key ``%`` and ``/`` become ``%25`` and ``%2F``, the
+point of an end like ``.low`` becomes ``%2E``. What is undefined
 (null, not finite) is no number: it is left out, and ``undefined`` lists it.
 """
 

@@ -49,8 +49,8 @@ class Panel:
         names: F of them.
         values: (M, U) weights of units to (M, F) figures, NaN where undefined.
         n: (F,) what each is read from: pictures, objects, pixels.
-        pictures: (F,) pictures behind each: those that hold any of it.
-        units: (F,) units of pictures behind each.
+        pictures: (F,) pictures behind each: of a class or size those that hold its n, of the whole split all.
+        units: (F,) likewise units of pictures, which the interval rests on.
         independent: (F,) it is a proportion of pictures, so that Wilson's interval holds as it stands where each of them is
             a unit of its own, and with the effective size elsewhere.
     """

@@ -109,12 +109,12 @@ class Estimate:
     def content(self) -> dict[str, float | int | None]:
         """Return value, low, high, n, pictures and, where some belong together, units for a metrics file."""
         shown = {"value": self.value, "low": self.low, "high": self.high}
-        return {
-            **{key: value if np.isfinite(value) else None for key, value in shown.items()},
-            "n": self.n,
-            "pictures": self.num_pictures,
-            **({"units": self.num_units} if self.num_units != self.num_pictures else {}),
-        }
+        return {**{key: value if np.isfinite(value) else None for key, value in shown.items()}, **self.count()}
+
+    def count(self) -> dict[str, int]:
+        """Return n, pictures and, where some belong together, units."""
+        units = {"units": self.num_units} if self.num_units != self.num_pictures else {}
+        return {"n": self.n, "pictures": self.num_pictures, **units}
 
 
 def estimate(measure: Measure, rows: NDArray[np.bool_], weights: Floats, *, percentile: bool = False) -> Estimate:

@@ -1,6 +1,7 @@
 """The figures that reports, metrics files and the gate have, built from tables: means over classes, and each class."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +48,8 @@ def of_classes(
 
     Args:
         held: of the split, by picture.
-        figures: of each class; n counts what is there, of ``precision`` what was said.
+        figures: of each class; n counts what is there, of ``precision`` what was said, and pictures and units are those that
+            hold it.
         headline: figures whose mean over classes, by the headline's rule, stands before them.
         single: no picture holds more than one of what is counted: shares are proportions of pictures.
         units: which pictures are drawn together; None where each is drawn for itself.
@@ -62,23 +64,24 @@ def of_classes(
         return np.concatenate([*means, *(read(*found) for read in figures.values())], axis=1)
 
     there, said = (np.asarray(table.sum(axis=0)).ravel().astype(int).tolist() for table in (held.real, held.said))
-    pictures, of_units = (_touched(counts) for counts in (held, drawn))
     n = [sum(there)] * len(headline)
+    behind, drawn_from = [num_pictures] * len(headline), [units.num] * len(headline)
     independent = [single and read is classes.share for read in headline.values()]
     for read in figures.values():
-        n += said if read is classes.precision else there
+        says = read is classes.precision
+        n += said if says else there
+        behind += _holders(held.said if says else held.real)
+        drawn_from += _holders(drawn.said if says else drawn.real)
         independent += [single and read in (classes.precision, classes.recall)] * num_classes
     names = [*headline, *(f"{name}/{label}" for name in figures for label in range(num_classes))]
-    behind = [num_pictures] * len(headline) + pictures * len(figures)
-    drawn_from = [units.num] * len(headline) + of_units * len(figures)
     return Panel(tuple(names), values, n, behind, drawn_from, independent)
 
 
-def _touched(held: Counts) -> list[int]:
-    """Return how many rows hold each class, or were said to."""
-    touched = sparse.csr_array(held.real + held.said)
-    touched.eliminate_zeros()
-    return list(np.bincount(touched.indices, minlength=touched.shape[1]).tolist())
+def _holders(table: Any) -> list[int]:
+    """Return how many rows of a sparse (N, K) table hold each class."""
+    held = sparse.csr_array(table, copy=True)
+    held.eliminate_zeros()
+    return list(np.bincount(held.indices, minlength=held.shape[1]).tolist())
 
 
 def precision(  # noqa: PLR0913 - two of them say what the figure is called
@@ -100,7 +103,7 @@ def precision(  # noqa: PLR0913 - two of them say what the figure is called
 
 
 def of_precision(
-    tables: list[ap.Matches], rule: ap.Rule = "coco", *, units: Units | None = None, each: bool = False
+    tables: list[ap.Matches], rule: ap.Rule = "coco", *, units: Units | None = None, each: bool = False, part: bool = False
 ) -> Panel:
     """Read mAP50, mAP75, mAP and COCO's average recall (``ar``) in one pass.
 
@@ -109,6 +112,8 @@ def of_precision(
         rule: how the curves are averaged.
         units: which pictures are drawn together; None where each is drawn for itself.
         each: mAP and mAP50 of each class too, as ``map/<index>`` and ``map50/<index>``.
+        part: the tables hold a part of the objects (of one size): pictures and units of the means are those that hold one
+            of them, not those of the whole split.
     """
 
     def values(weights: Floats) -> Floats:
@@ -123,12 +128,14 @@ def of_precision(
     counts = [table.num_objects for table in tables]
     pictures, of_units = ([table.holders.size for table in some] for some in (tables, drawn))
     names = [f"{figure}/{label}" for figure in ("map", "map50") for label in range(len(tables))] if each else []
-    num, means_of = tables[0].num_pictures, (*CHOSEN, "ar")
+    num, num_units, means_of = tables[0].num_pictures, units.num, (*CHOSEN, "ar")
+    if part:
+        num, num_units = (int(np.unique(np.concatenate([t.holders for t in some])).size) for some in (tables, drawn))
     return Panel(
         (*means_of, *names),
         values,
         [sum(counts)] * len(means_of) + (counts * 2 if each else []),
         [num] * len(means_of) + (pictures * 2 if each else []),
-        [units.num] * len(means_of) + (of_units * 2 if each else []),
+        [num_units] * len(means_of) + (of_units * 2 if each else []),
         [False] * (len(means_of) + len(names)),
     )

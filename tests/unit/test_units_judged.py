@@ -1,6 +1,7 @@
 """From the manifest's column of units to figures, verdicts and what the gate compares: n in units and pictures."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -11,7 +12,7 @@ import pytest
 
 from pipelines.register import evidence
 from stages import audit, evaluate
-from stages.core import artefacts, dataset, figures, files
+from stages.core import artefacts, dataset, figures, files, images
 from stages.core.dataset import Dataset
 from stages.core.stage import Note
 from stages.judge import units
@@ -69,6 +70,56 @@ def test_every_figure_says_its_units(task: str, tmp_path: Path, monkeypatch: pyt
     assert f"{num} units" in str(figures.text(name, raw))
     worst = evidence.worst_groups(task, HEADLINE[task])
     assert any(row["n"].endswith("units") for row in worst)
+
+
+def _counted(name: str, unit: str, what: Any) -> dict[str, int]:
+    """Return n, pictures and, where they differ, units of things listed one by one, each with its picture and unit."""
+    units_of, pictures = (what[column].nunique() for column in (unit, name))
+    return {"n": len(what), "pictures": pictures, **({"units": units_of} if units_of != pictures else {})}
+
+
+def _holders(task: str, data: Dataset) -> Iterator[tuple[tuple[str, ...], dict[str, int]]]:
+    """Yield where in the metrics file a count of a class or size stands, and what it must be, counted one by one."""
+    rows = data.subset("test").manifest[["image_id", "unit", "label", "mask"]]
+    if task == "classify":
+        said = rows.assign(label=pd.read_parquet(artefacts.evaluated(task) / "predictions.parquet")["predicted"])
+        for name in data.info.labels:
+            for figure, table in (("recall", rows), ("f1", rows), ("precision", said)):
+                yield ("per_class", name, figure), _counted("image_id", "unit", table[table["label"] == name])
+    elif task == "segment":
+        pixels = {
+            name: images.read_mask(data.root / mask).ravel()
+            for name, mask in zip(rows["image_id"], rows["mask"], strict=True)
+        }
+        for index, name in enumerate(data.info.mask_classes):
+            held = rows.assign(num=[int((pixels[image] == index).sum()) for image in rows["image_id"]])
+            yield ("per_class", name, "iou"), _counted("image_id", "unit", held.loc[held.index.repeat(held["num"])])
+    else:
+        found = pd.read_parquet(artefacts.evaluated(task) / "objects.parquet").merge(rows, on="image_id")
+        for name in data.info.categories:
+            for figure in ("map", "map50", "recall"):
+                yield ("per_class", name, figure), _counted("image_id", "unit", found[found["category"] == name])
+        for size, (low, high) in {"small": (0, 32**2), "medium": (32**2, 96**2)}.items():
+            part = found[(found["area"] >= low) & (found["area"] <= high)]
+            for figure in ("map", "map50", "ar"):
+                yield ("by_size", size, figure), _counted("image_id", "unit", part)
+
+
+@pytest.mark.parametrize("task", judging.TASKS)
+def test_of_a_class_or_size_those_are_counted_that_hold_it(
+    task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pictures and units beside each n are those that hold that n, of precision those of which the class was said."""
+    data = _with_units(judging.project(tmp_path, monkeypatch, num_images=60, size_px=96))
+    judging.judged(task, data, monkeypatch, judging.answer(task, data, bias=0.3))
+    content = files.read_json(artefacts.evaluate_metrics(task))
+    wanted = dict(_holders(task, data))
+    found = {at: content[at[0]][at[1]][at[2]] for at in wanted}
+    assert {at: {key: raw[key] for key in ("n", "pictures", "units") if key in raw} for at, raw in found.items()} == wanted
+    assert any(count["pictures"] < len(data.subset("test").manifest) for count in wanted.values())
+    for (kind, name, figure), count in wanted.items():
+        beside = {key: content[kind][name].get(key) for key in ("n", "pictures", "units")}
+        assert figure == "precision" or beside == {key: count.get(key) for key in beside}
 
 
 def test_intervals_and_groups_rest_on_units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -197,8 +197,7 @@ class Objects:
         content["per_class"] = {}
         for label, name in enumerate(classes):
             own = {figure: found[f"{figure}/{label}"] for figure in ("map", "map50", "recall")}
-            count = {"n": own["map50"].n, "pictures": own["map50"].num_pictures}
-            content["per_class"][name] = {figure: one.content() for figure, one in own.items()} | count
+            content["per_class"][name] = {figure: one.content() for figure, one in own.items()} | own["map50"].count()
         if self.rule.max_detections is not None:
             above = detection_rows.above(self.rows, self.rule.max_detections)
             content["limit"] = {"max_detections": self.rule.max_detections, "num_pictures_above": int(above.size)}
@@ -234,8 +233,8 @@ class Objects:
 
     def _of_size(self, area: str, draws: Draws) -> dict[str, Any]:
         tables = detection_rows.tables(self.rows, area)
-        found = estimates(panels.of_precision(tables, self.rule.average_precision, units=self.units), draws)
-        return {name: found[name].content() for name in ("map", "map50", "ar")} | {"n": found["map"].n}
+        found = estimates(panels.of_precision(tables, self.rule.average_precision, units=self.units, part=True), draws)
+        return {name: found[name].content() for name in ("map", "map50", "ar")} | found["map"].count()
 
     def _panel(self) -> Panel:
         """Return the headline figures and those of each class (``<figure>/<index>``), read in one pass."""

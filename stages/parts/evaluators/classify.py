@@ -151,8 +151,7 @@ class Classify:
         content["per_class"] = {}
         for label, name in enumerate(self.data.info.labels):
             own = {figure: found[f"{figure}/{label}"] for figure in each}
-            count = {"n": own["f1"].n, "pictures": own["f1"].num_pictures}
-            content["per_class"][name] = {figure: one.content() for figure, one in own.items()} | count
+            content["per_class"][name] = {figure: one.content() for figure, one in own.items()} | own["f1"].count()
         content[degenerate.KEY] = degenerate.content(self._faults(content, draws))
         return content | (self._twin(draws) if "scratch_predicted" in self.table else {})
 

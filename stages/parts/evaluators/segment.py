@@ -154,7 +154,7 @@ class Segment:
         content["per_class"] = {}
         for label, name in enumerate(self.data.info.mask_classes):
             one = found[f"iou/{label}"]
-            content["per_class"][name] = {"iou": one.content(), "n": one.n, "pictures": one.num_pictures}
+            content["per_class"][name] = {"iou": one.content()} | one.count()
         content[degenerate.KEY] = degenerate.content(self._faults(content, draws))
         return content
 

@@ -29,8 +29,7 @@ def test_each_class_under_weights_is_scikit_learns_on_copies(seed: int) -> None:
             assert ours == pytest.approx(np.asarray(theirs), nan_ok=True)
     assert list(panel.n[2:8]) == np.bincount(said, minlength=6).tolist()
     assert list(panel.n[8:14]) == np.bincount(truth, minlength=6).tolist()
-    touched = [int(((truth == k) | (said == k)).sum()) for k in range(6)]
-    assert list(panel.pictures[2:8]) == touched
+    assert panel.pictures[2:] == panel.n[2:]
 
 
 def test_sparse_rows_say_what_dense_matrices_say() -> None:

@@ -128,13 +128,14 @@ def test_panels_count_pictures_and_units_and_draw_units() -> None:
     truth, said = np.array([0, 0, 0, 1, 1, 1]), np.array([0, 0, 1, 1, 1, 0])
     held = units.of(["a", "a", "b", "c", "d", "e"])
     table = classes.counts(np.arange(6), truth * 2 + said, np.ones(6, np.int64), 6, 2)
-    panel = panels.of_classes(table, {"recall": classes.recall}, {"accuracy": classes.share}, single=True, units=held)
-    assert (panel.pictures, panel.units) == ([6, 4, 4], [5, 3, 4])
+    each = {"recall": classes.recall, "precision": classes.precision}
+    panel = panels.of_classes(table, each, {"accuracy": classes.share}, single=True, units=held)
+    assert (panel.n, panel.pictures, panel.units) == ([6, 3, 3, 3, 3], [6, 3, 3, 3, 3], [5, 2, 3, 2, 3])
     found = draws.estimates(panel, Draws(held.num, 500, lambda: np.random.default_rng(0)))
     assert found["recall/1"].content() == pytest.approx(
-        {"value": 2 / 3, "low": 0.2077, "high": 0.9385, "n": 3, "pictures": 4}, abs=1e-3
+        {"value": 2 / 3, "low": 0.2077, "high": 0.9385, "n": 3, "pictures": 3}, abs=1e-3
     )
-    assert found["recall/0"].content()["units"] == 3
+    assert found["recall/0"].content()["units"] == found["precision/0"].content()["units"] == 2
     assert found["accuracy"].freedom == 4
 
 

@@ -16,7 +16,8 @@ MASK = "***"
 SHORTEST = 6  # a shorter value of the environment, such as true, stands in too much else
 _NAMES = r"(?:token|passw(?:or)?d|pwd|secret|(?:api|access|account)_?key|signature|sig|credentials?|auth|auth_string)"
 _SLASH = re.compile(r"[/?#]")
-_BREAK = re.compile(r"([\s'\"<>]+)")  # no address has these
+_INSIDE = r"(?<![\s\[({,=:;|<>'\"])(?<!^)['\"](?![\s\])},.:;|<>'\"])(?!$)"  # a quote within a word is a password's
+_BREAK = re.compile(rf"((?:(?!{_INSIDE})[\s'\"<>])+)")  # no address has these
 _DATABASE = r"(?:postgres(?:ql)?|mysql|mariadb|mssql|oracle|cockroachdb|redshift|snowflake)(?:\+\w{1,40})?://"
 _V6 = r"\[[0-9a-f.%]*:[0-9a-f:.%]*\](?::\d+)?[/?#]"
 _USER = re.compile(  # where a user begins, in a word up to its last @: with a password, which may have / ? #, or alone
@@ -27,18 +28,36 @@ _USER = re.compile(  # where a user begins, in a word up to its last @: with a p
 )
 _INNER = re.compile(r"(?<=[=,;|&?(])(?=[a-z][a-z0-9+.-]*://)", re.IGNORECASE)  # another address within a word begins
 _QUERY = re.compile(  # of an address, and of a connection string, which may stand in one, percent-encoded
-    rf"(?P<name>(?:[?&;]|%3B|%26)[\w.-]*{_NAMES}(?:=|%3D))"
-    r"(?P<value>\{[^{}\s]+\}|%7B[^\s&]{1,300}?%7D|(?:(?!%3B|%26)[^&;#\s'\"<>])+)",  # in braces a ; is the password's
+    rf"(?P<name>(?:[?&;#]|%3B|%26)[\w.-]*{_NAMES}(?:=|%3D))(?P<value>\{{[^{{}}\s]+\}}|%7B[^\s&]{{1,300}}?%7D"
+    rf"|(?:(?!%3B|%26)(?:[^&;#\s'\"<>]|{_INSIDE}))+)",  # in braces a ; is the password's
     re.IGNORECASE,
 )
-_HEADER = re.compile(r"(?P<name>authorization['\"]?\s*[:=]\s*['\"]?(?:basic|bearer)\s+)[\w+/=.~-]+", re.IGNORECASE)
+_LIKELY = r"(?=[\w+/=.~-]*\d|[\w+/=.~-]{16})"  # no word of a sentence
+_HEADER = re.compile(
+    r"(?P<name>authorization['\"]?\s*[:=]\s*['\"]?(?:(?:basic|bearer)\s+"
+    rf"|(?:token|api-?key|digest|negotiate)\s+(?:token=['\"]?)?{_LIKELY})|(?:api-?key|[a-z]-token)['\"]?\s*:\s*['\"]?{_LIKELY})"
+    r"[\w+/=.~-]+",
+    re.IGNORECASE,
+)
+_PLACE = (  # where a secret is, or how it is used
+    r"(?:_(?!(?:file|path|dir|name|id|arn|url|uri|type|expir\w*|limit|count|size|ttl|backend|mode|version)$)\w+)?$"
+)
 _SECRET = re.compile(  # PWD and OLDPWD are folders; what ends in _FILE or _NAME says where a secret is
-    r"passw(?:or)?d$|passphrase$|(?:_|^ssh)pass$|_pwd$|(?:^|_)(?:auth_string|credentials?)$"
-    r"|(?:^|_)(?:api|access|secret|account|storage|private|encryption|signing|master|shared)_?key$"
-    r"|(?:^|_)secrets$|(?:^|_)(?:token|secret)(?:_(?!(?:file|path|dir|name|id|arn|url|uri|type|expir\w*|limit|count|size|ttl|backend"
-    r"|mode|version)$)\w+)?$",
+    r"passw(?:or)?d$|passphrase$|(?<!^)(?<!com)(?<!by)(?<!tres)(?<!sur)(?<!over)(?<!under)(?<!low)(?<!high)(?<!band)(?<!multi)pass$"
+    r"|_pwd$|(?:^|_)(?:auth_string|credentials?)$|_pat$|(?:^|_)webhooks?(?:_ur[il])?$"
+    rf"|(?:^|_)(?:api|access|secret|account|storage|private|encryption|signing|master|shared)_?key{_PLACE}"
+    r"|(?-i:(?<!SORT)(?<!PRIMARY)(?<!FOREIGN)(?<!PARTITION)(?<!PUBLIC)(?<!CACHE)(?<!GROUP)(?<!ORDER)(?<!ROW)(?<!INDEX)(?<!OBJECT)"
+    r"(?<!FIELD)(?<!LABEL)(?<!GPG)(?<!LOOKUP)(?<!HASH)(?<!HOT)_KEY$)"
+    rf"|(?:^|_)secrets$|(?:^|_)(?:token|secret){_PLACE}",
     re.IGNORECASE,
 )
+_ASSIGNED = re.compile(  # a name with its value: in a command, a connection string, a table
+    r"(?<![\w-])(?P<key>[\w-]++)(?:=|['\"]\s?:\s?(?=['\"]))"
+    rf"(?:(?P<quote>['\"])(?P<quoted>(?:\\.|(?!(?P=quote))[^\\\n])++)(?=(?P=quote))|(?P<plain>(?:[^\s&;#'\"<>]|{_INSIDE})++))"
+)
+_PASSWORD = re.compile(r"pass|pwd|secret", re.IGNORECASE)
+_LITERAL = re.compile(r"none|true|false|null", re.IGNORECASE)
+_LONGEST = 64  # signs of a name that are looked at
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _NEXT = re.compile(r"(?<![\s,;|])[\s,;|]++(?=[a-z][a-z0-9+.-]*://)", re.IGNORECASE)  # between the addresses of a list
 
@@ -54,7 +73,19 @@ def redact(text: object) -> str:
     for secret in sorted(secrets(os.environ), key=len, reverse=True):
         shown = re.sub(_anywhere(secret), MASK, shown)
     shown = "".join(map(_without_user, _BREAK.split(shown)))
-    return _HEADER.sub(rf"\g<name>{MASK}", _QUERY.sub(rf"\g<name>{MASK}", shown))
+    shown = _HEADER.sub(rf"\g<name>{MASK}", _QUERY.sub(rf"\g<name>{MASK}", shown))
+    return _ASSIGNED.sub(_without_value, shown)
+
+
+def _without_value(found: re.Match[str]) -> str:
+    """Mask what is given to a secret's name; of a token, which has many meanings, only what is long enough for one."""
+    key = found["key"][-_LONGEST:].replace("-", "_")
+    value = found["quoted"] or found["plain"].rstrip(")]},.:")
+    short = len(value) < SHORTEST and not _PASSWORD.search(key)
+    if short or not any(map(str.isalnum, value)) or _LITERAL.fullmatch(value) or not _SECRET.search(key):
+        return found[0]
+    begin = found.start("quoted" if found["quoted"] else "plain") - found.start()
+    return f"{found[0][:begin]}{MASK}{found[0][begin + len(value) :]}"
 
 
 def _without_user(word: str) -> str:

@@ -32,7 +32,7 @@ class Standing:
         champion: the version that is champion; None for none.
         challenger: likewise.
         problem: why the registry could not be asked.
-        waiting: it lacks nothing but clean code to become champion.
+        waits_for: what it lacks to become champion that may come without a new model, where it lacks nothing else.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Standing:
     champion: int | None = None
     challenger: int | None = None
     problem: str = ""
-    waiting: bool = False
+    waits_for: str = ""
 
     def __str__(self) -> str:
         """Say it in one line."""
@@ -117,7 +117,7 @@ def _ask(name: str, digest: str) -> Standing:
     with registry.reachable() as client:
         version = registry.find(client, name, digest)
         found = {alias: registry.holder(client, name, alias) for alias in (registry.CHALLENGER, registry.CHAMPION)}
-        waiting = settling.waits_for_code(client, version)
+        waits_for = " and ".join(settling.waits_for(client, version))
     holders = {alias: int(one.version) if one else None for alias, one in found.items()}
     own = int(version.version) if version else None
     return Standing(
@@ -128,7 +128,7 @@ def _ask(name: str, digest: str) -> Standing:
         version is not None and settling.SETTLED in version.tags,
         holders[registry.CHAMPION],
         holders[registry.CHALLENGER],
-        waiting=waiting,
+        waits_for=waits_for,
     )
 
 
@@ -143,7 +143,7 @@ def reconcile() -> list[str]:
 
 def _reconcile(task: str) -> Iterator[str]:
     before = standing(task)
-    if before is None or (before.settled and not before.waiting):
+    if before is None or (before.settled and not before.waits_for):
         return
     if before.problem:
         yield f"{before.name}: nobody knows whether its version is registered: {before.problem}"
@@ -155,7 +155,7 @@ def _reconcile(task: str) -> Iterator[str]:
         yield f"{before.name}: {why}, and it could not be registered: {redact(str(error))}"
         return
     after = standing(task)
-    if before.settled and (not done or after == before):  # its code is not clean yet
+    if before.settled and (not done or after == before):  # what it waits for has not come yet
         return
     yield (
         f"{before.name}: {why}; now {after}"
@@ -167,7 +167,7 @@ def _reconcile(task: str) -> Iterator[str]:
 def _why(before: Standing) -> str:
     if before.version is None:
         return "the registry lacked it"
-    return "it waited for clean code" if before.settled else "its registration had been interrupted"
+    return f"it waited for {before.waits_for}" if before.settled else "its registration had been interrupted"
 
 
 def _register(task: str, digest: str) -> bool:

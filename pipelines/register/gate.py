@@ -10,6 +10,7 @@ from pipelines.register.judgement import CONSTANT, Check, Code, Decision, Eviden
 from stages.judge import paired, statistics
 
 ENOUGH = 0.95  # of the bootstraps must define both figures: an interval over fewer is of other test pictures than the drawn
+UNJUDGED = "the champion cannot be judged on the present test data"
 TOLERANCE = 1e-9  # 0.90 - 0.89 is 0.010000000000000009: what differs by less from a border lies on it, and that passes
 
 
@@ -99,7 +100,7 @@ def _against(model: Evidence, champion: Evidence | Unjudged | None, params: Para
     if champion is None:
         return [Check("champion", holds=True, reason="there is no champion yet")]
     if isinstance(champion, Unjudged):
-        told = f"the champion cannot be judged on the present test data: {champion.reason}"
+        told = f"{UNJUDGED}: {champion.reason}"
         return [_undecided(told, params, older=older)]
     _comparable(model, champion)
     checks = [_not_worse(model, champion, params, "the champion", older=older)]

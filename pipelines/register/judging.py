@@ -8,6 +8,7 @@ masks are then brought to the pixels of the present recipe, in which the truth i
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -26,12 +27,14 @@ from pipelines.register import evidence, registry, worker
 from pipelines.register.judgement import Evidence, Unjudged
 from stages.core import artefacts, checkpoint, dataset, files, pixels
 from stages.core.dataset import Dataset
-from stages.core.errors import DataError, RawlineError
+from stages.core.errors import DataError, InfrastructureError
 from stages.maths import geometry
 from stages.parts import evaluators
 from stages.parts.cameras import _prepared
 
 Answer = dict[str, NDArray[Any]]
+AGAIN = "run it again, or, where it always ends so, move the alias by hand"
+SHORT = re.compile(r"\bMemoryError\b|\bout of memory\b|\bcannot allocate memory\b|\bno space left\b", re.IGNORECASE)
 LIMIT_S = 6 * 3600.0
 UNATTENDED = {"PYTHONDONTWRITEBYTECODE": "1", "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
 
@@ -45,12 +48,15 @@ def judge(client: MlflowClient, name: str, version: str, task: str, metric: str)
         version: its version.
         task: the task whose test data and evaluator judge it.
         metric: the figure that the gate judges.
+
+    Raises:
+        InfrastructureError: nobody can tell now: its files are out of reach, or its process was ended or ran out of memory.
     """
     with tempfile.TemporaryDirectory(prefix="rawline-") as holder:
         try:
             package = registry.download(client, name, version, "", Path(holder))
             return _judge(package, Path(holder), task, metric)
-        except RawlineError as error:
+        except DataError as error:
             return Unjudged(shorten(f"version {version}: {' '.join(str(error).split())}"))
 
 
@@ -191,10 +197,13 @@ def _ask(package: Path, holder: Path, pictures: list[str], *, as_prepared: bool)
             cwd=elsewhere, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT_S, check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
-        raise DataError(f"it did not answer {len(pictures)} pictures within {LIMIT_S / 3600:.0f} hours") from error
+        late = f"the champion did not answer {len(pictures)} pictures within {LIMIT_S / 3600:.0f} hours"
+        raise InfrastructureError(f"{late}; {AGAIN}") from error
     problem = out / "problem.txt"
     if problem.exists() or done.returncode:
         text = problem.read_text(encoding="utf-8") if problem.exists() else f"its process ended with {done.returncode}"
+        if done.returncode < 0 or SHORT.search(text):
+            raise InfrastructureError(f"the champion's process did not come to its end: {shorten(text)}; {AGAIN}")
         raise DataError(f"it does not answer: {text}")
     for number in range(len(pictures)):
         with np.load(out / f"{number:06d}.npz", allow_pickle=False) as answer:

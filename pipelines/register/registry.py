@@ -3,11 +3,12 @@
 import hashlib
 import logging
 import os
+import re
 import secrets
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import mlflow
 from mlflow.entities import LoggedModel, LoggedModelStatus
@@ -169,20 +170,60 @@ def download(client: MlflowClient, name: str, version: str, path: str, target: P
     """Fetch a file or folder of a version's package, wherever the registry and the artefacts live.
 
     Raises:
-        DataError: it is not there.
+        DataError: it is gone for good: the store answers, and has the package without it; or version or model was deleted.
+        InfrastructureError: it cannot be fetched now, as far as anybody can tell: a store may be out of reach or unmounted.
     """
     try:
+        held = client.get_model_version(name, version)
         uri = client.get_model_version_download_uri(name, version).rstrip("/")
-        return Path(
-            mlflow.artifacts.download_artifacts(
-                artifact_uri=f"{uri}/{path}",
-                dst_path=str(target),
-                tracking_uri=settings.tracking_uri(),
-                registry_uri=settings.registry_uri(),
-            )
-        )
-    except (MlflowException, OSError) as error:
-        raise DataError(f"version {version} has no {path}: {reason(error)}") from error
+    except MlflowException as error:
+        if error.error_code not in MISSING:
+            raise
+        raise DataError(f"there is no version {version}") from error
+    try:
+        found = Path(mlflow.artifacts.download_artifacts(artifact_uri=f"{uri}/{path}", dst_path=str(target), **_stores()))
+        if path or any(found.iterdir()):
+            return found
+        why = "nothing lies there"  # of a whole package that is not there MLflow gives an empty folder
+    except Exception as error:  # noqa: BLE001 - each kind of store has errors of its own
+        why = reason(error)
+    if _is_deleted(client, held) or _lacks(held, uri, path):
+        raise DataError(f"version {version} has no {path or 'files'}: {why}")
+    raise InfrastructureError(
+        f"the files of {name} version {version} cannot be fetched now: {why}; run it again once they can be, or, where they "
+        "are gone for good, delete that version or take its alias away"
+    )
+
+
+def _stores() -> dict[str, str]:
+    return {"tracking_uri": settings.tracking_uri(), "registry_uri": settings.registry_uri()}
+
+
+def _is_deleted(client: MlflowClient, version: ModelVersion) -> bool:
+    """Tell whether the store says that the logged model was deleted which a version is made of."""
+    words = re.search(r"\bm-[0-9a-f]{32}\b", version.source or "")
+    model = version.tags.get("logged_model") or (words[0] if words else "")
+    try:
+        return bool(model) and client.get_logged_model(model) is None
+    except MlflowException as error:
+        return error.error_code in MISSING
+
+
+def _lacks(version: ModelVersion, uri: str, path: str) -> bool:
+    """Tell whether the store shows a version's package, and no such path in it; what another tool made needs no MLmodel."""
+    try:
+        root = _names(uri)
+        whole = "MLmodel" in root or (DIGEST not in version.tags and bool(root))
+        return bool(path) and whole and PurePosixPath(path).name not in _names(f"{uri}/{PurePosixPath(path).parent}")
+    except Exception:  # noqa: BLE001 - see above
+        return False
+
+
+def _names(uri: str) -> set[str]:
+    return {
+        PurePosixPath(file.path).name
+        for file in mlflow.artifacts.list_artifacts(artifact_uri=uri, tracking_uri=settings.tracking_uri())
+    }
 
 
 def shorten(card: str) -> str:

@@ -19,6 +19,8 @@ from stages.core.stage import Note
 
 SETTLED = "settled"
 AGAINST = "gate_against"
+CODE = "clean code"  # what a settled version may wait for
+JUDGED = "a champion that can be judged"
 ATTEMPTS = 5
 
 
@@ -136,13 +138,21 @@ def describe(case: Case, own: str, decision: judgement.Decision) -> None:
     case.client.update_model_version(case.name, own, registry.shorten(case.render(decision, own)))
 
 
-def waits_for_code(client: MlflowClient, version: ModelVersion | None) -> bool:
-    """Tell whether a version lacks nothing but clean code: committing it may make the version champion."""
+def waits_for(client: MlflowClient, version: ModelVersion | None) -> list[str]:
+    """Return what a version lacks that may come without a new model, where it lacks nothing else.
+
+    Committing its code may make it champion, and so may whatever lets a champion be judged that could not be.
+    """
     if version is None:
-        return False
-    refused = [key for key, line in version.tags.items() if key.startswith("gate.") and line.startswith("no:")]
+        return []
+    refused = {key: line for key, line in version.tags.items() if key.startswith("gate.") and line.startswith("no:")}
+    may_come = {"gate.code": CODE} | {
+        key: JUDGED for key, line in refused.items() if line.startswith(f"no: {gate.UNJUDGED}") and key == "gate.champion"
+    }
     champion = History(client, version.name).holder(registry.CHAMPION)
-    return refused == ["gate.code"] and champion != str(version.version)
+    if champion == str(version.version) or not refused.keys() <= may_come.keys():
+        return []
+    return [may_come[key] for key in sorted(refused)]
 
 
 def _finish(case: Case, own: str) -> None:

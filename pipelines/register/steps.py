@@ -84,25 +84,26 @@ def _present(task: str) -> None:
 def _act(  # noqa: PLR0913, PLR0917 - what a registration consists of
     client: MlflowClient, name: str, found: judgement.Evidence, digest: str, version: ModelVersion | None, job: Job[Params]
 ) -> Iterator[Note]:
-    """Make or settle the version, ask the gate again where it waits for its code alone, or say that nothing changes."""
+    """Make or settle the version, ask the gate again where it waits for what may have come, or say that nothing changes."""
     settled = version is not None and SETTLED in version.tags
-    if not settled or settling.waits_for_code(client, version):
+    waits = settling.waits_for(client, version) if settled else []
+    if not settled or waits:
         task, origin = str(job.task), lineage.trace(str(job.task))
         runs = lineage.runs(client, task, origin)
         facts = _facts(task, name, found, lineage.told(client, origin, task, runs), job.params)
-        if not settled or facts.origin.code.clean:
+        if not settled or facts.origin.code.clean or settling.CODE not in waits:
             case = Case(
                 client, name, task, found, digests.of(*_model(task)), facts.origin.code, job.params,
                 lambda decision, number: card.render(replace(facts, decision=decision, version=number)),
             )  # fmt: skip
-            yield from _settle(case, facts, runs, digest, version)
+            yield from _settle(case, facts, runs, digest, version, waits)
             return
     if version is not None:
         yield Note(f"{name}: version {version.version} was registered and settled before; nothing changes")
 
 
-def _settle(
-    case: Case, facts: card.Facts, runs: dict[str, str], digest: str, version: ModelVersion | None
+def _settle(  # noqa: PLR0913, PLR0917 - see above
+    case: Case, facts: card.Facts, runs: dict[str, str], digest: str, version: ModelVersion | None, waits: list[str]
 ) -> Generator[Note, None, None]:
     """Make the version unless it is there, or another clone made it while this one packed, and settle it."""
     if version is None:
@@ -121,7 +122,7 @@ def _settle(
             case.client.delete_logged_model(logged.model_id)
         if SETTLED in version.tags:
             return
-    yield _reopened(case, version)
+    yield _reopened(case, version, waits)
     _renew(case, facts, version)
     yield from settling.settle(case, version, None)
 
@@ -134,13 +135,14 @@ def _renew(case: Case, facts: card.Facts, version: ModelVersion) -> None:
     settling.tag(case, version, tags)
 
 
-def _reopened(case: Case, version: ModelVersion) -> Note:
+def _reopened(case: Case, version: ModelVersion, waits: list[str]) -> Note:
     """Say why a version is decided anew; it counts as unsettled until that came to its end."""
     told = f"{case.name}: version {version.version}"
     if SETTLED not in version.tags:
         return Note(f"{told} is not settled: its registration was interrupted, or works elsewhere; deciding anew")
     case.client.delete_model_version_tag(case.name, str(version.version), SETTLED)
-    return Note(f"{told} lacked nothing but clean code, which it has by now; asking the gate again")
+    has = ", which it has by now" if waits == [settling.CODE] else ""
+    return Note(f"{told} lacked nothing but {' and '.join(waits)}{has}; asking the gate again")
 
 
 def _code_tags(facts: card.Facts) -> dict[str, str]:

@@ -4,6 +4,7 @@ import getpass
 import multiprocessing
 import os
 import re
+import shutil
 import socket
 from itertools import pairwise
 from pathlib import Path
@@ -14,9 +15,10 @@ from mlflow.tracking import MlflowClient
 
 from pipelines import register, registered, run_stage
 from pipelines.record import provenance
-from pipelines.register import ages, history, registry
+from pipelines.register import ages, history, judged, registry, settling
 from pipelines.register.history import BY_HAND, History
 from stages.core import artefacts, files
+from stages.core.errors import InfrastructureError
 from tests.pipeline import registry_project as project
 from tests.pipeline.registry_project import NAME, holders, moves
 
@@ -197,12 +199,83 @@ def test_a_champion_of_another_tool_keeps_its_place_and_the_reason_is_told(clien
     assert holders()["champion"] == 4
 
 
+def package_of(value: float) -> Path:
+    """Return the folder of the package whose evidence has this figure."""
+    held = [file for file in Path.cwd().rglob("evidence.json") if files.read_json(file)["figure"]["value"] == value]
+    assert len(held) == 1
+    return held[0].parents[2]
+
+
+@pytest.mark.parametrize(("policy", "value", "champion"), [("refuse", 0.97, 2), ("replace", 0.85, 1), ("replace", 0.97, 2)])
+def test_files_that_are_out_of_reach_decide_nothing(client, policy, value, champion):
+    """An unmounted folder is no champion without evidence: nothing is settled, and once it is back the gate decides."""
+    there = package_of(0.9)
+    away = there.rename(there.with_name("away"))
+    project.judge(value, weights="another")
+    with pytest.raises(InfrastructureError, match="the files of shapes-classify version 1 cannot be fetched now"):
+        project.register(incomparable_champion=policy)
+    assert holders() == {"challenger": 1, "champion": 1}
+    away.rename(there)
+    project.register(incomparable_champion=policy)
+    assert holders() == {"challenger": 2, "champion": champion}
+
+
+def test_a_former_champion_whose_files_are_out_of_reach_decides_nothing(client):
+    """Nor is it none: 0.886 is too far below the first one, whether its files are there at the moment or not."""
+    another(0.893, "second")
+    there = package_of(0.9)
+    away = there.rename(there.with_name("away"))
+    project.judge(0.886, weights="third")
+    with pytest.raises(InfrastructureError, match="version 1 cannot be fetched now"):
+        project.register()
+    away.rename(there)
+    assert project.register().tags["gate.former"].startswith("no: worse than version 1, the best former champion")
+    assert holders() == {"champion": 2, "challenger": 3}
+
+
+@pytest.mark.parametrize("deleted", [True, False])
+def test_what_is_gone_for_good_decides_as_before(client, deleted):
+    """A model that was deleted with its files, and a package that lies there without evidence, are no outage."""
+    another(0.893, "second")
+    if deleted:
+        shutil.rmtree(package_of(0.9))
+        client.delete_logged_model(judged.model_id(client.get_model_version(NAME, "1")))
+    else:
+        shutil.rmtree(package_of(0.9) / "artifacts" / "evidence")
+    assert another(0.886, "third") == holders()["champion"] == 3
+
+
+def test_a_refusal_because_the_champion_cannot_be_judged_is_asked_again(client):
+    """What kept it from being judged may be gone at the next run; another reason that stands is none to wait for."""
+    evidence = package_of(0.9) / "artifacts" / "evidence" / "evidence.json"
+    text = evidence.read_text()
+    evidence.write_text("{")
+    project.judge(0.97, weights="better")
+    assert project.register().tags["gate.champion"].startswith("no: the champion cannot be judged")
+    assert any("lacked nothing but a champion that can be judged; asking the gate again" in one for one in project.said())
+    assert holders() == {"challenger": 2, "champion": 1}
+    assert settling.SETTLED in client.get_model_version(NAME, "2").tags
+    project.judge(0.97, verdict="FAIL", weights="other")
+    project.register()
+    assert any("nothing changes" in one for one in project.said())
+    evidence.write_text(text)
+    project.judge(0.97, weights="better")
+    assert project.register().tags["settled"] == "champion"
+    assert holders() == {"challenger": 3, "champion": 2}
+    assert any("nothing changes" in one for one in project.said())
+
+
 def test_a_champion_without_files_is_named(client, tmp_path):
-    """Its source is gone: the line says so."""
+    """Nobody can tell whether they are gone: the line says what to do, and the registration waits for it."""
     made = client.create_model_version(NAME, source=(tmp_path / "gone").as_uri())
     client.set_registered_model_alias(NAME, "champion", made.version)
     project.judge(0.95, weights="better")
-    assert "cannot be judged on the present test data: version 2" in project.register().tags["gate.champion"]
+    with pytest.raises(
+        InfrastructureError, match=r"version 2 cannot be fetched now: .*delete that version or take its alias"
+    ):
+        project.register()
+    client.delete_registered_model_alias(NAME, "champion")
+    assert project.register().tags["gate"] == "champion"
 
 
 def test_the_same_weights_that_lost_do_not_come_back_by_other_rules(client):

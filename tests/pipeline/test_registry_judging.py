@@ -19,6 +19,7 @@ from pipelines.register import evidence, judging, package, rivals
 from pipelines.register.judgement import Evidence, Unjudged
 from stages import evaluate
 from stages.core import artefacts, checkpoint, dataset, digests, files
+from stages.core.errors import InfrastructureError
 from stages.core.stage import Job, Note
 from stages.maths import geometry
 from stages.parts.cameras import _prepared
@@ -250,6 +251,25 @@ def test_a_model_that_does_not_load_or_brings_no_code_is_named(client, monkeypat
     code.rename(code.with_name("gone"))
     found = judging.judge(client, "shapes-classify", version, "classify", "accuracy")
     assert found == Unjudged("version 1: it does not answer: RuntimeError: its package brings no code")
+
+
+@pytest.mark.parametrize("end", ["signal", "time", "memory"])
+def test_a_champion_whose_process_was_ended_may_be_judged_another_time(client, monkeypatch, end):
+    """Too little memory or time on this machine now is nothing that its model is to blame for."""
+    preprocess(size_px=64, fit="stretch")
+    train("classify")
+    evaluated("classify")
+    version = published(client, "classify")
+    texts = {
+        "signal": "import os\nos.kill(os.getpid(), 9)",
+        "time": "import time\ntime.sleep(600)",
+        "memory": "raise RuntimeError('CUDA out of memory')",
+    }
+    if end == "time":
+        monkeypatch.setattr(judging, "LIMIT_S", 0.5)
+    Path("package-classify/code/stages/core/checkpoint.py").write_text(texts[end])
+    with pytest.raises(InfrastructureError, match=r"the champion.*move the alias by hand"):
+        judging.judge(client, "shapes-classify", version, "classify", "accuracy")
 
 
 def test_the_old_champion_is_beaten_on_the_new_test_data(client):

@@ -1,16 +1,23 @@
 """Tells which of two registered models is the older one: by when their weights were first registered, whatever the version.
 
-The same weights may be registered again, under other rules or after another evaluation; that makes them no newer.
+The same weights may be registered again, under other rules or after another evaluation; that makes them no newer. Nor does
+it that their version was deleted meanwhile: the LoggedModel that it was made of is left, and names weights and version.
 """
 
+import json
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
+from mlflow.entities import LoggedModel
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
+from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
-from pipelines.register import registry
+from pipelines.register import lineage, registry
 from stages.core import digests
 from stages.core.errors import DataError
 
@@ -46,7 +53,32 @@ class Ages:
 def read(client: MlflowClient, name: str) -> Ages:
     """Return the digests of a registered model's versions; what a version of before lacks is read from its files, once."""
     found = {int(version.version): _weights(client, version) for version in registry.versions(client, name)}
-    return Ages({number: digest for number, digest in found.items() if digest != ""})
+    there = {number: digest for number, digest in found.items() if digest != ""}
+    return Ages({**_deleted(client, name, found), **there})
+
+
+def _deleted(client: MlflowClient, name: str, there: Collection[int]) -> dict[int, str | None]:
+    """Return the digests of versions that are there no more, as far as their LoggedModels are left and name them."""
+    found: dict[int, str | None] = {}
+    for logged in registry.logged_models(client, lineage.experiment(), name):
+        own = [one for one in versions_of(logged) if one.get("name") == name and str(one.get("version")).isdigit()]
+        found |= {int(one["version"]): logged.tags[MODEL] for one in own if MODEL in logged.tags}
+    return {number: digest for number, digest in found.items() if number not in there}
+
+
+def versions_of(logged: LoggedModel) -> list[dict[str, Any]]:
+    """Return the versions that a LoggedModel's tag names; none where somebody else wrote something else there.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> texts = '[{"name": "m", "version": "1"}]', "by hand", '{"name": "m"}', "[1]"
+        >>> [versions_of(SimpleNamespace(tags={MLFLOW_MODEL_VERSIONS: text})) for text in texts]
+        [[{'name': 'm', 'version': '1'}], [], [], []]
+    """
+    with suppress(ValueError):
+        found = json.loads(logged.tags.get(MLFLOW_MODEL_VERSIONS, "[]"))
+        return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    return []
 
 
 def _weights(client: MlflowClient, version: ModelVersion) -> str | None:

@@ -37,7 +37,7 @@ def decide(  # noqa: PLR0913 - what a decision rests on
     """
     checks = [_evaluation(model, params), _floor(model, params), _audit(model, params), _code(code, params)]
     checks += _against(model, champion, params, older=older)
-    if former is not None and isinstance(champion, Evidence):
+    if former is not None and champion is not None:
         checks += _not_below(model, champion, former, params)
     return Decision(tuple(checks))
 
@@ -134,14 +134,18 @@ def _is_better(one: Evidence, other: Evidence) -> bool:
     return not _within((one.figure.value or 0.0) - (other.figure.value or 0.0), 0.0)
 
 
-def _not_below(model: Evidence, champion: Evidence, former: Former, params: Params) -> list[Check]:
-    """Hold when what must hold against the champion holds against former ones, too; no check where none was better."""
+def _not_below(model: Evidence, champion: Evidence | Unjudged, former: Former, params: Params) -> list[Check]:
+    """Hold when what must hold against the champion holds against former ones, too; no check where none was better.
+
+    A champion that cannot be judged is no better than any of them.
+    """
     checks = []
-    if _is_better(former.evidence, champion):
+    if not isinstance(champion, Evidence) or _is_better(former.evidence, champion):
         _comparable(model, former.evidence)
         who = f"version {former.version}, the best former champion"
         checks.append(_not_worse(model, former.evidence, params, who, older=False))
-    present, past = _yardsticks(champion, model), [_yardsticks(one, model) for one in (former.evidence, *former.others)]
+    present = _yardsticks(champion, model) if isinstance(champion, Evidence) else {}
+    past = [_yardsticks(one, model) for one in (former.evidence, *former.others)]
     best = dict(sorted((pair for one in past for pair in one.items()), key=lambda pair: _value(pair[1])))
     higher = {name: one for name, one in best.items() if _value(one) > _value(present.get(name))}
     if higher and params.max_class_drop is not None:

@@ -30,6 +30,7 @@ NONE = "none"
 ALIASES = (registry.CHALLENGER, registry.CHAMPION)
 MAX_VALUE = 4900  # MLflow takes 5000 characters
 BY_HAND = "found moved by hand"
+GIVEN_BACK = "given back after a lost update"
 INTERRUPTED = "noted late: its registration was interrupted"  # in tags of before
 ANNOUNCED = " (about to move)"
 _KEY = re.compile(r"(\d{1,9})(?:\.[0-9a-f]+)?", re.ASCII)  # what stands behind the alias
@@ -158,12 +159,17 @@ class History:
     def former(self) -> list[str]:
         """Return the versions that were champion before the present one, the newest first.
 
-        They end at the last move by hand: a person who chose another champion gave up those before.
+        They end at the last move by hand: a person who chose another champion gave up those before. One that a lost update
+        made champion, and whose registration gave that back, was none.
         """
         moves = list(reversed(self.read(registry.CHAMPION)))
         since = next((number for number, one in enumerate(moves) if one.why == BY_HAND), len(moves))
         now = self.holder(registry.CHAMPION)
-        return [one for one in dict.fromkeys(move.before for move in moves[:since]) if one not in (NONE, now)]
+        return [
+            one
+            for one in dict.fromkeys(move.before for move in moves[:since] if not move.why.startswith(GIVEN_BACK))
+            if one not in (NONE, now)
+        ]
 
     def move(self, alias: str, before: str, after: str, why: str) -> str:
         """Announce a move, point the alias at its version, and tell the move.

@@ -9,7 +9,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from pipelines.record.entities import DIGEST
 from pipelines.record.journal import Journal
 from pipelines.record.names import allowed
 from pipelines.record.sender import METRICS_AT_ONCE, OTHERS_AT_ONCE, Sender
-from pipelines.register import lineage, package, registry
+from pipelines.register import ages, lineage, package, registry
 from pipelines.register import rules as rules_of
 from pipelines.register.judgement import Evidence
 from stages.core import artefacts, figures, files
@@ -111,7 +111,8 @@ def note(client: MlflowClient, version: ModelVersion, found: Evidence, task: str
     for key, value in words.items():
         client.set_tag(version.run_id, key, value)
     if model:
-        _link(client, model, version, {**words, "test_data": found.test_data})
+        weights = {ages.MODEL: version.tags[ages.MODEL]} if ages.MODEL in version.tags else {}
+        _link(client, model, version, {**words, **weights, "test_data": found.test_data})
     client.set_model_version_tag(version.name, version.version, NOTED, f"{name} {digest}")
 
 
@@ -136,23 +137,10 @@ def model_id(version: ModelVersion) -> str | None:
 
 def _link(client: MlflowClient, model: str, version: ModelVersion, tags: dict[str, str]) -> None:
     """Tag a LoggedModel, the versions made of it among the tags: its page shows them (a client's call leaves that out)."""
-    known = _versions(client.get_logged_model(model).tags.get(MLFLOW_MODEL_VERSIONS, "[]"))
+    known = ages.versions_of(client.get_logged_model(model))
     mine = {"name": version.name, "version": str(version.version)}
     there = [other for other in known if (other.get("name"), str(other.get("version"))) != (mine["name"], mine["version"])]
     client.set_logged_model_tags(model, {**tags, MLFLOW_MODEL_VERSIONS: json.dumps([*there, mine])})
-
-
-def _versions(tag: str) -> list[dict[str, Any]]:
-    """Return the versions that a LoggedModel's tag names; none where somebody else wrote something else there.
-
-    Example:
-        >>> _versions('[{"name": "m", "version": "1"}]'), _versions("by hand"), _versions('{"name": "m"}'), _versions("[1]")
-        ([{'name': 'm', 'version': '1'}], [], [], [])
-    """
-    with suppress(ValueError):
-        found = json.loads(tag)
-        return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
-    return []
 
 
 def selected(content: Mapping[str, Any]) -> dict[str, float]:

@@ -140,6 +140,19 @@ def logged(client: MlflowClient, experiment: str, name: str, digest: str) -> Log
     return None
 
 
+def logged_models(client: MlflowClient, experiment: str, name: str) -> list[LoggedModel]:
+    """List the LoggedModels that were packed for a registered model since it was made."""
+    since = int(client.get_registered_model(name).creation_timestamp)
+    found: list[LoggedModel] = []
+    token = None
+    while True:
+        page = client.search_logged_models([experiment], filter_string=f"name = '{name}'", page_token=token)
+        found += [model for model in page if model.creation_timestamp >= since]
+        token = page.token
+        if not token:
+            return found
+
+
 def clone() -> str:
     """Return a word for this clone in this machine or container, to which the lock of ``exclusive`` belongs.
 

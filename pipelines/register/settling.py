@@ -12,7 +12,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
 from pipelines.register import Params, ages, gate, judgement, registry, rivals
-from pipelines.register.history import NONE, History
+from pipelines.register.history import GIVEN_BACK, NONE, History
 from pipelines.register.rivals import Rival
 from stages.core.errors import InfrastructureError
 from stages.core.stage import Note
@@ -109,7 +109,7 @@ def settle(case: Case, version: ModelVersion, verdict: Verdict | None) -> Genera
 def _give_back(case: Case, own: str, overtaken: str, verdict: Verdict) -> None:
     """Undo a move that overwrote another one, where the gate would not have made it."""
     if overtaken != NONE and not verdict.decision.champion and case.history.holder(registry.CHAMPION) == own:
-        case.history.move(registry.CHAMPION, own, overtaken, f"given back after a lost update; {why(verdict.decision)}")
+        case.history.move(registry.CHAMPION, own, overtaken, f"{GIVEN_BACK}; {why(verdict.decision)}")
 
 
 def _anew(case: Case, version: ModelVersion, champion: str) -> Generator[Note, None, Verdict]:

@@ -289,6 +289,15 @@ def test_the_same_weights_that_lost_do_not_come_back_by_other_rules(client):
     assert holders() == {"challenger": 3, "champion": 2}
 
 
+def test_weights_of_a_deleted_version_are_no_newer(client):
+    """Version 1 is deleted after version 2 took its place: its weights, judged otherwise, are the older model still."""
+    another(0.95, "better")
+    client.delete_model_version(NAME, "1")
+    project.judge(0.945)
+    assert "registered before the champion and not shown to be better" in project.register().tags["gate.champion"]
+    assert holders() == {"challenger": 3, "champion": 2}
+
+
 def test_a_lowered_floor_promotes_and_raising_it_again_takes_nothing_back(client):
     """Moves stand until a newer decision: the version of the higher floor is settled, the registry names the champion."""
     client.delete_registered_model(NAME)

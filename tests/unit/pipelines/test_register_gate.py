@@ -176,6 +176,14 @@ def test_losses_of_one_class_do_not_add_up_from_champion_to_champion():
     assert failed(past[3], past[2], min_quality=0.5) == []
 
 
+@pytest.mark.parametrize(("right", "expected"), [(94, ["former"]), (95, [])])
+def test_a_champion_that_cannot_be_judged_and_is_replaced_leaves_the_former_ones_as_marks(right, expected):
+    """Who replaces it must still hold against the best before it."""
+    former = Former("1", evidence(0.96, outcomes=answers(96)))
+    model = evidence(right / 100, outcomes=answers(right))
+    assert failed(model, Unjudged("other"), former=former, incomparable_champion="replace") == expected
+
+
 def test_each_class_is_held_against_the_best_of_any_former_champion():
     """Neither the best by headline nor the present one was the best in every class; a class that none knows asks nothing."""
     best = evidence(0.95, classes={"cat": Figure(0.5), "rare": Figure(None)})

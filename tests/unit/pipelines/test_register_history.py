@@ -209,3 +209,16 @@ def test_former_champions_are_those_since_a_person_last_chose_one(moves, now, fo
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(history.History, "holder", lambda *_: now)
         assert holder.former() == former
+
+
+def test_what_was_given_back_was_no_former_champion(model):
+    """Version 3 overwrote the move to 2 and gave it back: it is no mark. Made champion by the gate afterwards, it is one."""
+    own = history.History(model, "m")
+    own.notice()
+    own.move("champion", "1", "2", "better")
+    own.note("champion", "2", "3", "lost update")
+    own.note("champion", "3", "2", f"{history.GIVEN_BACK}; worse")
+    assert own.former() == ["1"]
+    own.move("champion", "2", "3", "better by now")
+    own.move("champion", "3", "4", "better still")
+    assert own.former() == ["3", "2", "1"]

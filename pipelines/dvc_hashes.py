@@ -1,5 +1,6 @@
 """Knows what a stage read and wrote when: DVC books its inputs at the END of a command, whatever it read at the start."""
 
+import os
 import shutil
 import subprocess
 import threading
@@ -34,6 +35,26 @@ def dependencies(root: Path, name: str) -> dict[str, str]:
             else:
                 found[dep.def_path] = str(dep.get_hash().value) if dep.exists else ""
         return found
+
+
+def folder(root: Path, path: str) -> str | None:
+    """Hash a folder as DVC does, which knows the files that it has hashed before; None where DVC cannot.
+
+    Args:
+        root: the DVC project.
+        path: the folder, seen from there.
+    """
+    from dvc.exceptions import DvcException  # noqa: PLC0415 - only what a command needs is imported
+    from dvc.fs import localfs  # noqa: PLC0415
+    from dvc_data.hashfile.build import build  # noqa: PLC0415 - comes with dvc
+
+    try:
+        with _ONE_AT_A_TIME, _repo(root) as repo:
+            place = os.path.abspath(root / path)  # noqa: PTH100 - DVC follows no links either
+            _, _, found = build(repo.cache.local, place, localfs, "md5", ignore=repo.dvcignore, dry_run=True)
+            return str(found.hash_info.value)
+    except (DvcException, OSError):
+        return None
 
 
 def edited(before: dict[str, str], after: dict[str, str]) -> list[str]:

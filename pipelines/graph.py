@@ -29,6 +29,7 @@ class Node:
         upstream: names of the stages whose outputs it reads.
         frozen: DVC leaves it as it is, whatever has changed (``dvc freeze``).
         wdir: the folder in which DVC runs it and from which it writes its paths, seen from the root.
+        always: DVC runs it whenever it is asked for (``always_changed``, or neither reads nor writes anything).
     """
 
     name: str
@@ -40,6 +41,7 @@ class Node:
     upstream: frozenset[str]
     frozen: bool = False
     wdir: str = "."
+    always: bool = False
 
     @property
     def verb(self) -> str:
@@ -209,4 +211,5 @@ def _node(stage: Any, graph: Any, root: str) -> Node:
         upstream=frozenset(address(up) for up in graph.successors(stage) if up.cmd),
         frozen=bool(stage.frozen),
         wdir=wdir,
+        always=bool(stage.always_changed or stage.is_callback),
     )

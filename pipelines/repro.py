@@ -15,7 +15,7 @@ from pipelines.checking import check_inputs, check_once
 from pipelines.dvc_stage import end_group
 from pipelines.graph import Graph
 from pipelines.leash import leash
-from pipelines.record import absence, closing, database, doubts, identity, lockfile, processes, wanted
+from pipelines.record import absence, closing, database, doubts, freshness, identity, lockfile, processes, wanted
 from pipelines.record import execution as executions
 from pipelines.redaction import redact
 from pipelines.run_stage import STAGES
@@ -112,7 +112,7 @@ def _tell_unrun(graph: Graph, targets: Sequence[str], before: lockfile.Entries, 
         _tell(outcome, graph, time.monotonic() - begin)
     elif targets:
         known = absence.Known(asked, {}, 0)
-        found = absence.states(graph, {}, known, lambda node: lockfile.is_fresh(node, entries, Path.cwd()))
+        found = absence.states(graph, {}, known, lambda node: freshness.is_fresh(node, entries, Path.cwd()))
         click.echo("What was asked for is up to date: nothing had to run.")
         _warn(found, graph)
         click.echo()

@@ -1,8 +1,8 @@
 """Says why a stage of the graph did not run in an execution; nobody's stage becomes red because another was wanted.
 
-``Cached`` is a claim: what the stage made is what a run would make now. It holds where the stage's own entry fits and every
-stage above it has run or is ``Cached``; below one that is not up to date nothing is, whatever its entry says. An entry that
-fits and is not to be believed (``doubts``) is ``Stale``.
+``Cached`` is a claim: what the stage made is what a run would make now. It holds where the stage's own entry fits, nothing
+makes the stage run all the same (``--force``), and every stage above it has run or is ``Cached``; below one that is not
+up to date nothing is, whatever its entry says. An entry that fits and is not to be believed (``doubts``) is ``Stale``.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,6 +17,7 @@ STATUS = {
 }  # fmt: skip
 BAD = ("Failed", "Killed", "NotReached")
 GOOD = ("Completed", "Cached")
+UNSURE = StageState("NotAsked", "not run in this execution; whether it is up to date is not known: dvc status")
 STALE = "{edited} changed while it ran before; its outputs fit neither version for certain: rawline repro {name}"
 FROZEN = "{edited} changed while its outputs were made, and it is frozen: dvc unfreeze {name}, then rawline repro {name}"
 
@@ -29,15 +30,17 @@ class Known:
         asked: the stages that were asked for; None where nobody says.
         told: states that the scheduler knows better.
         exit_code: the scheduler's exit status; None where it is not known.
+        regardless: the stages that run whatever their entry says, where they are asked for.
     """
 
     asked: frozenset[str] | None
     told: Mapping[str, str]
     exit_code: int | None
+    regardless: frozenset[str] = frozenset()
 
 
 def states(
-    graph: Graph, ran: Mapping[str, StageState], known: Known, is_fresh: Callable[[Node], bool],
+    graph: Graph, ran: Mapping[str, StageState], known: Known, is_fresh: Callable[[Node], bool | None],
     edited: Callable[[Node], str] = lambda _node: "",
 ) -> dict[str, StageState]:  # fmt: skip
     """Return the state of each stage that did not run.
@@ -46,7 +49,7 @@ def states(
         graph: the execution's graph.
         ran: the stages that ran.
         known: what was asked for, and what the scheduler says.
-        is_fresh: tells whether what dvc booked for a stage still fits.
+        is_fresh: tells whether what dvc booked for a stage still fits; None where that is not known.
         edited: tells what was edited while that was made; empty where it may be believed.
     """
     found: dict[str, StageState] = {}
@@ -59,7 +62,9 @@ def states(
     return found
 
 
-def _state(node: Node, others: Mapping[str, StageState], known: Known, is_fresh: Callable[[Node], bool]) -> StageState:
+def _state(
+    node: Node, others: Mapping[str, StageState], known: Known, is_fresh: Callable[[Node], bool | None]
+) -> StageState:
     told = known.told.get(node.name)
     if told and told != "Cached":
         return StageState(told if told in STATUS else "Failed", "" if told in STATUS else told)  # type: ignore[arg-type]
@@ -68,14 +73,15 @@ def _state(node: Node, others: Mapping[str, StageState], known: Known, is_fresh:
     if broken and wanted:
         return StageState("NotReached", f"not reached: {', '.join(broken)} did not complete")
     behind = sorted(up for up in node.upstream if up in others and others[up].state not in GOOD)
-    fresh = is_fresh(node) or (told == "Cached" and not node.frozen)
+    own = node.name not in known.regardless and is_fresh(node)
+    fresh = own or (told == "Cached" and not node.frozen)
     if fresh and not behind:
         return StageState("Cached")
     if node.frozen:
         return StageState("NotAsked", "frozen: dvc does not run it, and it is not up to date")
     if fresh:  # its entry fits what was made of other parameters or inputs than those of now
         return StageState("NotAsked", f"not run: it reads what {', '.join(behind)} made, which is not up to date")
-    return _stale(others, known, wanted=wanted)
+    return UNSURE if own is None else _stale(others, known, wanted=wanted)
 
 
 def _stale(others: Mapping[str, StageState], known: Known, *, wanted: bool) -> StageState:

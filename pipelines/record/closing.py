@@ -11,6 +11,7 @@ from pipelines.record import (
     absence,
     booking,
     doubts,
+    freshness,
     headline,
     identity,
     lockfile,
@@ -126,16 +127,16 @@ def booked(execution: str) -> set[str]:
 
 
 def are_fresh(execution: str, names: Iterable[str]) -> bool:
-    """Tell whether what dvc booked for some stages still fits."""
+    """Tell whether what dvc booked for some stages still fits, as far as is known."""
     graph, is_fresh = snapshots.graph(execution), _freshness(execution)
-    return all(is_fresh(graph.nodes[name]) for name in names)
+    return all(is_fresh(graph.nodes[name]) is not False for name in names)
 
 
-def _freshness(execution: str) -> Callable[[Node], bool]:
+def _freshness(execution: str) -> Callable[[Node], bool | None]:
     """Return what tells whether dvc's entry of a stage still fits; none does that reads what is not booked yet."""
     entries, workdir = snapshots.entries(execution), Path(executions.describe(execution)["workdir"])
     unbooked = set(executions.stage_states(execution)) - booked(execution)
-    return lambda node: not node.upstream & unbooked and lockfile.is_fresh(node, entries, workdir)
+    return lambda node: not node.upstream & unbooked and freshness.is_fresh(node, entries, workdir)
 
 
 def _sign_all(execution: str, *, over: bool) -> list[Journal]:
@@ -183,6 +184,7 @@ def _sign(journal: Journal, stage: str, entry: lockfile.Entry, edited: tuple[str
         doubts.note(stage, entry, ", ".join(edited))
     else:
         doubts.clear(stage, entry)
+        freshness.note((journal.ending() or {}).get("listed", {}), entry)
     journal.write("tags", values=booking.stale(edited, entry) if edited else booking.signed(entry))
     journal.path.with_suffix(".signed").touch()
 
@@ -262,8 +264,9 @@ def command(execution: str) -> str:
 def absent(execution: str, ran: Mapping[str, StageState], request: Mapping[str, Any]) -> dict[str, StageState]:
     """Say of each stage that did not run why."""
     graph, about = snapshots.graph(execution), executions.describe(execution)
-    asked = wanted.stages(graph, about, command(execution))
-    known = absence.Known(asked, request.get("states", {}), request.get("exit_code"))
+    given, done = command(execution), [name for name, state in ran.items() if state.state == "Completed"]
+    forced = wanted.regardless(graph, about, given, done)
+    known = absence.Known(wanted.stages(graph, about, given), request.get("states", {}), request.get("exit_code"), forced)
     entries = snapshots.entries(execution)
     return absence.states(
         graph, ran, known, _freshness(execution), lambda node: doubts.of(node.name, entries.get(node.name, {}))

@@ -70,14 +70,16 @@ class Shown:
 
 
 def is_last(execution: str) -> bool:
-    """Tell whether nothing is left to run: all stages that were asked for ran or are fresh, or one failed."""
+    """Tell whether nothing is left to run: all stages that were asked for ran or need not, or one failed."""
     states = executions.stage_states(execution)
     if not states or not closing.is_idle(execution):
         return False
-    command = closing.command(execution)
-    if any(state.state in ("Failed", "Killed") for state in states.values()) and not wanted.keeps_going(command):
+    command, about = closing.command(execution), executions.describe(execution)
+    failed = [name for name, state in states.items() if state.state in ("Failed", "Killed")]
+    if failed and not wanted.keeps_going(command):
         return True
     graph = snapshots.graph(execution)
-    asked = wanted.stages(graph, executions.describe(execution), command)
-    left = (set(graph.nodes) if asked is None else set(asked)) - set(states)
-    return closing.are_fresh(execution, left)
+    asked = wanted.stages(graph, about, command)
+    left = (set(graph.nodes) if asked is None else set(asked)) - set(states) - wanted.skipped(graph, command, failed)
+    done = [name for name, state in states.items() if state.state == "Completed"]
+    return not left & wanted.regardless(graph, about, command, done) and closing.are_fresh(execution, left)

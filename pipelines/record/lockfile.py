@@ -1,4 +1,4 @@
-"""What ``dvc.lock`` says about a stage: its signature, the hashes of its data, whether its entry still fits."""
+"""What ``dvc.lock`` says about a stage: its signature and the hashes of its data."""
 
 import hashlib
 import json
@@ -14,11 +14,12 @@ import yaml
 from pipelines import dvc_lock, settings
 from pipelines import graph as graphs
 from pipelines.graph import Graph, Node
-from pipelines.record import code_state, contents, dvc_cache, git_command
+from pipelines.record import code_state, contents, git_command
 from stages.core import files
 from stages.core.errors import DataError
 
 NAME = "dvc.lock"
+FORM = "2"  # of a graph in the cache: what a node says
 Entry = dict[str, Any]
 Entries = dict[str, Entry]
 
@@ -189,7 +190,7 @@ def load_graph(workdir: Path) -> Graph:
     if not (workdir / ".dvc").is_dir() or not (workdir / graphs.FILE).exists():
         return Graph({})
     try:
-        cache = settings.state() / "graphs" / f"{digest(_sources(workdir))}.json"
+        cache = settings.state() / "graphs" / f"{digest([FORM, *_sources(workdir)])}.json"
     except git_command.GitError:
         return graphs.read(workdir)
     if cache.exists():
@@ -235,7 +236,7 @@ def thaw(content: dict[str, Any]) -> Graph:
         Node(
             raw["name"], tuple(raw["commands"]), tuple(raw["deps"]), {f: tuple(keys) for f, keys in raw["params"].items()},
             tuple(raw["outs"]), tuple(raw["metrics"]), frozenset(raw["upstream"]), bool(raw.get("frozen", False)),
-            str(raw.get("wdir", ".")),
+            str(raw.get("wdir", ".")), bool(raw.get("always", False)),
         )
         for raw in content["nodes"]
     ]  # fmt: skip
@@ -260,23 +261,6 @@ def listings(node: Node, entries: Entries, workdir: Path) -> dict[str, str]:
 
 def _made(entries: Entries) -> dict[str, str]:
     return {path: value for entry in entries.values() for path, value in hashes(entry, "outs").items()}
-
-
-def is_fresh(node: Node, entries: Entries, workdir: Path) -> bool:
-    """Tell whether a stage's entry still fits its command, parameters and inputs, as far as is cheap to say.
-
-    What it made must lie in the folder or in DVC's cache. Whether what it reads is itself up to date is not asked here.
-    """
-    entry = entries.get(node.name)
-    if entry is None or words(entry.get("cmd")) != words(list(node.commands)):
-        return False
-    there = workdir.is_dir()  # an experiment's copy of the project is deleted when it ends
-    if there and not all(
-        (workdir / path).exists() or dvc_cache.find(value) for path, value in hashes(entry, "outs").items()
-    ):
-        return False
-    now = inputs(node, entries, workdir) if there else {}
-    return not changed(now, parameters(node, workdir), entry)
 
 
 def known(value: str) -> str | None:

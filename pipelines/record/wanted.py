@@ -48,6 +48,34 @@ def keeps_going(command: str) -> bool:
     return getattr(_parsed(command), "on_error", "fail") in ("keep-going", "ignore")
 
 
+def regardless(graph: Graph, about: Mapping[str, Any], command: str, ran: Iterable[str] = ()) -> frozenset[str]:
+    """Return the stages of ours that dvc runs whatever their entry says; that others run is not seen.
+
+    Args:
+        graph: the execution's graph.
+        about: as for ``stages``.
+        command: as for ``stages``.
+        ran: the stages that dvc has run, by which ``--force-downstream`` goes on.
+    """
+    chosen, asked = stages(graph, about, command), _parsed(command) if command else None
+    within = [node for node in graph.nodes.values() if not node.frozen and (chosen is None or node.name in chosen)]
+    on = bool(getattr(asked, "force_downstream", False)) and not getattr(asked, "single_item", False)
+    moved, found = set(ran), set[str]()
+    for node in within:  # each after what it reads from
+        if node.always or getattr(asked, "force", False) or (on and node.upstream & moved):
+            found.add(node.name)
+            moved.add(node.name)
+    beside = {node.name for node in graph.nodes.values() if node.always and not node.frozen} - {n.name for n in within}
+    return frozenset({name for name in found if graph.nodes[name].runs} | beside)
+
+
+def skipped(graph: Graph, command: str, failed: Iterable[str]) -> set[str]:
+    """Return the stages that dvc passes over since others have failed, where it goes on with the rest."""
+    if getattr(_parsed(command), "on_error", "fail") != "keep-going":
+        return set()
+    return set[str]().union(*(graph.downstream(name) for name in failed))
+
+
 def allows_missing(command: str) -> bool:
     """Tell whether dvc books a stage although it finds no output of it."""
     return bool(getattr(_parsed(command), "allow_missing", False))

@@ -19,8 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pipelines.graph import Node
-from pipelines.record import booking, code_state, git_command, lockfile
+from pipelines.record import booking, code_state, freshness, git_command, lockfile
 from pipelines.register.judgement import Code
 
 CODE = (".py", ".sh", ".yaml", ".toml")  # without one of these nobody knows what a stage's command ran
@@ -183,26 +182,10 @@ def _unlike_graph(seen: Witness, workdir: Path) -> str:
     nodes = lockfile.load_graph(workdir).nodes if edited or alone else {}
     for stage, entry in seen.unsure.items():
         asked = edited or (nodes and stage in alone)
-        if asked and (what := _differs(entry, nodes.get(stage))):
+        if asked and (what := freshness.differs(entry, nodes.get(stage))):
             told = f"{edited[0]} ran with another dvc.yaml" if edited else f"{stage} has no run on record here"
             return f"{told}, and {what} of {stage} in dvc.lock are not the commit's; run it again: dvc repro --force {stage}"
     return ""
-
-
-def _differs(entry: Mapping[str, Any], node: Node | None) -> str:
-    """Name what an entry books otherwise than the graph has it; empty where all is the same."""
-    if node is None:
-        return "all"
-    booked, keys = dict(entry), entry.get("params", {})
-    pairs = {
-        "commands": (lockfile.words(booked.get("cmd")), list(node.commands)),
-        "deps": (sorted(lockfile.hashes(booked, "deps")), sorted(node.deps)),
-        "params": (sorted(keys), sorted(node.params)),
-        "outs": (sorted(lockfile.hashes(booked, "outs")), sorted(node.outs)),
-    }
-    found = [name for name, (then, now) in pairs.items() if then != now]
-    other = any(own and sorted(keys.get(file, {})) != sorted(own) for file, own in node.params.items())  # no key: all of it
-    return " and ".join(found) or ("params" if other else "")
 
 
 def _told(seen: Witness, number: int, commit: str) -> Iterator[str]:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from pipelines.graph import Graph, Node
-from pipelines.record import contents, dvc_cache, lockfile
+from pipelines.record import contents, dvc_cache, freshness, lockfile
 
 PARAMS = {"params.yaml": ("train.a", "seed")}
 NODE = Node("train@a", ("run a",), ("code.py", "data/in", "data/raw"), PARAMS, ("data/out",), (), frozenset({"make"}))
@@ -41,12 +41,56 @@ stages:
     (tmp_path / "data/out").mkdir()
     monkeypatch.setenv("RAWLINE_ROOT", str(tmp_path))
     monkeypatch.setattr(dvc_cache, "_folder", lambda root: root / "elsewhere")
+    listed = {"data/raw": contents.listing(tmp_path / "data/raw")}
+    freshness.note(listed, {"deps": [{"path": "data/raw", "md5": "cccc.dir"}]})
     return tmp_path
 
 
+def _fresh(workdir: Path, node: Node = NODE) -> bool | None:
+    return freshness.is_fresh(node, lockfile.read(workdir / "dvc.lock"), workdir)
+
+
 def test_an_entry_that_fits_is_fresh(workdir: Path) -> None:
-    """Also where DVC writes a small number as 1e-05, which YAML 1.1 reads as a word, and for a folder only DVC can hash."""
-    assert lockfile.is_fresh(NODE, lockfile.read(workdir / "dvc.lock"), workdir)
+    """Also where DVC writes a small number as 1e-05, which YAML 1.1 reads as a word."""
+    assert _fresh(workdir)
+
+
+def test_a_folder_that_no_stage_made_is_the_one_that_was_read(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its listing when a run was booked; else DVC says, once; what DVC cannot say is not known."""
+    monkeypatch.setattr(freshness.dvc_hashes, "folder", lambda *_: None)
+    (workdir / "data/raw/1.png").write_bytes(b"22")
+    assert _fresh(workdir) is None
+    asked: list[str] = []
+    monkeypatch.setattr(freshness.dvc_hashes, "folder", lambda _root, path: asked.append(path) or "dddd.dir")
+    assert [_fresh(workdir), _fresh(workdir), asked] == [False, False, ["data/raw"]]
+
+
+def test_what_dvc_calls_changed_is_not_fresh(workdir: Path) -> None:
+    """An input, output or key that the graph has and the entry has not; what is missing; an output that was edited."""
+    for change in (
+        {"deps": (*NODE.deps, "new.py")},
+        {"outs": ("data/out", "data/new")},
+        {"params": {"params.yaml": ("new",)}},
+    ):
+        (workdir / "new.py").write_text("")
+        assert _fresh(workdir, replace(NODE, **change)) is False, change
+    entry = {"cmd": "run a", "deps": [{"path": "gone", "md5": "aa"}], "outs": [{"path": "code.py", "md5": "x", "size": 99}]}
+    lone = Node("lone", ("run a",), (), {}, ("code.py",), (), frozenset())
+    assert freshness.is_fresh(replace(lone, deps=("gone",), outs=()), {"lone": {**entry, "outs": []}}, workdir) is False
+    assert freshness.is_fresh(lone, {"lone": {**entry, "deps": []}}, workdir) is False
+    whole = replace(NODE, deps=(), outs=(), params={"params.yaml": ()})
+    params = {"params.yaml": {"seed": 7, "train": {"a": {"rate": "1e-05", "sizes": [1, 2]}}}}
+    assert freshness.is_fresh(whole, {NODE.name: {"cmd": "run a", "params": params}}, workdir)
+    (workdir / "params.yaml").write_text("seed: 7\n")
+    assert freshness.is_fresh(whole, {NODE.name: {"cmd": "run a", "params": params}}, workdir) is False
+    (workdir / "params.yaml").unlink()
+    assert _fresh(workdir) is False
+
+
+def test_an_entry_that_books_more_than_the_graph_has_is_not_known_to_fit(workdir: Path) -> None:
+    """DVC passes over what ``dvc.yaml`` has no longer: the bytes were made of more."""
+    assert _fresh(workdir, replace(NODE, deps=NODE.deps[:2])) is None
+    assert _fresh(workdir, replace(NODE, params={"params.yaml": ("seed",)})) is None
 
 
 @pytest.mark.parametrize("edit", ["code", "params", "seed", "upstream", "command", "absent"])
@@ -66,7 +110,7 @@ def test_an_entry_that_does_not_fit_is_not(workdir: Path, edit: str) -> None:
             entries["train@a"]["cmd"] = "run b"
         case "absent":
             del entries["train@a"]
-    assert not lockfile.is_fresh(NODE, entries, workdir)
+    assert not freshness.is_fresh(NODE, entries, workdir)
 
 
 @pytest.mark.parametrize(("cache", "there"), [(".dvc/cache", True), ("elsewhere", True), (None, False)])
@@ -77,7 +121,7 @@ def test_what_a_stage_made_must_lie_somewhere(workdir: Path, cache: str | None, 
         place = workdir / cache / "files/md5/bb/bb.dir"
         place.parent.mkdir(parents=True)
         place.write_text("[]")
-    assert lockfile.is_fresh(NODE, lockfile.read(workdir / "dvc.lock"), workdir) is there
+    assert freshness.is_fresh(NODE, lockfile.read(workdir / "dvc.lock"), workdir) is there
 
 
 def test_the_signature_names_what_went_in(workdir: Path) -> None:

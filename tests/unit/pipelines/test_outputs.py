@@ -1,11 +1,13 @@
 """What a stage left is named as DVC names it, or not at all."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pipelines import dvc_hashes
 from pipelines.graph import Node
 from pipelines.record import outputs
 from pipelines.record.journal import Journal
@@ -41,6 +43,15 @@ def test_outputs_are_named_as_dvc_names_them(
     assert seen is not None
     assert {key: seen.get(key) for key in ("md5", "size", "nfiles")} == {k: item.get(k) for k in ("md5", "size", "nfiles")}
     assert outputs.fits({name: seen}, {"outs": [{**item, "path": name}]})
+
+
+def test_dvc_says_the_hash_of_a_folder(booked: tuple[Path, dict[str, dict[str, Any]]], tmp_path: Path) -> None:
+    """That of what lies there now, also outside of the project; nothing where there is no project."""
+    root, items = booked
+    assert dvc_hashes.folder(root, "two") == items["two"]["md5"]
+    shutil.copytree(root / "two", root.parent / "beside")
+    assert dvc_hashes.folder(root, "../beside") == items["two"]["md5"]
+    assert dvc_hashes.folder(tmp_path, "two") is None
 
 
 def _ignore(folder: Path) -> None:

@@ -109,6 +109,51 @@ def test_a_lone_stage_wants_itself_and_a_flow_what_it_says() -> None:
     assert not wanted.keeps_going("dvc repro")
 
 
+LINE = Graph({
+    name: replace(_node(name, *above), commands=(command,), frozen=name == "frozen", always=name in ("always", "frozen"))
+    for name, above, command in (
+        ("a", (), "stage a"), ("b", ("a",), "stage b"), ("own", ("b",), "cp x y"), ("c", ("own",), "stage c"),
+        ("frozen", ("a",), "stage d"), ("always", (), "stage e"),
+    )
+})  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("command", "ran", "expected"),
+    [
+        ("dvc repro", (), {"always"}),
+        ("dvc repro b", (), {"always"}),
+        ("dvc repro --force", (), {"a", "b", "c", "always"}),
+        ("dvc repro -f b", (), {"a", "b", "always"}),
+        ("dvc repro -f -s b", (), {"b", "always"}),
+        ("dvc exp run --force b", (), {"a", "b", "always"}),
+        ("dvc repro --force-downstream", (), {"always"}),
+        ("dvc repro --force-downstream", ("a",), {"b", "c", "always"}),
+        ("dvc repro --force-downstream b", ("a",), {"b", "always"}),
+        ("dvc repro --force-downstream", ("b",), {"c", "always"}),
+        ("dvc repro --force-downstream -s b", ("a",), {"always"}),
+    ],
+)
+def test_what_runs_whatever_its_entry_says(command: str, ran: tuple[str, ...], expected: set[str]) -> None:
+    """By force, below what ran by force, or always; nobody sees whether a stage of the user's ran."""
+    assert wanted.regardless(LINE, {"kind": "dvc", "wanted": None}, command, ran) == expected
+
+
+def test_what_is_forced_is_not_cached() -> None:
+    """Its entry fits, and dvc has not run it: it failed before that, or nobody asked for it."""
+    for command, ran, told in (("dvc repro -f a b", "a", "NotReached"), ("dvc repro a b", "a", "Cached")):
+        about = {"kind": "dvc", "wanted": None}
+        known = absence.Known(wanted.stages(LINE, about, command), {}, None, wanted.regardless(LINE, about, command, [ran]))
+        found = absence.states(LINE, {ran: StageState("Completed")}, known, lambda _: True)
+        assert (found["b"].state, found["always"].state) == (told, "NotAsked")
+
+
+def test_what_dvc_passes_over_is_not_waited_for() -> None:
+    """Below a failure, where it goes on with the rest; it goes on there too where failures are ignored."""
+    assert wanted.skipped(LINE, "dvc repro -k", ["b"]) == {"own", "c"}
+    assert wanted.skipped(LINE, "dvc repro -k", []) == wanted.skipped(LINE, "dvc repro --ignore-errors", ["b"]) == set()
+
+
 def test_a_queued_experiment_that_dvc_calls_failed_is_known(tmp_path: Path) -> None:
     """Dvc writes it into the file that it was started with."""
     from dvc.repo.experiments.executor.base import TaskStatus  # noqa: PLC0415

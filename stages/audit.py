@@ -173,15 +173,16 @@ def strips(judge: Evaluator, findings: list[Finding], num_pictures: int) -> list
 def by_group(comparisons: list[groups.Comparison]) -> dict[str, Any]:
     """Return the figure of each group of one column, for every judged measure, as far as a table of runs can hold them.
 
-    Groups too small to be compared and intersections are in ``groups.csv``; a column of more than ``MAX_GROUPS`` groups too.
+    Groups too small to be compared too: their n tells. Intersections are in ``groups.csv``, as is a column of more than
+    ``MAX_GROUPS`` groups.
     """
-    found: dict[str, Any] = {}
+    rows: dict[str, Any] = {}
     for comparison in comparisons:
         columns, names = comparison.grouping.columns, comparison.grouping.names
         if comparison.measure.judged and len(columns) == 1 and len(names) <= MAX_GROUPS:
-            each = {names[g]: comparison.estimates[g].content() for g in comparison.compared}
-            found.setdefault(comparison.measure.name, {})[columns[0]] = each
-    return {"group": found}
+            each = {name: found.content() for name, found in zip(names, comparison.estimates, strict=True)}
+            rows.setdefault(comparison.measure.name, {})[columns[0]] = each
+    return {"group": rows}
 
 
 def _behind(comparison: groups.Comparison) -> dict[str, int]:

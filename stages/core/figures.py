@@ -89,12 +89,22 @@ def count(n: int, pictures: int | None, units: int | None = None) -> str:
     """Return what stands behind a figure, with the pictures and units that hold it where those are fewer or more.
 
     Example:
-        >>> count(160, 160), count(900, 4), count(9, None), count(300, 300, 30), count(900, 40, 4)
-        ('160', '900 in 4 pictures', '9', '300 in 30 units', '900 in 40 pictures of 4 units')
+        >>> count(160, 160), count(900, 4), count(9, None), count(300, 300, 30), count(900, 40, 4), count(4, 4, 1)
+        ('160', '900 in 4 pictures', '9', '300 in 30 units', '900 in 40 pictures of 4 units', '4 in 1 unit')
     """
     if pictures in (None, n):
-        return str(n) if units in (None, pictures) else f"{n} in {units} units"
-    return f"{n} in {pictures} pictures" + ("" if units in (None, pictures) else f" of {units} units")
+        return str(n) if units in (None, n) else f"{n} in {plural(units, 'unit')}"
+    return f"{n} in {plural(pictures, 'picture')}" + ("" if units in (None, pictures) else f" of {plural(units, 'unit')}")
+
+
+def plural(number: int, what: str) -> str:
+    """Return a number of things.
+
+    Example:
+        >>> plural(1, "unit"), plural(1200, "unit")
+        ('1 unit', '1200 units')
+    """
+    return f"{number} {what}" + ("" if number == 1 else "s")
 
 
 def is_number(value: Any) -> bool:

@@ -10,14 +10,14 @@ import pandas as pd
 import pytest
 
 from stages import audit
-from stages.core import artefacts, files
+from stages.core import artefacts, figures, files
 from stages.core.errors import ParamsError
 from stages.core.stage import Metrics
 from stages.judge import groups, verdicts
 from stages.judge.measures import proportion
 from stages.parts import reports
 from tests.fake_models import Prediction, other, scores
-from tests.judging import answer, judged, project, run
+from tests.judging import TASKS, answer, judged, project, run
 
 
 class Links(HTMLParser):
@@ -265,3 +265,43 @@ def test_every_group_has_interval_and_count(page: str) -> None:
     told = set().union(*(asdict(r)["values"] for r in run(audit, "classify") if isinstance(r, Metrics)))
     for end in ("", ".low", ".high", ".n"):
         assert f"group/accuracy/setting/unusual{end}" in told
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_class_stands_on_the_page(task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each figure of each class has its interval and its count of pictures, as the metrics file has them."""
+    data = project(tmp_path, monkeypatch, num_images=60)
+    judged(task, data, monkeypatch, answer(task, data, bias=0.3))
+    page = (artefacts.audited(task) / "report.html").read_text(encoding="utf-8")
+    text = " ".join(re.sub(r"<[^>]+>", " ", page[page.index("Every class") : page.index("Verdict by column")]).split())
+    found = files.read_json(artefacts.evaluate_metrics(task))["per_class"]
+    assert found
+    for name, own in found.items():
+        assert name in text
+        for one in (raw for raw in own.values() if figures.is_figure(raw)):
+            shown = [f"{100 * one[key]:.1f}" for key in ("value", "low", "high")]
+            count = f"{one['n']:,}" + (f" in {one['pictures']} pictures" if one["pictures"] != one["n"] else "")
+            assert f"{shown[0]} {shown[1]} to {shown[2]} {count}" in text
+
+
+def test_groups_too_small_to_compare_are_numbers_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With value and n, so that they read as small; the page claims nothing where nothing is compared."""
+    data = project(tmp_path, monkeypatch, num_images=60)
+    judged("classify", data, monkeypatch, answer("classify", data))
+    told = set().union(*(asdict(r)["values"] for r in run(audit, "classify", min_group=1000) if isinstance(r, Metrics)))
+    for group in ("usual", "unusual"):
+        assert {f"group/accuracy/setting/{group}", f"group/accuracy/setting/{group}.n"} <= told
+    page = (artefacts.audited("classify") / "report.html").read_text(encoding="utf-8")
+    assert "all 0 claims" not in page
+    assert "nothing was large enough to be compared" in page
+    assert "in brackets" not in page
+
+
+def test_p_stands_where_there_is_a_gap_to_reject(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gap within the limit has none: p = 1 beside it reads as certainty of the contrary."""
+    data = project(tmp_path, monkeypatch, num_images=60)
+    judged("classify", data, monkeypatch, answer("classify", data))
+    run(audit, "classify", max_gap=0.9)
+    page = (artefacts.audited("classify") / "report.html").read_text(encoding="utf-8")
+    assert "p, if no gap exceeds 90.0" in page
+    assert not re.search(r"p = \d", page)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.core.dataset import Dataset
-from stages.core.figures import headlines
+from stages.core.figures import headlines, is_figure
 from stages.judge import degenerate
 from stages.judge.groups import Comparison
 from stages.judge.measures import Estimate
@@ -21,6 +21,7 @@ from stages.parts.reports._template import PAGE
 
 SHOWN = 3  # worst groups whose pictures are shown
 THUMB_PX = 200
+CLASS_TITLES = {"f1": "F1", "iou": "IoU", "map": "mAP", "map50": "mAP50"}  # as the card has them
 PLOTS = (("confusion.png", "Confusion matrix"), ("pr_curve.png", "Precision over recall"), ("iou.png", "IoU by class"))
 
 DEFINITIONS = {
@@ -112,13 +113,15 @@ def render(content: Content, figures: dict[str, Any], strips: Sequence[Strip], p
     environment = Environment(
         autoescape=select_autoescape(default=True), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.globals.update(interval=lambda e: Markup(bar(e, content.limits.min_worst_group)), chance=_words.chance)  # noqa: S704 - our own SVG of numbers
+    environment.globals.update(chance=_words.chance, counted=_words.counted)
+    environment.globals["interval"] = lambda e: Markup(bar(e, content.limits.min_worst_group))  # noqa: S704 - our own SVG of numbers
     environment.filters["points"] = points
     return environment.from_string(PAGE).render(
         audit=content,
         limits=content.limits,
         tables=_tables(content),
         headline=_headline(content, figures),
+        classes=classes(figures),
         nothing=degenerate.lines(figures, content.headline),
         beside=degenerate.lines(figures, content.headline, others=True),
         twin=figures.get("scratch", {}).get("accuracy"),
@@ -137,6 +140,24 @@ def _headline(content: Content, figures: dict[str, Any]) -> list[tuple[str, Mapp
     named = headlines(figures)
     names = [n for n in titles if n in named] + [n for n in named if n not in titles]
     return [(titles.get(n, n.replace("_", " ")), named[n]) for n in names]
+
+
+def classes(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of the classes' table, one a figure.
+
+    Example:
+        >>> iou = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 900, "pictures": 4}
+        >>> [(row["name"], row["figure"], row["first"]) for row in classes({"per_class": {"cat": {"iou": iou, "n": 900}}})]
+        [('cat', 'IoU', True)]
+    """
+    found = []
+    for name, own in figures.get("per_class", {}).items():
+        held = {key: raw for key, raw in own.items() if is_figure(raw)}
+        found += [
+            {"name": name, "figure": CLASS_TITLES.get(key, key), "first": place == 0, "of": raw}
+            for place, (key, raw) in enumerate(sorted(held.items()))
+        ]
+    return found
 
 
 def _tables(content: Content) -> list[dict[str, Any]]:

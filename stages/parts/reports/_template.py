@@ -78,7 +78,7 @@ details { margin-top: 1rem; } summary { cursor: pointer; font-weight: 600; }
 </ul>
 </details>
 {% endif %}
-<p class="soft">Judged on {{ "{:,}".format(num_pictures) }} test pictures{% if audit.num_units != num_pictures %} of {{ "{:,}".format(audit.num_units) }} units{% endif %} that no training has seen. Figures are points out of 100, in brackets their 95&nbsp;% interval.</p>
+<p class="soft">Judged on {{ "{:,}".format(num_pictures) }} test pictures{% if audit.num_units != num_pictures %} of {{ "{:,}".format(audit.num_units) }} units{% endif %} that no training has seen. Figures are points out of 100, beside them their 95&nbsp;% interval.</p>
 
 <h2>How good it is overall</h2>
 {% if nothing %}
@@ -96,12 +96,24 @@ details { margin-top: 1rem; } summary { cursor: pointer; font-weight: 600; }
 {% endfor %}
 <div class="figures">
 {% for title, figure in headline if figure.value is not none %}
-<div><span>{{ title }}</span><b>{{ figure.value | points }}</b><span>{{ figure.low | points }} to {{ figure.high | points }}, n = {{ "{:,}".format(figure.n) }}{% if figure.pictures and figure.pictures != figure.n %} in {{ "{:,}".format(figure.pictures) }} pictures{% endif %}{% if figure.units is defined and figure.units %} of {{ "{:,}".format(figure.units) }} units{% endif %}{% if "covers" in figure %}; {{ figure.covers }}{% endif %}</span></div>
+<div><span>{{ title }}</span><b>{{ figure.value | points }}</b><span>{{ figure.low | points }} to {{ figure.high | points }}, n = {{ counted(figure.n, figure.get("pictures"), figure.get("units")) }}{% if "covers" in figure %}; {{ figure.covers }}{% endif %}</span></div>
 {% endfor %}
 {% if twin %}
 <div><span>accuracy without pretraining</span><b>{{ twin.value | points }}</b><span>{{ twin.low | points }} to {{ twin.high | points }}, same budget</span></div>
 {% endif %}
 </div>
+{% if classes %}
+<details{% if classes | length <= 24 %} open{% endif %}><summary>Every class</summary>
+<table class="groups">
+<thead><tr><th>class</th><th>figure</th><th class="number">value</th><th class="number">95&nbsp;% interval</th><th class="number">n</th></tr></thead>
+<tbody>
+{% for row in classes %}
+<tr><td class="{{ '' if row.first else 'again' }}">{{ row.name }}</td><td data-label="figure">{{ row.figure }}</td><td class="number" data-label="value">{{ row.of.value | points }}</td><td class="number" data-label="interval">{% if row.of.low is not none %}{{ row.of.low | points }} to {{ row.of.high | points }}{% else %}-{% endif %}</td><td class="number" data-label="n">{{ counted(row.of.n, row.of.get("pictures"), row.of.get("units")) }}</td></tr>
+{% endfor %}
+</tbody>
+</table>
+</details>
+{% endif %}
 <div class="plots">
 {% for title, address in plots %}
 <figure><img src="{{ address }}" alt="{{ title }}"></figure>
@@ -118,7 +130,7 @@ details { margin-top: 1rem; } summary { cursor: pointer; font-weight: 600; }
 {% set g = loop.index0 %}
 {% set first = table.findings[0].comparison %}
 <tr class="{{ 'small' if g not in first.compared else '' }}{{ 'worst' if first.compared | length > 1 and g == first.worst and table.findings[0].verdict == 'FAIL' else '' }}">
-<td>{{ name }}{% if g not in first.compared %} <small>({{ "too few to compare" if g in first.small(audit.min_group) else "figure not defined, not compared" }})</small>{% endif %}</td><td class="number" data-label="pictures">{{ "{:,}".format(first.estimates[g].num_pictures) }}{% if first.estimates[g].num_units != first.estimates[g].num_pictures %} in {{ "{:,}".format(first.estimates[g].num_units) }} units{% endif %}</td>
+<td>{{ name }}{% if g not in first.compared %} <small>({{ "too few to compare" if g in first.small(audit.min_group) else "figure not defined, not compared" }})</small>{% endif %}</td><td class="number" data-label="pictures">{{ counted(first.estimates[g].num_pictures, None, first.estimates[g].num_units) }}</td>
 {% for f in table.findings %}
 {% set e = f.comparison.estimates[g] %}
 <td class="chart" data-label="{{ f.comparison.measure.title }}">{{ e.value | points }}<small>{% if e.n %}{{ e.low | points }} to {{ e.high | points }}, {{ "{:,}".format(e.n) }} {{ f.comparison.measure.unit }}{% endif %}</small>{{ interval(e) }}</td>
@@ -134,14 +146,14 @@ details { margin-top: 1rem; } summary { cursor: pointer; font-weight: 600; }
 <h2>Verdict by column</h2>
 <div>
 <table class="groups">
-<thead><tr><th>column</th><th>figure</th><th class="number">gap</th><th class="number">95&nbsp;% interval</th><th title="smallest false alarm rate of the whole audit at which this gap fails">p (gap above {{ limits.max_gap | points }})</th><th>worst group</th><th>verdict</th></tr></thead>
+<thead><tr><th>column</th><th>figure</th><th class="number">gap</th><th class="number">95&nbsp;% interval</th><th title="smallest false alarm rate of the whole audit at which this gap fails; none where the gap found is within the limit">p, if no gap exceeds {{ limits.max_gap | points }}</th><th>worst group</th><th>verdict</th></tr></thead>
 <tbody>
 {% for table in tables %}
 {% for f in table.findings %}
 <tr><td class="{{ '' if loop.first else 'again' }}">{{ table.title }}</td><td data-label="figure">{{ f.comparison.measure.title }}</td>
 {% if f.is_compared %}
 {% set gap = f.comparison.gap() %}
-<td class="number" data-label="gap">{{ gap[0] | points }}</td><td class="number" data-label="interval">{{ gap[1] | points }} to {{ gap[2] | points }}</td><td class="keep" data-label="p">{{ chance(f.p) }}</td><td data-label="worst group">{{ f.comparison.grouping.names[f.comparison.worst] }}</td>
+<td class="number" data-label="gap">{{ gap[0] | points }}</td><td class="number" data-label="interval">{{ gap[1] | points }} to {{ gap[2] | points }}</td><td class="keep" data-label="p">{{ chance(f.p) if gap[0] > limits.max_gap else "-" }}</td><td data-label="worst group">{{ f.comparison.grouping.names[f.comparison.worst] }}</td>
 {% else %}
 <td class="number">-</td><td class="number">-</td><td>-</td><td>{{ "too few to compare" if f.comparison.estimates | length - f.comparison.small(audit.min_group) | length < 2 else "figure not defined" }}</td>
 {% endif %}
@@ -178,7 +190,7 @@ details { margin-top: 1rem; } summary { cursor: pointer; font-weight: 600; }
 <h2>Method</h2>
 <div class="method">
 <p><b>Verdict.</b> FAIL: a gap between two groups is shown to be larger than {{ limits.max_gap | points }} points, or a group to be below the floor of {{ limits.min_worst_group | points }}, and the classes of the pictures do not explain it. PASS: all gaps are shown to be within the limit and all compared groups to be at the floor or above. UNDECIDED: neither is shown yet. The audit's verdict is the worst of its columns and of their intersections; of a column or an intersection only groups of {{ audit.min_group }} {{ "pictures" if audit.num_units == num_pictures else "units" }} or more are compared, smaller ones are shown. Pictures without a value in a column are a group of it.</p>
-<p><b>FAIL</b> rests on the lower bound of a gap (upper bound of a group) at a level that is corrected for all {{ "{:,}".format(num_claims) }} claims of this audit, every ordered pair of groups and every floor (Bonferroni): where no true gap is above the limit and no true figure below the floor, the whole audit fails in at most {{ limits.alpha | points }} % of cases. p is the smallest such rate at which the gap fails. <b>PASS</b> needs the 95&nbsp;% bounds of every pair and every group.</p>
+<p><b>FAIL</b> rests on the lower bound of a gap (upper bound of a group) at a level that is corrected for all {% if num_claims %}{{ "{:,}".format(num_claims) }} {% endif %}claims of this audit, every ordered pair of groups and every floor (Bonferroni): where no true gap is above the limit and no true figure below the floor, the whole audit fails in at most {{ limits.alpha | points }} % of cases. p is the smallest such rate at which the gap fails; where the gap found is within the limit there is none.{% if not num_claims %} Here nothing was large enough to be compared, so nothing was claimed.{% endif %} <b>PASS</b> needs the 95&nbsp;% bounds of every pair and every group.</p>
 <p><b>Classes.</b> Where the bounds say FAIL, groups are dealt out anew among the pictures of each class, so that a group of difficult classes is not taken for a group that is treated worse; a gap fails only if less than {{ limits.alpha | points }} % of the deals give one as large, an intersection is below the floor only if it fares so badly in less than that.</p>
 <p><b>Intervals</b> are Wilson's, which hold for small groups. For a figure that is no share of independent pictures, the effective number of pictures comes from its standard error over pictures (how much each picture moves it), with Student's quantile. A gap's interval is made of those of its two groups (MOVER): its lower bound is that of best minus worst, its upper bound the largest of all pairs. Verdicts rest on bounds that are a little wider, Clopper and Pearson's in Wilson's place, which keep what they promise also close to 0 and 100: a gap that is shown just within the limit need not pass.{% if audit.num_units != num_pictures %} What is drawn is a unit, pictures that belong together: their number, not that of pictures, says how sure a figure is, and groups are dealt out by whole units.{% endif %}</p>
 {% if audit.about %}

@@ -1,10 +1,12 @@
 """Says in words and tables what an audit found."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
+from stages.core.figures import count
 from stages.judge import statistics, verdicts
 from stages.judge.columns import Column
 from stages.judge.groups import Comparison
@@ -34,6 +36,16 @@ def chance(p: float) -> str:
         ('p < 0.001', 'p = 0.200')
     """
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"  # noqa: PLR2004 - as printed
+
+
+def counted(n: int, pictures: int | None, units: int | None = None) -> str:
+    """Return what stands behind a figure, see ``figures.count``, with the thousands parted.
+
+    Example:
+        >>> counted(92160, 4), counted(1200, None, 1)
+        ('92,160 in 4 pictures', '1,200 in 1 unit')
+    """
+    return re.sub(r"\d+", lambda number: f"{int(number[0]):,}", count(n, pictures, units))
 
 
 def refusals(others: Mapping[str, int], where: str) -> list[str]:

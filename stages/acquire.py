@@ -101,9 +101,12 @@ def run(job: Job[Params]) -> Iterator[Record]:
         by = units.column(values.unit, entries)
         kept = _judge(entries, source, findings, job, by)
         _remove(root, entries, kept)
-        summary = _summary(source, kept)
+        summary = _summary(source, kept, by)
         yield from (Note(remark) for remark in source.remarks)
         yield from (Note(f"gate: {line}") for line in findings.lines())
+        if summary["num_joined"]:
+            told = f"{summary['num_joined']} of {len(kept)} pictures were put into the unit of a near copy of theirs"
+            yield Note(f"{told}: they share its split and count as one with it (acquire.near_copies: unit)")
         _refuse(findings, kept, summary, job.work)
         names = source.labels, source.categories, source.mask_classes
         own = tuple(getattr(source, "category_ids", ()))
@@ -217,12 +220,13 @@ def _foremost(findings: Findings) -> str:
     return ""
 
 
-def _summary(source: Source, kept: list[Entry]) -> dict[str, Any]:
+def _summary(source: Source, kept: list[Entry], by: str) -> dict[str, Any]:
     splits = Counter(entry.split for entry in kept)
     return {
         "num_found": len(source),
         "num_images": len(kept),
         "num_units": len({entry.unit for entry in kept}),
+        "num_joined": units.joined(kept, by),
         "num_objects": sum(len(entry.marks) for entry in kept),
         **{f"num_{split}": splits[split] for split in dataset.SPLITS},
         "remarks": list(source.remarks),

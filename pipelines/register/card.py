@@ -43,6 +43,7 @@ class Facts:
         audit: content of the audit's metrics.
         params: the gate's rules.
         counts: pictures by split.
+        units: what made units of several pictures; empty where each is its own.
         groups: the worst rows of the audit's table.
         class_figure: name of the classes' figure.
         rules: the parameters of evaluate, audit and register that are not the commit's, or that this is unknown.
@@ -60,6 +61,7 @@ class Facts:
     audit: Mapping[str, Any]
     params: Mapping[str, Any]
     counts: Mapping[str, int] = field(default_factory=dict)
+    units: str = ""
     groups: Sequence[Mapping[str, Any]] = ()
     class_figure: str = "value"
     rules: Sequence[str] = ()
@@ -221,6 +223,7 @@ def _data(facts: Facts) -> str:
     hashes = [f"- `{verbatim(path)}`: {markdown(value)}" for path, value in facts.origin.trained_on.items()]
     rows = [
         f"- Pictures: {splits}; test data {facts.evidence.test_data[:16]}",
+        *([f"- Units of pictures, made by {markdown(facts.units)}: one unit is one draw"] if facts.units else []),
         f"- {_code(facts)}",
     ]
     lines = [

@@ -259,6 +259,11 @@ def counts() -> dict[str, int]:
     return {split: int(found.get(split, 0)) for split in dataset.SPLITS}
 
 
+def unit_origin() -> str:
+    """Say what made units of several pictures; see ``Dataset.unit_origin``."""
+    return dataset.read(artefacts.PREPROCESSED).unit_origin()
+
+
 def worst_groups(task: str, metric: str, number: int = 8) -> list[dict[str, str]]:
     """Return the compared groups where the figure is lowest, as cells of a table; none where the audit left no table.
 

@@ -164,6 +164,7 @@ def _facts(task: str, name: str, found: judgement.Evidence, origin: lineage.Line
         audit=files.read_json(artefacts.audit_metrics(task)),
         params=params.model_dump(),
         counts=evidence.counts(),
+        units=evidence.unit_origin(),
         groups=evidence.worst_groups(task, found.metric),
         class_figure=evidence.class_figure(evaluation),
         notes=evidence.notes(evaluation) + evidence.unfinished(task, artefacts.finetuned(task) / "curves.csv"),

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from stages.core import annotations, files
@@ -87,6 +88,19 @@ class Dataset:
     def units(self) -> list[str]:
         """Return the unit of each picture, in the manifest's order: its own ``image_id`` where nothing is told."""
         return [str(name) for name in self.manifest[UNIT if UNIT in self.manifest.columns else "image_id"]]
+
+    def unit_origin(self) -> str:
+        """Say what made units of several pictures, in words: the column that tells them, near copies (``acquire``) or both.
+
+        Returns:
+            Empty where each picture is a unit of its own.
+        """
+        names, by = pd.Series(self.units(), dtype="string"), self.info.unit
+        shared = names.duplicated(keep=False)
+        told = self.manifest[by].notna().to_numpy() if by in self.manifest.columns else np.zeros(len(names), bool)
+        column = f"the column {by.removeprefix('group_')}" if (shared & told).any() else ""
+        copies = "near copies" if (shared & ~told).any() else ""
+        return " and ".join(filter(None, (column, copies)))
 
     def annotations(self) -> Mapping[str, list[dict[str, Any]]]:
         """Return the annotations of each picture by ``image_id`` (empty list where it has none), read when asked for."""

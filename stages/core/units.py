@@ -173,6 +173,17 @@ def near(entries: Sequence[Entry], findings: Findings, *, join: bool) -> list[En
     ]
 
 
+def joined(entries: Sequence[Entry], by: str) -> int:
+    """Count the pictures that stand in the unit of a near copy: not in one of their own, nor in one that a column tells.
+
+    Args:
+        entries: the pictures, each with its unit.
+        by: what ``column`` returned.
+    """
+    own = [entry for entry in entries if not by or entry.groups.get(by, entry.camera.get(by)) is None]
+    return sum(entry.unit != entry.image_id for entry in own)
+
+
 def _name(first: str, group: Sequence[Entry]) -> str:
     """Return the unit of near copies: that of the picture they are copies of, or one that a column tells of a copy."""
     columns = {entry.image_id: entry.unit for entry in group if entry.unit != entry.image_id}

@@ -65,7 +65,7 @@ def test_every_figure_says_its_units(task: str, tmp_path: Path, monkeypatch: pyt
     assert (table["num_units"] <= table["num_pictures"]).all()
     assert (table["num_units"] < table["num_pictures"]).any()
     page = (artefacts.audited(task) / "report.html").read_text()
-    assert f"{len(test.manifest)} test pictures of {num} units" in page
+    assert f"{len(test.manifest)} test pictures of {num} units (near copies made them)" in page
     name, raw = next(iter(headlines.items()))
     assert f"{num} units" in str(figures.text(name, raw))
     worst = evidence.worst_groups(task, HEADLINE[task])

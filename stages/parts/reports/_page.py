@@ -130,6 +130,7 @@ def render(content: Content, figures: dict[str, Any], strips: Sequence[Strip], p
         legend=legend,
         definition=DEFINITIONS[content.task],
         num_pictures=len(content.data.manifest),
+        unit_origin=content.data.unit_origin(),
         num_claims=sum(f.comparison.num_claims for f in content.findings),
     )
 

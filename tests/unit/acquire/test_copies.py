@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stages.core import artefacts
+from stages.core import artefacts, dataset
 from stages.core.dataset import Dataset
 from tests import sources
 from tests.factories import texture
@@ -68,6 +68,19 @@ def test_copies_share_unit_and_split(tmp_path: Path) -> None:
         splits = data.manifest.groupby("unit")["split"].nunique()
         assert (splits == 1).all()
     assert "is a near copy of" in _details("near_copy")
+
+
+def test_what_made_the_units_is_said(tmp_path: Path) -> None:
+    """The stage says how many pictures copies brought into another's unit, the data set what made its units."""
+    source, part = _table(tmp_path, {0: "s9", 4: ""})
+    for told, made, number in (({}, "near copies", 2), ({"unit": "patient"}, "the column patient and near copies", 1)):
+        lines = sources.notes(source, tmp_path, part, **SHARES, **told)
+        assert sum(f"{number} of 22 pictures were put into the unit of a near copy" in line for line in lines) == 1
+        assert dataset.read(artefacts.ACQUIRED).unit_origin() == made
+    for told, made in (({}, ""), ({"unit": "patient"}, "the column patient")):
+        lines = sources.notes(source, tmp_path, part, near_copies="warn", **SHARES, **told)
+        assert not [line for line in lines if "put into the unit" in line]
+        assert dataset.read(artefacts.ACQUIRED).unit_origin() == made
 
 
 def test_told_to_warn_or_ignore_copies_stay_apart(tmp_path: Path) -> None:

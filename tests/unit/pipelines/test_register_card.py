@@ -75,6 +75,12 @@ def test_the_card_holds_what_a_reviewer_asks():
         assert words in text
 
 
+def test_the_card_says_what_made_the_units():
+    """The column or near copies, where several pictures are one draw."""
+    assert "made by near copies: one unit is one draw" in card.render(replace(facts(), units="near copies"))
+    assert "Units of pictures" not in card.render(facts())
+
+
 def test_a_transform_that_is_never_drawn_is_not_named():
     """One of probability 0, and all in a choice of probability 0; of models of before, the copies' without copies."""
     flip, hue = ({"__class_fullname__": name, "p": 0.5} for name in ("Flip", "Hue"))

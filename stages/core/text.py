@@ -9,6 +9,7 @@ import unicodedata
 
 _MARKS = re.compile(r"[\\`*_\[\]#|~]")  # what begins emphasis, code, a link, a picture, a heading or a cell
 _LINKED = re.compile(r"://|@|\bwww\.|\w\.[^\W\d_]", re.IGNORECASE)  # renderers make links and mentions of such words unasked
+_AFTER = frozenset(",;:.!?")  # what ends a word in a sentence
 _START = re.compile(r"^(?:(?=[-+=>])|(\d+)(?=[.)]))")  # of a line: a list, a quotation, a line below a heading
 # Unicode's categories: controls, separators of lines and paragraphs, halves of characters
 _STEERING = ("Cc", "Zl", "Zp", "Cs")
@@ -46,16 +47,18 @@ def _is_shown(sign: str) -> bool:
 def markdown(text: object) -> str:
     r"""Return text as part of a line of markdown that shows it and makes nothing of it: no heading, link, picture or HTML.
 
-    Signs are escaped as CommonMark has it; a word that renderers would link, a file's name among them, becomes code.
+    Signs are escaped as CommonMark has it; a word that renderers would link, a file's name among them, becomes code, without
+    the punctuation around it.
 
     Example:
         >>> print(markdown("cat\n\n## Audit: PASS ![](http://evil/t.png) <b>"))
         cat\\n\\n\#\# Audit: PASS `![](http://evil/t.png)` &lt;b>
         >>> print(markdown("- 1 of a_b"))
         \- 1 of a\_b
+        >>> print(markdown("finetune@classify, (see a.png): f(x.y)."))
+        `finetune@classify`, (see `a.png`): `f(x.y)`.
     """
-    words = (_code(word) if _LINKED.search(word) else _plain(word) for word in escaped(str(text)).split())
-    return _START.sub(r"\1\\", " ".join(words))
+    return _START.sub(r"\1\\", " ".join(map(_word, escaped(str(text)).split())))
 
 
 def verbatim(text: object) -> str:
@@ -66,6 +69,16 @@ def verbatim(text: object) -> str:
         "a'b"
     """
     return escaped(str(text)).replace("`", "'")
+
+
+def _word(word: str) -> str:
+    """Return a word as code where renderers would link it, its punctuation plain; a bracket that it opens is its own."""
+    start, core, end = "", word, ""
+    while core and (core[-1] in _AFTER or (core[-1] == ")" and core.count(")") > core.count("("))):
+        core, end = core[:-1], core[-1] + end
+    if core.startswith("(") and core.count("(") > core.count(")"):
+        start, core = "(", core[1:]
+    return _plain(start) + _code(core) + _plain(end) if _LINKED.search(core) else _plain(word)
 
 
 def _plain(word: str) -> str:

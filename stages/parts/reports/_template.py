@@ -42,7 +42,7 @@ tr.worst .span { fill: #f0c4c0; } tr.worst .dot { fill: var(--FAIL); }
 td.again { color: transparent; user-select: none; }
 .strip { display: flex; flex-wrap: wrap; gap: 1rem .9rem; margin: .6rem 0 1rem; }
 figure { margin: 0; } .strip img { display: block; max-width: 100%; height: auto; } .strip figcaption { font-size: .82rem; line-height: 1.35; margin-top: .3rem; white-space: pre-line; max-width: 13rem; }
-.plots { display: flex; flex-wrap: wrap; gap: 1.5rem; } .plots img { max-width: 100%; width: 26rem; height: auto; }
+.plots { display: flex; flex-wrap: wrap; gap: 1.5rem; margin-top: 1.2rem; } .plots img { max-width: 100%; width: 26rem; height: auto; }
 details { margin-top: 1rem; } summary { cursor: pointer; font-weight: 600; }
 .method { font-size: .9rem; } .method p { max-width: 48rem; }
 @media (max-width: 44rem) {

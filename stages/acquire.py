@@ -26,6 +26,7 @@ from stages.core.params import Part
 from stages.core.stage import Job, Keep, Metrics, Note, Progress, Record
 from stages.core.text import is_name
 from stages.core.verdicts import Entry
+from stages.judge import degenerate
 from stages.maths import rle
 from stages.parts import gate
 
@@ -80,7 +81,8 @@ def run(job: Job[Params]) -> Iterator[Record]:
     """Acquire the data set.
 
     Raises:
-        DataError: the source's layout is wrong, a class's name is none, the gate refuses something, or no picture is left.
+        DataError: the source's layout is wrong, a class's name is none, the gate refuses something, or no picture is left in
+            all or in a split that is asked for.
         ParamsError: the pattern of paths meets no picture, or there is no such column of units.
     """
     values = job.params
@@ -107,7 +109,9 @@ def run(job: Job[Params]) -> Iterator[Record]:
         if summary["num_joined"]:
             told = f"{summary['num_joined']} of {len(kept)} pictures were put into the unit of a near copy of theirs"
             yield Note(f"{told}: they share its split and count as one with it (acquire.near_copies: unit)")
-        _refuse(findings, kept, summary, job.work)
+        given = entries and all(entry.split and entry.split != "train" for entry in entries)
+        empty = "" if given else verdicts.empty_split(kept, _shares(values), by, findings)
+        _refuse(findings, kept, empty, summary, job.work)
         names = source.labels, source.categories, source.mask_classes
         own = tuple(getattr(source, "category_ids", ()))
         info = dataset.Info(values.name, job.part("sources").name, *names, category_ids=own, unit=by)
@@ -182,16 +186,15 @@ def _judge(entries: list[Entry], source: Source, findings: Findings, job: Job[Pa
     if job.params.near_copies != "ignore":
         kept = units.near(kept, findings, join=job.params.near_copies == "unit")
     values, strata = job.params, "none" if job.params.split_by == by else job.params.split_by
-    drawn = any(entry.split is None for entry in kept)
-    kept = verdicts.with_splits(kept, {"val": values.val_share, "test": values.test_share}, strata, job.seed)
-    if drawn and not any(entry.split == "train" for entry in kept):
-        raise DataError(
-            f"of {len(kept)} pictures none is left for training; lower val_share ({values.val_share:g}) or test_share "
-            f"({values.test_share:g}), or bring more pictures (params.yaml: acquire.val_share, acquire.test_share)"
-        )
+    kept = verdicts.with_splits(kept, _shares(values), strata, job.seed)
     kept = units.torn(kept, findings)
+    verdicts.check_units(kept, by, degenerate.LEAST, findings)
     verdicts.check_classes(kept, source, findings)
     return kept
+
+
+def _shares(values: Params) -> dict[str, float]:
+    return {"val": values.val_share, "test": values.test_share}
 
 
 def _remove(root: Path, entries: list[Entry], kept: list[Entry]) -> None:
@@ -201,14 +204,15 @@ def _remove(root: Path, entries: list[Entry], kept: list[Entry]) -> None:
         (root / path).unlink(missing_ok=True)
 
 
-def _refuse(findings: Findings, kept: list[Entry], summary: dict[str, Any], work: Path) -> None:
-    """Stop where the gate says so, and leave the list of findings where the user can read it."""
-    if kept and not any(finding.action == "refuse" for finding in findings.found):
+def _refuse(findings: Findings, kept: list[Entry], empty: str, summary: dict[str, Any], work: Path) -> None:
+    """Stop where the gate says so or a split is empty, and leave the list of findings where the user can read it."""
+    if kept and not empty and not any(finding.action == "refuse" for finding in findings.found):
         return
     work.mkdir(parents=True, exist_ok=True)
     findings.write(work, summary)
     findings.refused(work / "gate.md")
-    raise DataError(f"no picture is left after the data gate{_foremost(findings)}; its findings are in {work / 'gate.md'}")
+    why = empty or "no picture is left after the data gate"
+    raise DataError(f"{why}{_foremost(findings)}; what the data gate found is in {work / 'gate.md'}")
 
 
 def _foremost(findings: Findings) -> str:

@@ -107,9 +107,17 @@ def _probe(data: Dataset, memory_mb: int) -> tuple[Probe, Note]:
     found = _classes(train), _classes(val)
     labels = None if any((side < 0).all() for side in found) else found
     kind = "label" if data.info.labels else "category of the largest object"
-    text = f"the kNN probe judges by the {kind}" if labels else "no labels and no objects: the kNN probe is skipped"
+    text = f"the kNN probe judges by the {kind}" if labels else f"{_unknown(*found)}: the kNN probe is skipped"
     probe = Probe(Examples(train, None, memory_mb), Examples(val, None, memory_mb), labels)
     return probe, Note(f"{len(train.manifest)} training pictures; {text}")
+
+
+def _unknown(train: NDArray[np.int64], val: NDArray[np.int64]) -> str:
+    """Say why pictures of one class each cannot be compared."""
+    if not val.size:
+        return "split 'val' has no picture"
+    bare = [f"'{split}'" for split, side in (("train", train), ("val", val)) if (side < 0).all()]
+    return f"no label and no object in split {' and '.join(bare)}"
 
 
 def _classes(data: Dataset) -> NDArray[np.int64]:

@@ -38,6 +38,7 @@ def job(source: str, path: Path, part: dict[str, Any], *, gate: dict[str, Any] |
     """Return the stage's job: params.yaml's values, with those of the test."""
     content = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["acquire"]
     content = {k: v for k, v in content.items() if k not in ("scenes", source)}
+    content |= {"val_share": 0.0, "test_share": 0.0} if source == "raw" else {}  # a few camera files, nothing is trained
     content |= {"name": "test", "source": source, "path": str(path), source: part, **values}
     content["gate"] = {**content["gate"], **(gate or {})}
     section = params.section(acquire.Params, content, "acquire")
@@ -48,9 +49,14 @@ def run(source: str, path: Path, part: dict[str, Any], **values: Any) -> tuple[d
     """Run the stage in the current folder; return the data set and the files of each kind of finding."""
     list(acquire.run(job(source, path, part, **values)))
     found: dict[str, list[str]] = {}
-    for finding in json.loads((artefacts.ACQUIRED / "gate.json").read_text(encoding="utf-8"))["findings"]:
+    for finding in findings():
         found.setdefault(finding["kind"], []).append(finding["file"])
     return dataset.read(artefacts.ACQUIRED), found
+
+
+def findings() -> list[dict[str, Any]]:
+    """Return what the gate found in the last run of the stage."""
+    return list(json.loads((artefacts.ACQUIRED / "gate.json").read_text(encoding="utf-8"))["findings"])
 
 
 def notes(source: str, path: Path, part: dict[str, Any], **values: Any) -> list[str]:

@@ -49,6 +49,7 @@ class Gate(params.Params):
         torn_unit: picture; its unit has pictures in another of the given splits (quarantine leaves those in test, then val).
         near_copy: picture; another one encoded anew, scaled or cropped by a little.
         torn_near_copy: picture; likewise, in another of the splits (quarantine leaves those in test, then those in val).
+        few_units: the test split has fewer units than an interval needs: whatever is judged on it says nothing.
         empty_class: a class without a picture, an object that counts, or a pixel.
         class_absent_from_split: likewise in one of the splits: nothing is learnt of it, or nothing known of it is judged.
         single_class: all pictures, or all pixels that count, are of one class; there is nothing to tell apart.
@@ -84,6 +85,7 @@ class Gate(params.Params):
     torn_unit: Judge
     near_copy: Tell
     torn_near_copy: Judge
+    few_units: Tell
     empty_class: Tell
     class_absent_from_split: Tell
     single_class: Tell

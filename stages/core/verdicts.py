@@ -1,7 +1,7 @@
 """The data gate's judgement of the whole set: duplicates, contradictions, splits, classes."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -153,6 +153,61 @@ def _with_split(entry: Entry, unit: splits.Unit, chosen: Mapping[str, str]) -> E
     """Give a picture its unit's split; one to which the source gave another keeps it."""
     torn = entry.split is not None and entry.split != unit.split
     return entry if torn else replace(entry, split=chosen[unit.key])
+
+
+def check_units(entries: Sequence[Entry], by: str, least: int, findings: Findings) -> None:
+    """Note a test split of fewer units than an interval needs: now, not after a training.
+
+    Args:
+        entries: the pictures that stay, each with its unit and split.
+        by: the column that tells units; empty where none does.
+        least: units that an interval needs.
+        findings: where it is noted.
+    """
+    test = [entry.unit for entry in entries if entry.split == "test"]
+    if test and len(set(test)) < least:
+        what = f"{_counted(test, by)} ({len(test)} pictures)"
+        findings.add("few_units", "", f"the test split has {what}, fewer than the {least} that an interval needs")
+
+
+def empty_split(entries: Sequence[Entry], shares: Mapping[str, float], by: str, findings: Findings) -> str:
+    """Say which split is asked for and has no picture, why, and what to do; nothing where none is.
+
+    A set that gives all its splits, of which none is train, is only judged or developed.
+
+    Args:
+        entries: the pictures that stay, each with its unit and split.
+        shares: of ``val`` and ``test``; those above 0 are asked for, and so is train.
+        by: the column that tells units; empty where none does.
+        findings: what the gate found.
+    """
+    held = {entry.split for entry in entries}
+    wanted = [split for split in SPLITS if split == "train" or shares[split] > 0]
+    empty = next((split for split in wanted if entries and split not in held), None)
+    if not empty:
+        return ""
+    where = _counted([entry.unit for entry in entries], by)
+    if any(found.kind.startswith("torn_") and found.action == "quarantine" for found in findings.found):
+        return f"split '{empty}' has no picture left: others of their units stand in other splits, and those stay"
+    if len({entry.unit for entry in entries}) < len(wanted):
+        return (
+            f"split '{empty}' gets no picture: {where}; {len(wanted)} splits need {len(wanted)}: bring more units, name "
+            "another column, or ask for fewer splits (params.yaml: acquire.unit, acquire.val_share, acquire.test_share)"
+        )
+    if empty == "train":
+        return (
+            f"of {len(entries)} pictures ({where}) none is left for training; lower val_share ({shares['val']:g}) or "
+            f"test_share ({shares['test']:g}), or bring more pictures (params.yaml: acquire.val_share, acquire.test_share)"
+        )
+    return (
+        f"split '{empty}' gets no picture of {len(entries)} ({where}); raise {empty}_share ({shares[empty]:g}), or bring "
+        f"more pictures (params.yaml: acquire.{empty}_share)"
+    )
+
+
+def _counted(units: Collection[str], by: str) -> str:
+    num = len(set(units))
+    return f"{num} unit{'s' if num != 1 else ''}{f' in {by}' if by else ''}"
 
 
 def check_classes(entries: Sequence[Entry], source: Source, findings: Findings) -> None:

@@ -1,6 +1,7 @@
 """Pretraining: repeatable to the byte, on training pictures only, and it goes on after a kill."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -90,6 +91,22 @@ def test_without_labels_the_largest_object_is_the_class() -> None:
     records = list(pretrain.run(pretrain_job(epochs=0)))
     assert any("largest object" in r.text for r in records if isinstance(r, Note))
     assert "knn_accuracy" in files.read_json(artefacts.PRETRAIN_METRICS)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda m: m[m["split"] != "val"], "split 'val' has no picture"),
+        (lambda m: m.assign(label=m["label"].where(m["split"] != "val")), "no label and no object in split 'val'"),
+        (lambda m: m.assign(label=None), "no label and no object in split 'train' and 'val'"),
+    ],
+)
+def test_a_probe_that_is_skipped_says_why(change: Callable[[pd.DataFrame], pd.DataFrame], reason: str) -> None:
+    """An empty validation split is not a lack of labels."""
+    file = artefacts.PREPROCESSED / "manifest.parquet"
+    change(pd.read_parquet(file)).to_parquet(file, index=False)
+    told = [record.text for record in pretrain.run(pretrain_job()) if isinstance(record, Note)]
+    assert f"{reason}: the kNN probe is skipped" in told[0]
 
 
 def test_a_batch_without_others_is_one_line() -> None:

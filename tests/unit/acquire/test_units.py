@@ -1,11 +1,13 @@
 """Pictures that belong together share a split, by a column or by a pattern over their paths; what cannot be is named."""
 
+import re
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from stages.core import artefacts
 from stages.core.dataset import Dataset
 from stages.core.errors import DataError, ParamsError
 from stages.core.units import PathPattern
@@ -193,6 +195,50 @@ def test_given_splits_that_tear_a_unit_are_named(tmp_path: Path) -> None:
     assert _splits(data) == {"s0": {"test"}, "s1": {"val"}, "s2": {"train"}}
     with pytest.raises(DataError, match="torn_unit"):
         sources.run(source, tmp_path, part, unit="patient_id", gate={"torn_unit": "refuse"})
+
+
+@pytest.mark.parametrize(("patients", "frames", "empty"), [(1, 20, "val"), (2, 10, "val")])
+def test_too_few_units_for_the_splits_are_refused(patients: int, frames: int, empty: str, tmp_path: Path) -> None:
+    """Now, not after an hour of training: one line names the split, the column and both numbers."""
+    source, part = _table(tmp_path, patients, frames)
+    told = rf"split '{empty}' gets no picture: {patients} units? in group_patient_id; 3 splits need 3: .*acquire\.unit"
+    with pytest.raises(DataError, match=told) as caught:
+        sources.run(source, tmp_path, part, unit="patient_id", **SHARES)
+    assert "\n" not in str(caught.value)
+    assert not artefacts.ACQUIRED.exists()
+    data, _ = sources.run(source, tmp_path, part, unit="patient_id", val_share=0.0, test_share=0.3 * (patients - 1))
+    assert len(_splits(data)) == patients
+
+
+def test_few_units_in_the_test_split_are_named(tmp_path: Path) -> None:
+    """An evaluation of them says nothing; from eleven on none is named, and told to, the gate refuses."""
+    source, part = _table(tmp_path)
+    sources.run(source, tmp_path, part, unit="patient_id", **SHARES)
+    (line,) = [f["detail"] for f in sources.findings() if f["kind"] == "few_units"]
+    assert re.fullmatch(r"the test split has \d units in group_patient_id \(\d+ pictures\), fewer than the 11 .*", line)
+    with pytest.raises(DataError, match="few_units"):
+        sources.run(source, tmp_path, part, unit="patient_id", gate={"few_units": "refuse"}, **SHARES)
+    _, found = sources.run(source, tmp_path, part, **SHARES)
+    assert "few_units" not in found
+
+
+def test_torn_units_that_leave_nothing_to_train_on_are_refused(tmp_path: Path) -> None:
+    """Each patient has a picture in test: told to leave the others out, nothing is left, and one line says why."""
+    source, part = _table(tmp_path, 3, 4, "train")
+    table = tmp_path / "pictures.csv"
+    lines = table.read_text().splitlines()
+    for at in (1, 5, 9):
+        lines[at] = lines[at].replace("train", "test")
+    table.write_text("\n".join(lines))
+    with pytest.raises(DataError, match=r"split 'train' has no picture left: .*9 x torn_unit, first p/1\.png"):
+        sources.run(source, tmp_path, part, unit="patient_id", val_share=0.0, gate={"torn_unit": "quarantine"})
+
+
+def test_a_set_that_gives_a_test_split_alone_is_only_judged(tmp_path: Path) -> None:
+    """Nobody asked for a training: no split is missing."""
+    source, part = _table(tmp_path, 3, 4, "test")
+    data, _ = sources.run(source, tmp_path, part)
+    assert set(data.manifest["split"]) == {"test"}
 
 
 def test_equal_pixels_bring_two_units_into_one_split(tmp_path: Path) -> None:

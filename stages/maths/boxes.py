@@ -1,9 +1,12 @@
 """Arithmetic of boxes given as x, y, width, height in pixels."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
 Box = tuple[float, float, float, float]
+_PAIRS = 2**18  # held at a time: 2 MB a table
 
 
 def clip(box: Box, width: int, height: int) -> Box:
@@ -19,18 +22,37 @@ def clip(box: Box, width: int, height: int) -> Box:
     return (float(left), float(top), float(right - left), float(bottom - top))
 
 
-def iou(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+def iou(boxes: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return intersection over union of every pair.
 
     Args:
         boxes: (N, 4) x, y, width, height.
+        others: (M, 4).
 
     Returns:
-        (N, N); 0 where both boxes have no area.
+        (N, M); 0 where both boxes have no area.
     """
-    low, high = boxes[:, None, :2], boxes[:, None, :2] + boxes[:, None, 2:]
-    sides = (np.minimum(high, high.transpose(1, 0, 2)) - np.maximum(low, low.transpose(1, 0, 2))).clip(0)
-    common = sides.prod(axis=2)
-    area = boxes[:, 2] * boxes[:, 3]
-    union = area[:, None] + area[None, :] - common
+    common = np.ones((len(boxes), len(others)))
+    for axis in (0, 1):
+        from_, to = boxes[:, axis, None], (boxes[:, axis] + boxes[:, axis + 2])[:, None]
+        common *= (np.minimum(to, others[:, axis] + others[:, axis + 2]) - np.maximum(from_, others[:, axis])).clip(0)
+    union = (boxes[:, 2] * boxes[:, 3])[:, None] + others[:, 2] * others[:, 3] - common
     return np.asarray(np.divide(common, union, out=np.zeros_like(common), where=union > 0))
+
+
+def overlapping(boxes: NDArray[np.float64], least: float) -> Iterator[tuple[int, NDArray[np.intp], NDArray[np.float64]]]:
+    """Yield each box that overlaps earlier ones, with their places and IoU; a few rows of pairs are held at a time.
+
+    Args:
+        boxes: (N, 4) x, y, width, height.
+        least: IoU from which two overlap.
+    """
+    start = 0
+    while start < len(boxes):
+        stop = min(len(boxes), start + max(1, _PAIRS // len(boxes)))
+        found = iou(boxes[start:stop], boxes[:stop])
+        for later in start + np.flatnonzero((found >= least).sum(axis=1)):
+            row = found[later - start, :later]
+            if (earlier := np.flatnonzero(row >= least)).size:
+                yield int(later), earlier, row[earlier]
+        start = stop

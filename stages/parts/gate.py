@@ -1,6 +1,7 @@
 """The data gate's checks of one picture: does it decode, and do its objects and its mask fit it?"""
 
 import hashlib
+from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -148,16 +149,21 @@ def _segmentation_fits(name: str, position: int, mark: Mark, size: tuple[int, in
 
 def _without_doubles(name: str, kept: list[tuple[int, Mark]], findings: Findings) -> tuple[Mark, ...]:
     """Leave out what an earlier box of the same class covers almost exactly, where the rules say so."""
-    if len(kept) < 2:  # noqa: PLR2004
-        return tuple(mark for _, mark in kept)
-    overlap = boxes.iou(np.array([mark.bbox for _, mark in kept], dtype=np.float64))
+    places: dict[str, list[int]] = defaultdict(list)
+    for place, (_, mark) in enumerate(kept):
+        places[mark.category].append(place)
     gone: set[int] = set()
-    for later, earlier in zip(*np.nonzero(np.tril(overlap, -1) >= findings.gate.near_duplicate_iou), strict=True):
-        (position, mark), (first, other) = kept[later], kept[earlier]
-        if mark.category == other.category and not {int(later), int(earlier)} & gone:
-            detail = f"{mark.category} overlaps object {first} with IoU {overlap[later, earlier]:.2f}"
-            if findings.drops("near_duplicate_box", name, detail, position):
-                gone.add(int(later))
+    for category, own in places.items():
+        given = np.array([kept[place][1].bbox for place in own], dtype=np.float64)
+        stays = np.ones(len(own), bool)
+        for later, others, shared in boxes.overlapping(given, findings.gate.near_duplicate_iou):
+            if not stays[others].any():
+                continue
+            first = int(np.argmax(stays[others]))
+            detail = f"{category} overlaps object {kept[own[others[first]]][0]} with IoU {shared[first]:.2f}"
+            if findings.drops("near_duplicate_box", name, detail, kept[own[later]][0]):
+                stays[later] = False
+                gone.add(own[later])
     return tuple(mark for place, (_, mark) in enumerate(kept) if place not in gone)
 
 

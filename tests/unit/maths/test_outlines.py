@@ -1,5 +1,7 @@
 """Boxes and run lengths agree with plain counting."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -62,8 +64,35 @@ def test_iou_is_that_of_the_painted_pixels(one: tuple[int, ...], other: tuple[in
     for layer, (x, y, w, h) in zip(canvas, (one, other), strict=True):
         layer[y + 20 : y + h + 20, x + 20 : x + w + 20] = True
     expected = (canvas[0] & canvas[1]).sum() / (canvas[0] | canvas[1]).sum()
-    found = boxes.iou(np.array([one, other], dtype=np.float64))
+    both = np.array([one, other], dtype=np.float64)
+    found = boxes.iou(both, both)
     assert found[0, 1] == found[1, 0] == pytest.approx(expected)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(BOXES, max_size=30), st.integers(1, 40))
+def test_overlapping_boxes_are_all_pairs_of_enough_iou(given_: list[tuple[int, ...]], pairs: int) -> None:
+    """However few pairs are held at a time, each box is told with all earlier ones that it overlaps."""
+    both = np.array(given_, dtype=np.float64).reshape(-1, 4)
+    whole = boxes.iou(both, both)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(boxes, "_PAIRS", pairs)
+        found = {
+            (later, int(e)): iou for later, at, row in boxes.overlapping(both, 0.3) for e, iou in zip(at, row, strict=True)
+        }
+    assert found == {(i, j): whole[i, j] for i in range(len(both)) for j in range(i) if whole[i, j] >= 0.3}
+
+
+def test_ten_thousand_boxes_take_little_memory() -> None:
+    """All pairs at once would be 800 MB a table."""
+    random = np.random.default_rng(0)
+    many = np.c_[random.random((10_000, 2)) * 4000, 5 + 60 * random.random((10_000, 2))]
+    tracemalloc.start()
+    found = sum(1 for _ in boxes.overlapping(many, 0.8))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found < 100
+    assert peak < 30e6
 
 
 @settings(deadline=None, max_examples=50)

@@ -45,7 +45,7 @@ class Gate(params.Params):
         conflicting_labels: picture; the same pixels with other labels or objects (quarantine leaves out all of them).
         suspiciously_few: picture; so few objects of a class that abounds elsewhere that they were hardly annotated.
         unmatched_path: picture; ``acquire.path_pattern`` does not meet its path.
-        no_unit: picture; it has no value in the column that tells units, and is one of its own.
+        no_unit: picture; it has no value in the column that tells units, or `nan` and its like, and is one of its own.
         torn_unit: picture; its unit has pictures in another of the given splits (quarantine leaves those in test, then val).
         near_copy: picture; another one encoded anew, scaled or cropped by a little.
         torn_near_copy: picture; likewise, in another of the splits (quarantine leaves those in test, then those in val).

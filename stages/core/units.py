@@ -18,6 +18,7 @@ from stages.core.items import Item, group_column, group_columns
 from stages.core.verdicts import Entry
 from stages.maths import near_copies
 
+_UNKNOWN = frozenset({"", "nan", "na", "n/a", "<na>", "none", "null"})  # what programs write where they know nothing
 _LOOKED_AT = 1000  # names among which the one that fits a pattern best is looked for
 
 
@@ -139,10 +140,12 @@ def told(entries: Sequence[Entry], by: str, findings: Findings) -> list[Entry]:
         return [replace(entry, unit=entry.image_id) for entry in entries]
     kept = []
     for entry in entries:
-        value = entry.groups.get(by, entry.camera.get(by))
-        if value is None and findings.drops("no_unit", entry.source, f"{by} is empty; others have it"):
+        value = str(entry.groups.get(by, entry.camera.get(by, "")))
+        unknown = value.strip().lower() in _UNKNOWN
+        what = f"{value!r}, which names no unit" if value else "empty; others have it"
+        if unknown and findings.drops("no_unit", entry.source, f"{by} is {what}"):
             continue
-        kept.append(replace(entry, unit=entry.image_id if value is None else str(value)))
+        kept.append(replace(entry, unit=entry.image_id if unknown else value))
     return kept
 
 

@@ -39,6 +39,9 @@ class Decoded:
 
 def open_picture(item: Item, findings: Findings) -> Decoded | None:
     """Decode a picture; None where it is left out, for its annotation among others."""
+    if any("\ud800" <= sign <= "\udfff" for sign in item.name):  # what Python makes of bytes that are no UTF-8
+        findings.add("unreadable", item.name, "its name is not UTF-8, so no table can hold it; rename the file")
+        return None
     fault = item.fault or _bad_group(item)
     if fault and findings.drops("bad_annotation", item.name, fault):
         return None

@@ -1,6 +1,7 @@
 """Every kind of fault comes out of the gate by name, with its file, and nothing else is lost."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -208,6 +209,16 @@ def test_refusal_stops_in_one_line_and_keeps_the_list(tmp_path: Path) -> None:
     assert "9/bad.jpg" in Path("work/gate.md").read_text()
     assert (artefacts.ACQUIRED / "manifest.parquet").read_bytes() == before
     assert not [p for p in artefacts.DATA.iterdir() if p.name.startswith(".")]
+
+
+def test_a_name_that_is_not_utf8_is_one_finding(tmp_path: Path) -> None:
+    """No table can hold it: the picture is left out and named, the others stay."""
+    source, part = sources.imagefolder(tmp_path)
+    name = os.fsdecode(b"bad\xff.png")
+    (tmp_path / "9" / name).write_bytes(sources.picture(99))
+    data, found = sources.run(source, tmp_path, part)
+    assert found["unreadable"] == ["9/bad\\udcff.png"]
+    assert len(data.manifest) > 1
 
 
 def test_nothing_left_is_an_error(tmp_path: Path) -> None:

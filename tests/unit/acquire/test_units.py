@@ -222,6 +222,19 @@ def test_few_units_in_the_test_split_are_named(tmp_path: Path) -> None:
     assert "few_units" not in found
 
 
+@pytest.mark.parametrize("value", ["NaN", "nan", "NA", "null", "None", ""])
+def test_what_programs_write_for_nothing_is_no_unit(value: str, tmp_path: Path) -> None:
+    """Pictures of which nobody knows the patient are not one patient: each is its own, and named."""
+    source, part = _table(tmp_path, 4, 6)
+    table = tmp_path / "pictures.csv"
+    table.write_text(table.read_text().replace(",s0,", f",{value},"))
+    data, found = sources.run(source, tmp_path, part, unit="patient_id")
+    assert sorted(found["no_unit"]) == [f"p/{n}.png" for n in range(6)]
+    own = data.manifest[data.manifest["source"].isin(found["no_unit"])]
+    assert (own["unit"] == own["image_id"]).all()
+    assert sorted(set(data.manifest["unit"]) - set(own["unit"])) == ["s1", "s2", "s3"]
+
+
 def test_torn_units_that_leave_nothing_to_train_on_are_refused(tmp_path: Path) -> None:
     """Each patient has a picture in test: told to leave the others out, nothing is left, and one line says why."""
     source, part = _table(tmp_path, 3, 4, "train")

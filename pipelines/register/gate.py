@@ -45,7 +45,7 @@ def decide(  # noqa: PLR0913 - what a decision rests on
 def _evaluation(model: Evidence, params: Params) -> Check:
     """Hold where the evaluation says something: a verdict on nothing crowns nobody, whatever it is compared with."""
     if model.degenerate is None:
-        told = "the evaluation does not say whether it is degenerate; make it again (dvc repro evaluate)"
+        told = f"the evaluation does not say whether it is degenerate by {params.metric}; make it again (dvc repro evaluate)"
     elif not model.degenerate:
         return Check("evaluation", holds=True, reason="nothing degenerate was found in it")
     else:

@@ -8,7 +8,8 @@ model become champion. The kinds, and when they hold:
   crowds, difficult or ignored);
 * ``single_class``: labels or pixels of one class alone (of detections one category is enough: nothing found is 0);
 * ``constant_answer``: an answer that does not look at the picture does as well, that is, the 95 % interval of the model's
-  gain over it on the same pictures does not lie above 0; see ``constants``;
+  gain over it on the same pictures does not lie above 0: one class everywhere (``constants``), or the model's own answers to
+  other pictures (``dealt``);
 * ``few_units``: fewer than ``LEAST`` units of pictures, each picture one where none belong together;
 * ``exact``: every pixel of every picture right, or an interval without width: the figures do not vary from picture to
   picture, so that no interval can be read from them, and no learned model draws outlines to the pixel.
@@ -20,6 +21,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 KEY = "degenerate"  # of the metrics file
+ASKED = "degenerate_asked"  # likewise: the figures of which it was asked
+OTHERS = "the answer to another picture"
 LEAST = 11  # from here on 1.96 standard errors, themselves estimated from N units, cover 92 % or more (Student's t, N - 1)
 UNKNOWN = "unknown"
 SOUND = "no"
@@ -43,13 +46,13 @@ class Fault:
 
 @dataclass(frozen=True)
 class Gain:
-    """What a model gains over a constant answer by one figure.
+    """What a model gains over an answer that does not look at the picture, by one figure.
 
     Attributes:
         name: of the figure.
         title: of the figure, as in reports.
         model: the model's figure.
-        constant: that of the constant answer.
+        constant: that of the other answer.
         low: lower end of the 95 % interval of their difference on the same pictures.
     """
 
@@ -61,10 +64,10 @@ class Gain:
 
 
 def of_constant(answer: str, gains: Sequence[Gain]) -> list[Fault]:
-    """Return the figures by which a constant answer does as well; undefined ones are passed over.
+    """Return the figures by which an answer that does not look at the picture does as well; undefined ones are passed over.
 
     Args:
-        answer: what is always said, in words.
+        answer: what is said, in words.
         gains: of the model over it, one a figure.
     """
     even = [one for one in gains if math.isfinite(one.model) and math.isfinite(one.constant) and not one.low > 0]
@@ -150,9 +153,27 @@ def of_exact(figures: Mapping[str, Mapping[str, Any]], all_right: Sequence[str] 
     return [Fault("exact", reason, tuple(flat))]
 
 
-def content(faults: Sequence[Fault]) -> list[dict[str, Any]]:
-    """Return faults as the metrics file holds them; an empty list says that none was found."""
-    return [asdict(fault) | {"figures": list(fault.figures)} for fault in faults]
+def of_constants(answer: str | None, constant: Sequence[Gain], others: Sequence[Gain]) -> list[Fault]:
+    """Return the figures by which one answer everywhere does as well, and of the rest those by which answers of others do.
+
+    Args:
+        answer: what is said everywhere, in words; None where there is no such answer.
+        constant: gains over it.
+        others: gains over the model's own answers to other pictures.
+    """
+    found = of_constant(answer, constant) if answer else []
+    named = {name for fault in found for name in fault.figures}
+    return found + of_constant(OTHERS, [one for one in others if one.name not in named])
+
+
+def content(faults: Sequence[Fault], asked: Sequence[Gain]) -> dict[str, Any]:
+    """Return faults as the metrics file holds them; an empty list says that none was found of the figures asked.
+
+    Args:
+        faults: what was found.
+        asked: the figures that were held against answers to other pictures.
+    """
+    return {KEY: [asdict(fault) | {"figures": list(fault.figures)} for fault in faults], ASKED: [one.name for one in asked]}
 
 
 def of(evaluation: Mapping[str, Any], metric: str | None = None) -> dict[str, str] | None:
@@ -160,20 +181,22 @@ def of(evaluation: Mapping[str, Any], metric: str | None = None) -> dict[str, st
 
     Args:
         evaluation: content of the metrics file; those of before this was asked say nothing of it.
-        metric: name of the figure; None for any.
+        metric: name of the figure; None for any. One that was not asked is sound by nobody's word.
 
     Example:
-        >>> found = {"miou": {"value": 1.0}, "degenerate": [{"kind": "exact", "reason": "all right", "figures": ["miou"]}]}
-        >>> of(found, "miou"), of(found, "picture_iou"), of({})
-        ({'exact': 'all right'}, {}, None)
+        >>> faults = [{"kind": "exact", "reason": "all right", "figures": ["miou"]}]
+        >>> found = {"degenerate": faults, "degenerate_asked": ["miou", "picture_iou"]}
+        >>> of(found, "miou"), of(found, "picture_iou"), of(found, "gain"), of({})
+        ({'exact': 'all right'}, {}, None, None)
     """
     if KEY not in evaluation:
         return None
+    asked = metric is None or metric in evaluation.get(ASKED, ())
     found: dict[str, list[str]] = {}
     for fault in evaluation[KEY]:
         if _concerns(fault, metric):
             found.setdefault(fault["kind"], []).append(fault["reason"])
-    return {kind: "; ".join(reasons) for kind, reasons in found.items()}
+    return {kind: "; ".join(reasons) for kind, reasons in found.items()} if found or asked else None
 
 
 def words(found: Mapping[str, str] | None) -> str:

@@ -129,14 +129,14 @@ def answer(prediction: Mapping[str, NDArray[Any]], at: Placement, name: str, *, 
     corners = corners.clip(low, low + np.array([at.new_width, at.new_height] * 2))
     boxes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
     coded = [_encoded(mask, at) for mask in prediction["masks"]] if masks else None
-    return Answer(
-        np.asarray(prediction["labels"], np.int64) - 1,
-        np.asarray(prediction["scores"], np.float64).round(6),
-        boxes,
-        _own(boxes[:, 2] * boxes[:, 3], at),
-        None if coded is None else _own(np.asarray(coco.area(coded), np.float64).reshape(-1), at),
-        coded,
-    )
+    labels, scores = np.asarray(prediction["labels"], np.int64) - 1, np.asarray(prediction["scores"], np.float64).round(6)
+    return placed(labels, scores, boxes, coded, at)
+
+
+def placed(labels: Ints, scores: Floats, boxes: Floats, masks: Sequence[Any] | None, at: Placement) -> Answer:
+    """Return detections in a prepared picture with their areas in the user's; see ``Answer``."""
+    areas = None if masks is None else _own(np.asarray(coco.area(list(masks)), np.float64).reshape(-1), at)
+    return Answer(labels, scores, boxes, _own(boxes[:, 2] * boxes[:, 3], at), areas, masks)
 
 
 def _own(areas: Floats, at: Placement) -> Floats:

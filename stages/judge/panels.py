@@ -102,6 +102,19 @@ def precision(  # noqa: PLR0913 - two of them say what the figure is called
     return Measure(name, title, "objects", counts, values, judged=judged, slope=slope, merge=merge)
 
 
+def recall(name: str, title: str, tables: list[ap.Matches]) -> Measure:
+    """Build COCO's average recall, the mean over classes (those without objects dropped)."""
+
+    def values(weights: Floats) -> Floats:
+        return mean_defined(np.stack([ap.average_recall(table, weights) for table in tables], axis=1))
+
+    def merge(rows: Ints, num: int) -> Measure:
+        return recall(name, title, [table.merged(rows, num) for table in tables])
+
+    counts = np.sum([table.objects for table in tables], axis=0)
+    return Measure(name, title, "objects", counts, values, judged=False, merge=merge)
+
+
 def of_precision(
     tables: list[ap.Matches], rule: ap.Rule = "coco", *, units: Units | None = None, each: bool = False, part: bool = False
 ) -> Panel:

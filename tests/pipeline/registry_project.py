@@ -77,7 +77,8 @@ def judge(value: float, verdict: str = "PASS", n: int = 200, weights: str = "wei
     (folder / "best.safetensors").write_text(weights)
     files.write_json(folder / "model.json", {"task": "classify", "classes": CLASSES, "size_px": [64, 64], "recipe": {}})
     accuracy = {"value": value, "low": value - 0.04, "high": min(1.0, value + 0.04), "n": n}
-    files.write_json(artefacts.evaluate_metrics("classify"), {"accuracy": accuracy, "degenerate": []})
+    content = {"accuracy": accuracy, "degenerate": [], "degenerate_asked": ["accuracy"]}
+    files.write_json(artefacts.evaluate_metrics("classify"), content)
     files.write_json(artefacts.audit_metrics("classify"), {"verdict": verdict})
     name_model()
     artefacts.evaluated("classify").mkdir(parents=True, exist_ok=True)

@@ -212,7 +212,7 @@ def test_a_detector_that_finds_nothing_ties_with_no_answer(
 
     judged(task, data, monkeypatch, said)
     assert list(kinds(task)) == ["constant_answer"]
-    assert "finding nothing, or the same boxes in every picture" in kinds(task)["constant_answer"]
+    assert "the answer to another picture is not shown to be worse: mAP50 0.000" in kinds(task)["constant_answer"]
 
 
 @pytest.mark.parametrize("task", ["detect", "instance"])
@@ -235,51 +235,6 @@ def test_the_same_boxes_in_every_picture_are_a_constant(task: str, tmp_path: Pat
     judged(task, data, monkeypatch, answer(task, data))
     assert files.read_json(artefacts.evaluate_metrics(task))["map50"]["value"] > 0.7
     assert list(kinds(task)) == ["constant_answer"]
-
-
-@pytest.mark.parametrize("task", ["detect", "instance"])
-def test_a_detector_that_finds_all_among_much_else_ties_by_its_precision(
-    task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One box, right in three of five pictures, has a better mAP50 than a model that finds every object among surer others.
-
-    By recall the model is far beyond it: no tie there, and none of the other figures is excused by it.
-    """
-    data = project(tmp_path, monkeypatch, num_classes=1, num_images=60)
-    size = int(data.manifest["width"].iloc[0])
-    first, boxes = {}, {}
-    for mark in data.coco["annotations"]:
-        first.setdefault(mark["image_id"], mark["id"])
-    kept = [mark for mark in data.coco["annotations"] if first[mark["image_id"]] == mark["id"]]
-    for place, mark in enumerate(kept):
-        boxes[mark["id"]] = (2.0, 2.0, size - 4.0, size - 4.0) if place % 5 < 3 else (1.0, 1.0, 9.0, 9.0)
-    data.coco["annotations"] = kept
-
-    def change(mark: Any) -> None:
-        x, y, w, h = boxes[mark["id"]]
-        ring = [x, y, x + w, y, x + w, y + h, x, y + h]
-        mark.update(bbox=[x, y, w, h], area=w * h, segmentation=[ring])
-
-    data = marked(data, change)
-    truths = data.annotations()
-
-    def said(row: Any) -> dict[str, Any]:
-        found = [mark["bbox"] for mark in truths[row.image_id]]
-        false = [(20.0 + 5 * n, 30.0, 4.0, 4.0) for n in range(5)]
-        corners = np.array([(x, y, x + w, y + h) for x, y, w, h in [*found, *false]], np.float32)
-        scored = np.array([0.6] * len(found) + [0.9] * len(false), np.float32)
-        masks = np.zeros((len(corners), row.height, row.width), bool)
-        for mask, (x0, y0, x1, y1) in zip(masks, corners.astype(int), strict=True):
-            mask[y0:y1, x0:x1] = True
-        answered = {"boxes": corners, "labels": np.ones(len(corners), np.int64), "scores": scored}
-        return answered | ({"masks": masks} if task == "instance" else {})
-
-    judged(task, data, monkeypatch, said)
-    content = files.read_json(artefacts.evaluate_metrics(task))
-    assert content["recall"]["value"] == 1.0
-    assert content["map50"]["value"] < 0.3
-    assert [fault["figures"] for fault in content["degenerate"]] == [["map50", "map75", "map"]]
-    assert "constant_answer" in kinds(task)
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -16,7 +16,7 @@ from stages.core.dataset import Dataset
 from stages.core.display import view
 from stages.core.errors import DataError
 from stages.judge import average_precision as ap
-from stages.judge import constants, degenerate, detection_rows, detections, objects, panels, units
+from stages.judge import constants, dealt, degenerate, detection_rows, detections, objects, panels, units
 from stages.judge.confusion import ratio
 from stages.judge.draws import Draws, Panel, estimates
 from stages.judge.measures import Measure, proportion
@@ -31,6 +31,7 @@ Mark = dict[str, Any]
 Floats = NDArray[np.float64]
 TABLE = "predictions.json"
 ROWS = "rows.npz"
+ANSWERS = ".answers"  # while the pictures are judged: what was said, to be dealt to other pictures
 OBJECTS = "objects.parquet"
 BACKGROUND = "background"
 _TITLES = {"map50": "mAP50", "map75": "mAP75", "map": "mAP"}
@@ -56,7 +57,8 @@ class Objects:
     seen: list[objects.Row] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._file = Results(self.folder / TABLE)
+        self._file, self._answers = Results(self.folder / TABLE), dealt.Spool(self.folder / ANSWERS)
+        self._dealt: list[detection_rows.Rows] = []
         if all(detections.is_spared(mark) for mark in self.data.coco["annotations"]):
             raise DataError(f"the test split of {self.data.root} has no annotated object to judge on")
         if self.rule.masks and not all(mark.get("segmentation") for mark in self.data.coco["annotations"]):
@@ -70,9 +72,10 @@ class Objects:
         for prediction in predictions:
             row = len(self.seen)
             at = self._placements[row]
-            truth = detections.truth(self._truths(row), at, masks=self.rule.masks)
+            truth = self._truth(row)
             answer = detections.answer(prediction, at, str(self.data.manifest["source"][row]), masks=self.rule.masks)
             self.seen.append(objects.observe(truth, answer, self.rule, self._num_classes))
+            self._answers.add(answer)
             self._file.add(self._results(row, prediction, at))
 
     def _results(self, row: int, prediction: Prediction, at: Placement) -> Iterator[Mark]:
@@ -99,6 +102,9 @@ class Objects:
         rows.columns["offsets"] = np.array(self._file.offsets, np.int64)
         rows.save(self.folder / ROWS)
         self.seen = []
+        names, shapes = self.data.manifest["image_id"].tolist(), [dealt.part(at) for at in self._placements]
+        deals = dealt.deals(names, self.units, shapes)
+        self._dealt = self._answers.observe(deals, self._truth, self._placements, self.rule, self._num_classes)
         self._objects().to_parquet(self.folder / OBJECTS, index=False)
 
     @cached_property
@@ -119,6 +125,10 @@ class Objects:
     def _truths(self, row: int) -> list[Mark]:
         """Return the annotations of a picture, by its place in the manifest."""
         return self._marks[self.data.manifest["image_id"][row]]
+
+    def _truth(self, row: int) -> detections.Truth:
+        """Return what is there, as it is judged."""
+        return detections.truth(self._truths(row), self._placements[row], masks=self.rule.masks)
 
     @cached_property
     def _placements(self) -> list[Placement]:
@@ -169,7 +179,8 @@ class Objects:
         return self._headlines(self.rows, self._tables)
 
     def _headlines(self, rows: detection_rows.Rows, tables: list[ap.Matches]) -> list[Measure]:
-        return [measure.merged(self.units.codes, self.units.num) for measure in self._whole(rows, tables)]
+        found = [*self._whole(rows, tables), panels.recall("ar", "AR", tables)]
+        return [measure.merged(self.units.codes, self.units.num) for measure in found]
 
     def _whole(self, rows: detection_rows.Rows, tables: list[ap.Matches]) -> list[Measure]:
         found = [
@@ -201,35 +212,24 @@ class Objects:
         if self.rule.max_detections is not None:
             above = detection_rows.above(self.rows, self.rule.max_detections)
             content["limit"] = {"max_detections": self.rule.max_detections, "num_pictures_above": int(above.size)}
-        content[degenerate.KEY] = degenerate.content(self._faults(content, draws))
-        return content
+        return content | self._degenerate(content, draws)
 
-    def _faults(self, content: Mapping[str, Any], draws: Draws) -> list[degenerate.Fault]:
-        """Return why the figures say nothing; see ``judge.degenerate``."""
+    def _degenerate(self, content: Mapping[str, Any], draws: Draws) -> dict[str, Any]:
+        """Return whether the figures say nothing, and why; see ``judge.degenerate``."""
         names = self.data.info.categories
         counts = np.bincount(self.rows.columns["object_labels"], minlength=len(names)).tolist()
         marks = self.data.coco["annotations"]
         spared = {names[mark["category_id"] - 1] for mark in marks if detections.is_spared(mark)}
         told = "all that the truth has of it are crowds, difficult or ignored; add test pictures where it stands clear"
-        figures = {name: content[name] for name in (*panels.CHOSEN, "recall")}
-        return [
+        own, dealt_out = self.headlines(), [self._headlines(rows, detection_rows.tables(rows)) for rows in self._dealt]
+        others = constants.gains(own, dealt_out, draws)
+        faults = [
             *degenerate.of_classes(dict(zip(names, counts, strict=True)), "object", dict.fromkeys(spared, told)),
-            *self._constant(figures, draws),
+            *degenerate.of_constants(None, [], others),
             *degenerate.of_units(self.units.num, self.units.codes.size),
-            *degenerate.of_exact(figures),
+            *degenerate.of_exact({measure.name: content[measure.name] for measure in own}),
         ]
-
-    def _constant(self, figures: Mapping[str, Mapping[str, Any]], draws: Draws) -> list[degenerate.Fault]:
-        """Return the figures by which the same boxes in every picture, or none, do as well."""
-        truths = self._marks.values()
-        middle = constants.middle_boxes(truths, self._placements, self._num_classes)
-        bound = constants.most_found(truths, self._placements, middle)
-        if all(figure["low"] is not None and figure["low"] > bound for figure in figures.values()):
-            return []
-        rows = constants.observe_boxes(truths, self._placements, middle, self.rule)
-        pairs = zip(self.headlines(), self._headlines(rows, detection_rows.tables(rows)), strict=True)
-        gains = [constants.gain(*pair, draws) for pair in pairs]
-        return degenerate.of_constant("finding nothing, or the same boxes in every picture,", gains)
+        return degenerate.content(faults, others)
 
     def _of_size(self, area: str, draws: Draws) -> dict[str, Any]:
         tables = detection_rows.tables(self.rows, area)

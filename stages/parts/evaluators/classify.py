@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from stages.core.dataset import Dataset
 from stages.core.display import view
 from stages.core.params import Params as Base
-from stages.judge import classes, confusion, constants, degenerate, labels, paired, panels, units
+from stages.judge import classes, confusion, constants, dealt, degenerate, labels, paired, panels, units
 from stages.judge.draws import Draws, estimates
 from stages.judge.measures import Measure, mean_of_ratios, proportion
 from stages.judge.units import Units
@@ -152,26 +152,27 @@ class Classify:
         for label, name in enumerate(self.data.info.labels):
             own = {figure: found[f"{figure}/{label}"] for figure in each}
             content["per_class"][name] = {figure: one.content() for figure, one in own.items()} | own["f1"].count()
-        content[degenerate.KEY] = degenerate.content(self._faults(content, draws))
-        return content | (self._twin(draws) if "scratch_predicted" in self.table else {})
+        return content | self._degenerate(content, draws) | (self._twin(draws) if "scratch_predicted" in self.table else {})
 
-    def _faults(self, content: Mapping[str, Any], draws: Draws) -> list[degenerate.Fault]:
-        """Return why the figures say nothing; see ``judge.degenerate``."""
+    def _degenerate(self, content: Mapping[str, Any], draws: Draws) -> dict[str, Any]:
+        """Return whether the figures say nothing, and why; see ``judge.degenerate``."""
         names = self.data.info.labels
         there = dict(zip(names, np.asarray(self.held.real.sum(axis=0)).ravel().tolist(), strict=True))
         label, constant = constants.of_classes(self.held)
-        (accuracy, macro), (_, macro_of_it) = self._headlines(self.held), self._headlines(constant)
-        gains = [
-            constants.gain_of_shares(accuracy, _right(self.held), _right(constant), self.units),
-            constants.gain(macro, macro_of_it, draws),
-        ]
-        return [
+        own = self._headlines(self.held)
+        gains = constants.gains(own, [self._headlines(constant)], draws)
+        gains[0] = constants.gain_of_shares(own[0], _right(self.held), _right(constant), self.units)
+        deals = dealt.deals(self.data.manifest["image_id"].tolist(), self.units)
+        said = [labels.counts(self._truth, self._said[deal], len(names)) for deal in deals]
+        others = constants.gains(own, [self._headlines(held) for held in said], draws)
+        faults = [
             *degenerate.of_variety(there, "picture"),
             *degenerate.of_classes(there, "picture"),
-            *degenerate.of_constant(f"always saying {names[label]}", gains),
+            *degenerate.of_constants(f"always saying {names[label]}", gains, others),
             *degenerate.of_units(self.units.num, self.units.codes.size),
             *degenerate.of_exact({name: content[name] for name in ("accuracy", "macro_f1")}),
         ]
+        return degenerate.content(faults, others)
 
     def notes(self) -> list[str]:
         """Return nothing: there is nothing to be said of labels."""

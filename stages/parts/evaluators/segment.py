@@ -14,7 +14,7 @@ from stages.core.dataset import Dataset
 from stages.core.display import view
 from stages.core.errors import DataError
 from stages.core.params import Params as Base
-from stages.judge import classes, confusion, constants, degenerate, panels, regions, units
+from stages.judge import classes, confusion, constants, dealt, degenerate, panels, regions, units
 from stages.judge.draws import Draws, estimates
 from stages.judge.measures import Measure, average, estimated, mean_of_ratios, proportion
 from stages.judge.units import Units
@@ -155,23 +155,37 @@ class Segment:
         for label, name in enumerate(self.data.info.mask_classes):
             one = found[f"iou/{label}"]
             content["per_class"][name] = {"iou": one.content()} | one.count()
-        content[degenerate.KEY] = degenerate.content(self._faults(content, draws))
-        return content
+        return content | self._degenerate(content, draws)
 
-    def _faults(self, content: Mapping[str, Any], draws: Draws) -> list[degenerate.Fault]:
-        """Return why the figures say nothing; see ``judge.degenerate``."""
+    def _degenerate(self, content: Mapping[str, Any], draws: Draws) -> dict[str, Any]:
+        """Return whether the figures say nothing, and why; see ``judge.degenerate``."""
         names = self.data.info.mask_classes
         there = dict(zip(names, np.asarray(self.held.real.sum(axis=0)).ravel().tolist(), strict=True))
         label, constant = constants.of_classes(self.held)
-        pairs = zip(self.headlines(), self._headlines(constant), strict=True)
-        figures = {measure.name: content[measure.name] for measure in self.headlines()}
-        return [
+        own = self.headlines()
+        gains = constants.gains(own, [self._headlines(constant)], draws)
+        others = constants.gains(own, [self._headlines(held) for held in self._dealt()], draws)
+        figures = {measure.name: content[measure.name] for measure in own}
+        faults = [
             *degenerate.of_variety(there, "pixel"),
             *degenerate.of_classes(there, "pixel", {} if all(there.values()) else self._ignored(there)),
-            *degenerate.of_constant(f"saying {names[label]} of every pixel", [constants.gain(*p, draws) for p in pairs]),
+            *degenerate.of_constants(f"saying {names[label]} of every pixel", gains, others),
             *degenerate.of_units(self.units.num, self.units.codes.size),
             *degenerate.of_exact(figures, all_right=list(figures)),
         ]
+        return degenerate.content(faults, others)
+
+    def _dealt(self) -> list[classes.Counts]:
+        """Return what the masks of other pictures come to, deal by deal, read a picture at a time."""
+        names, places = self.data.manifest["image_id"].tolist(), placements.of(self.data)
+        deals, num = dealt.deals(names, self.units, [dealt.part(at) for at in places]), len(self.data.info.mask_classes)
+        found: list[list[regions.Row]] = [[] for _ in deals]
+        for row, at in enumerate(places):
+            truth = self._truth(row)
+            for rows, other in zip(found, (int(deal[row]) for deal in deals), strict=True):
+                mask = images.read_mask(self.folder / MASKS / f"{names[other]}.png")
+                rows.append(regions.observe(truth, dealt.moved_mask(mask, places[other], at), num))
+        return [regions.gather(rows, num).by_class() for rows in found]
 
     def _ignored(self, there: Mapping[str, float]) -> dict[str, str]:
         """Say of each class but the first where its pixels may have gone, where the masks mark any as ignored.

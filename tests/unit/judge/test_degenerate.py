@@ -6,11 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from stages.judge import classes, constants, degenerate, detection_rows, labels, objects, panels, regions
+from stages.judge import classes, constants, degenerate, labels, panels, regions
 from stages.judge.draws import Draws
 from stages.judge.measures import proportion
-from stages.maths import geometry
-from stages.maths.geometry import Placement
 
 
 def draws(number: int) -> Draws:
@@ -94,55 +92,14 @@ def test_gains_under_draws_are_those_of_the_pairs():
     """The difference of two means over the same draws; an undefined figure names nothing."""
     one = proportion("recall", "recall", "objects", np.array([2.0, 2, 1, 2] * 10), np.full(40, 2.0))
     two = proportion("recall", "recall", "objects", np.array([0.0, 1, 0, 0] * 10), np.full(40, 2.0))
-    found = constants.gain(one, two, draws(40))
+    (found,) = constants.gains([one], [[two]], draws(40))
     assert (found.model, found.constant) == (0.875, 0.125)
     assert 0.6 < found.low < 0.75
+    both, none_of_them = constants.gains([one, two], [[one, two]] * 3, draws(40))
+    assert (both.low, none_of_them.low) == (0.0, 0.0)
+    assert constants.gains([one], [], draws(40)) == []
     none = proportion("recall", "recall", "objects", np.zeros(40), np.zeros(40))
-    assert not degenerate.of_constant("x", [constants.gain(none, two, draws(40))])
-
-
-def mark(category: int, box: tuple[float, float, float, float], **flags: int) -> dict:
-    return {"category_id": category, "bbox": list(box), "area": box[2] * box[3], **flags}
-
-
-PLAIN = geometry.place(100, 50, "none", None)
-LARGE = Placement(100, 50, 200, 100, 240, 240, 20, 70)  # letterboxed to twice the size
-
-
-def test_the_middle_box_is_in_shares_of_the_users_picture():
-    """One box of each category wherever the picture lies on its canvas; spared objects and empty categories give none."""
-    truths = [
-        [mark(1, (10, 5, 80, 40)), mark(2, (0, 0, 9, 9), iscrowd=1)],
-        [mark(1, (40, 80, 160, 80))],
-    ]
-    middle = constants.middle_boxes(truths, [PLAIN, LARGE], 3)
-    assert middle[0].tolist() == pytest.approx([0.1, 0.1, 0.9, 0.9])
-    assert np.isnan(middle[1:]).all()
-    assert constants.most_found(truths, [PLAIN, LARGE], middle) == 1.0
-    rows = constants.observe_boxes(truths, [PLAIN, LARGE], middle, objects.Rule(0.5))
-    assert rows.columns["found"].tolist() == [True, True]
-    assert rows.columns["came"].tolist() == [objects.RIGHT, objects.RIGHT]
-
-
-def test_the_bound_is_never_below_a_figure_of_the_middle_boxes():
-    """On random objects: every average precision and the recall of the constant lie at or below it."""
-    random = np.random.default_rng(1)
-    for _ in range(5):
-        truths = [
-            [
-                mark(int(random.integers(1, 4)), (*random.uniform(0, 30, 2), *random.uniform(20, 60, 2)))
-                for _ in range(int(random.integers(1, 3)))
-            ]
-            for _ in range(15)
-        ]
-        places = [PLAIN] * 15
-        middle = constants.middle_boxes(truths, places, 3)
-        rows = constants.observe_boxes(truths, places, middle, objects.Rule(0.5))
-        panel = panels.of_precision(detection_rows.tables(rows))
-        figures = panel.values(np.ones((1, 15)))[0]
-        bound = constants.most_found(truths, places, middle)
-        assert np.nanmax(figures) <= bound + 1e-12
-        assert rows.columns["found"].mean() <= bound
+    assert not degenerate.of_constant("x", constants.gains([none], [[two]], draws(40)))
 
 
 def test_exact_figures_are_named_where_no_interval_can_be_read():
@@ -158,10 +115,14 @@ def test_exact_figures_are_named_where_no_interval_can_be_read():
 def test_what_is_written_reads_back_by_figure():
     """The gate asks for its own figure: faults of others are not its; what nobody asked is unknown, never sound."""
     faults = [degenerate.Fault("few_units", "six"), degenerate.Fault("constant_answer", "ties", ("accuracy",))]
-    evaluation = {"degenerate": degenerate.content(faults)}
+    asked = [degenerate.Gain(name, name, 0.9, 0.2, 0.6) for name in ("accuracy", "macro_f1")]
+    evaluation = degenerate.content(faults, asked)
     assert degenerate.of(evaluation, "accuracy") == {"few_units": "six", "constant_answer": "ties"}
     assert degenerate.of(evaluation, "macro_f1") == {"few_units": "six"}
     assert degenerate.of({"accuracy": 1}, "accuracy") is None
-    assert [degenerate.words(degenerate.of(e, "macro_f1")) for e in (evaluation, {"degenerate": []}, {})] == [
+    sound = degenerate.content([], asked)
+    assert (degenerate.of(sound, "accuracy"), degenerate.of(sound, "gain"), degenerate.of(sound)) == ({}, None, {})
+    assert degenerate.of(evaluation, "gain") == {"few_units": "six"}
+    assert [degenerate.words(degenerate.of(e, "macro_f1")) for e in (evaluation, sound, {"degenerate": []})] == [
         "few_units", "no", "unknown",
     ]  # fmt: skip

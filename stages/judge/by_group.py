@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from stages.judge import statistics
 from stages.judge.measures import Estimate, Measure
-from stages.judge.units import Units
+from stages.judge.units import Units, spread
 
 Codes = NDArray[np.int64]
 
@@ -23,7 +23,7 @@ def estimates(  # noqa: PLR0913, PLR0917 - a figure, its groups, and how its err
     A proportion of independent pictures gets Wilson's interval. Any other figure gets Wilson's with the effective size
     that its standard error shows, and Student's quantile in the normal one's place, since that error is itself
     estimated from the group's pictures. The standard error comes from the slope, or from draws where none is known. What is
-    drawn is a unit, or its part in a group.
+    drawn is a unit, or its part in a group; units of unequal size count as ``Units.worth`` says.
 
     Args:
         measure: the figure.
@@ -39,26 +39,31 @@ def estimates(  # noqa: PLR0913, PLR0917 - a figure, its groups, and how its err
     if not num_groups:
         return ()
     pictures = statistics.sums(np.ones(codes.size), codes, num_groups)
+    least = np.zeros(num_groups)
     if units is not None:
+        least = _alike(measure, codes, num_groups, units)
+        worth = units.worth(codes, num_groups)
         rows, codes = units.within(codes)
         measure = measure.merged(rows, codes.size)
     drawn = statistics.sums(np.ones(codes.size), codes, num_groups)
+    worth = drawn if units is None else worth
     counts = statistics.sums(measure.counts, codes, num_groups)
     if measure.slope is None:
         values = np.array([measure.of(codes == g) for g in range(num_groups)])
         spreads = np.array([_drawn(measure, codes == g, num_bootstraps, random) for g in range(num_groups)])
-        freedom = np.maximum(drawn - 1.0, 1.0)
+        freedom = np.maximum(worth - 1.0, 1.0)
     else:
         moves = measure.slope(codes, num_groups)
         values, freedom = moves.values, moves.freedom
-        spreads = np.sqrt(statistics.standard_errors(moves.influence, codes, num_groups) ** 2 + moves.added)
+        squares = statistics.standard_errors(moves.influence, codes, num_groups) ** 2
+        spreads = np.sqrt(np.maximum(squares, least) + moves.added)
     known = np.isfinite(values)
     if units is not None and not units.single:  # classes of a unit are no independent evidence of the spread
-        freedom = np.minimum(freedom, np.maximum(drawn - 1.0, 1.0))
+        freedom = np.minimum(freedom, np.maximum(worth - 1.0, 1.0))
     if measure.independent:
         sizes, freedom = counts, np.full(num_groups, np.inf)
     else:
-        sizes = statistics.effective_sizes(values, spreads, drawn)
+        sizes = statistics.effective_sizes(values, spreads, worth)
     low, high = statistics.wilson(values, sizes, freedom=freedom)
     return tuple(
         Estimate(float(v), float(a), float(b), int(n), float(size), int(num), int(of), float(f))
@@ -66,6 +71,14 @@ def estimates(  # noqa: PLR0913, PLR0917 - a figure, its groups, and how its err
             values, low, high, counts, np.where(known, sizes, 0.0), pictures, drawn, freedom, strict=True
         )
     )
+
+
+def _alike(measure: Measure, codes: Codes, num_groups: int, held: Units) -> NDArray[np.float64]:
+    """Return the least variance of each group's figure where units are of unequal size; see ``units.spread``."""
+    rows, own = held.within(codes)
+    if held.single or measure.slope is None:
+        return np.zeros(num_groups)
+    return spread(measure.slope(codes, num_groups).influence, rows, own, num_groups)
 
 
 def _drawn(measure: Measure, rows: NDArray[np.bool_], num_bootstraps: int, random: np.random.Generator) -> float:

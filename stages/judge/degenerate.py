@@ -10,7 +10,8 @@ model become champion. The kinds, and when they hold:
 * ``constant_answer``: an answer that does not look at the picture does as well, that is, the 95 % interval of the model's
   gain over it on the same pictures does not lie above 0: one class everywhere (``constants``), or the model's own answers to
   other pictures (``dealt``);
-* ``few_units``: fewer than ``LEAST`` units of pictures, each picture one where none belong together;
+* ``few_units``: fewer than ``LEAST`` units of pictures, each picture one where none belong together, or units of so unequal
+  size that they are worth fewer;
 * ``exact``: every pixel of every picture right, or an interval without width: the figures do not vary from picture to
   picture, so that no interval can be read from them, and no learned model draws outlines to the pixel.
 """
@@ -115,22 +116,25 @@ def of_variety(units: Mapping[str, float], unit: str) -> list[Fault]:
     return [Fault("single_class", f"{what}: there is nothing to tell apart; see the labels, masks and splits")]
 
 
-def of_units(num_units: int, num_pictures: int) -> list[Fault]:
+def of_units(num_units: int, num_pictures: int, worth: float | None = None) -> list[Fault]:
     """Return a fault where too little of the test split is drawn for itself to give an interval.
 
     Args:
         num_units: units that can be judged.
         num_pictures: pictures in them.
+        worth: units of equal size that they are worth (``Units.worth``); as many as they are where it is not given.
 
     Example:
-        >>> [len(of_units(*numbers)) for numbers in ((10, 10), (11, 11), (10, 300))]
-        [1, 0, 1]
+        >>> [len(of_units(*numbers)) for numbers in ((10, 10), (11, 11), (10, 300), (41, 240, 1.4))]
+        [1, 0, 1, 1]
     """
-    if num_units >= LEAST:
+    if min(num_units, num_units if worth is None else worth) >= LEAST:
         return []
     have, more = f"the test split has {num_pictures} pictures that can be judged", ""
     if num_units < num_pictures:
         have, more = f"{have}, of {num_units} units", " of other units"
+    if num_units >= LEAST and worth is not None:
+        have = f"{have} of very unequal size, worth {worth:.1f} of equal size"
     short = f"fewer than the {LEAST} that an interval needs: add test pictures{more} (params.yaml: acquire.test_share)"
     return [Fault("few_units", f"{have}, {short}")]
 

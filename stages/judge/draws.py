@@ -53,6 +53,8 @@ class Panel:
         units: (F,) likewise units of pictures, which the interval rests on.
         independent: (F,) it is a proportion of pictures, so that Wilson's interval holds as it stands where each of them is
             a unit of its own, and with the effective size elsewhere.
+        worth: (F,) units of equal size that the units behind each are worth (``Units.worth``); none: as many as they are.
+        least: (F,) variance of each at least (``units.spread``); none: 0.
     """
 
     names: tuple[str, ...]
@@ -61,6 +63,8 @@ class Panel:
     pictures: Sequence[int]
     units: Sequence[int]
     independent: Sequence[bool]
+    worth: Sequence[float] = ()
+    least: Sequence[float] = ()
 
 
 def figures(panel: Panel, weights: Floats) -> dict[str, Floats]:
@@ -79,7 +83,12 @@ def _estimate(panel: Panel, at: int, value: float, replicates: Floats) -> Estima
     behind = int(panel.pictures[at]), int(panel.units[at])
     share = bool(panel.independent[at])
     independent = share and behind[0] == behind[1]
-    return estimated(value, replicates, int(panel.n[at]), behind, independent=independent, percentile=not share)
+    worth = float(panel.worth[at]) if panel.worth else None
+    least = float(panel.least[at]) if panel.least else 0.0
+    return estimated(
+        value, replicates, int(panel.n[at]), behind,
+        independent=independent, percentile=not share, worth=worth, least=least,
+    )  # fmt: skip
 
 
 def alone(values: Callable[[Floats], Floats], num_pictures: int) -> Floats:

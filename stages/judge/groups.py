@@ -53,12 +53,15 @@ class Comparison:
         grouping: the groups.
         estimates: the figure of each group, in the order of ``grouping.names``.
         compared: which groups are large enough, and their figure defined, to be compared.
+        uneven: which groups have enough units, yet of so unequal size that they are worth too few (``Units.worth``); while
+            there is one nothing passes.
     """
 
     measure: Measure
     grouping: Grouping
     estimates: tuple[Estimate, ...]
     compared: tuple[int, ...]
+    uneven: tuple[int, ...] = ()
 
     @cached_property
     def _arrays(self) -> tuple[Floats, Floats, Floats]:
@@ -173,15 +176,19 @@ def compare(  # noqa: PLR0913 - what is compared, and how
     Args:
         measure: the figure.
         grouping: the groups.
-        min_group: groups with fewer units are shown but not compared.
+        min_group: groups with fewer units, or units worth fewer of equal size, are shown but not compared.
         num_bootstraps: draws behind the standard error of a figure without a slope.
         random: where they come from.
         units: which pictures are drawn together; None where each is drawn for itself.
     """
     codes = grouping.codes.astype(np.int64)
     found = by_group.estimates(measure, codes, len(grouping.names), num_bootstraps, random, units)
-    compared = tuple(g for g, e in enumerate(found) if np.isfinite(e.value) and e.num_units >= min_group)
-    return Comparison(measure, grouping, found, compared)
+    enough = [g for g, e in enumerate(found) if np.isfinite(e.value) and e.num_units >= min_group]
+    if units is None or units.single:
+        return Comparison(measure, grouping, found, tuple(enough))
+    worth = units.worth(codes, len(found))
+    compared = tuple(g for g in enough if worth[g] >= min_group)
+    return Comparison(measure, grouping, found, compared, tuple(g for g in enough if worth[g] < min_group))
 
 
 def deal(

@@ -137,7 +137,15 @@ def estimate(measure: Measure, rows: NDArray[np.bool_], weights: Floats, *, perc
 
 
 def estimated(  # noqa: PLR0913 - a figure and what its interval rests on
-    value: float, replicates: Floats, n: int, behind: tuple[int, int], *, independent: bool, percentile: bool
+    value: float,
+    replicates: Floats,
+    n: int,
+    behind: tuple[int, int],
+    *,
+    independent: bool,
+    percentile: bool,
+    worth: float | None = None,
+    least: float = 0.0,
 ) -> Estimate:
     """Return a figure with the interval that ``estimate`` describes, drawn by units.
 
@@ -151,6 +159,8 @@ def estimated(  # noqa: PLR0913 - a figure and what its interval rests on
         behind: pictures behind it, and units of pictures.
         independent: it is a proportion of n independent pictures.
         percentile: report the percentile interval where it holds.
+        worth: units of equal size that the units are worth (``Units.worth``); as many as they are where it is not given.
+        least: variance that it has at least (``units.spread``).
     """
     if not np.isfinite(value):
         return Estimate(float("nan"), float("nan"), float("nan"), n, 0.0, *behind)
@@ -158,12 +168,13 @@ def estimated(  # noqa: PLR0913 - a figure and what its interval rests on
         low, high = statistics.wilson(value, n)
         return Estimate(value, float(low), float(high), n, float(n), *behind)
     draws = behind[1]
-    freedom = float("inf") if draws == behind[0] else max(draws - 1.0, 1.0)
+    worth = float(draws) if worth is None else worth
+    freedom = float("inf") if draws == behind[0] else max(worth - 1.0, 1.0)
     known = replicates[np.isfinite(replicates)]
     spread = float(known.std()) * np.sqrt(draws / max(draws - 1, 1)) if known.size > 1 else 0.0
-    size = statistics.effective_size(value, spread, draws)
+    size = statistics.effective_size(value, max(spread, float(np.sqrt(least))), worth)
     bounds = tuple(float(b) for b in statistics.wilson(value, size, freedom=freedom))
-    if percentile and draws >= SMALL and spread > 0:
+    if percentile and worth >= SMALL and spread > 0:
         bounds = statistics.percentile_interval(replicates)
     return Estimate(value, bounds[0], bounds[1], n, size, *behind, freedom)
 

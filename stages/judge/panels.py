@@ -14,7 +14,7 @@ from stages.judge.confusion import mean_defined
 from stages.judge.draws import Panel
 from stages.judge.measures import Measure
 from stages.judge.precision_slope import mean_precision
-from stages.judge.units import Units, alone
+from stages.judge.units import Units, added, alone, spread_of_share, worth
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -74,7 +74,34 @@ def of_classes(
         drawn_from += _holders(drawn.said if says else drawn.real)
         independent += [single and read in (classes.precision, classes.recall)] * num_classes
     names = [*headline, *(f"{name}/{label}" for name in figures for label in range(num_classes))]
-    return Panel(tuple(names), values, n, behind, drawn_from, independent)
+    if units.single:
+        return Panel(tuple(names), values, n, behind, drawn_from, independent)
+    worths = [float(units.worth()[0])] * len(headline)
+    for read in figures.values():
+        worths += _worth(held.said if read is classes.precision else held.real, units)
+    least = [_least(drawn, read, each=False) if single else [0.0] for read in headline.values()]
+    least += [_least(drawn, read, each=True) if single else [0.0] * num_classes for read in figures.values()]
+    return Panel(tuple(names), values, n, behind, drawn_from, independent, worths, [v for one in least for v in one])
+
+
+def _worth(table: Any, units: Units) -> list[float]:
+    """Return how many units of equal size those that hold each class are worth, by their pictures of it."""
+    held = sparse.csr_array(sparse.csr_array(table) != 0, dtype=np.float64)
+    sizes = added(held, units.codes, units.num)
+    total, squares = (np.asarray(table.sum(axis=0)).ravel() for table in (sizes, sizes.multiply(sizes)))
+    return list((total**2 / np.maximum(squares, 1.0)).tolist())
+
+
+def _least(drawn: Counts, read: Read, *, each: bool) -> list[float]:
+    """Return the least variance of shares of pictures, of each class or of all, given counts by unit; see ``spread``."""
+    tables: dict[Read, Any] = {classes.share: drawn.real, classes.recall: drawn.real, classes.precision: drawn.said}
+    below = tables.get(read)
+    if below is None:
+        return [0.0] * (drawn.real.shape[1] if each else 1)
+    hits, of = (sparse.csr_array(table) for table in (drawn.hit, below))
+    if not each:
+        hits, of = (sparse.csr_array(np.asarray(table.sum(axis=1)).reshape(-1, 1)) for table in (hits, of))
+    return [spread_of_share(*(np.asarray(t[:, [k]].todense()).ravel() for t in (hits, of))) for k in range(of.shape[1])]
 
 
 def _holders(table: Any) -> list[int]:
@@ -144,6 +171,8 @@ def of_precision(
     num, num_units, means_of = tables[0].num_pictures, units.num, (*CHOSEN, "ar")
     if part:
         num, num_units = (int(np.unique(np.concatenate([t.holders for t in some])).size) for some in (tables, drawn))
+    whole = float(units.worth()[0])
+    each_worth = [_of_holders(table, units) for table in tables]
     return Panel(
         (*means_of, *names),
         values,
@@ -151,4 +180,11 @@ def of_precision(
         [num] * len(means_of) + (pictures * 2 if each else []),
         [num_units] * len(means_of) + (of_units * 2 if each else []),
         [False] * (len(means_of) + len(names)),
+        [whole] * len(means_of) + (each_worth * 2 if each else []),
     )
+
+
+def _of_holders(table: ap.Matches, units: Units) -> float:
+    """Return how many units of equal size those with objects of a class are worth, by their pictures with such."""
+    rows, sizes = np.unique(units.codes[table.holders], return_counts=True)
+    return float(worth(sizes, np.zeros(rows.size, np.int64), 1)[0])

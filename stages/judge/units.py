@@ -3,6 +3,10 @@
 All figures here are read from sums over pictures, so pictures that are drawn together are added up first: a unit is then a
 row like any other, and bootstrap, standard error, degrees of freedom and deals need no rule of their own. Of a group of
 pictures a unit's part inside it is the row.
+
+Units of unequal size count for fewer than they are: the few large ones decide (``Units.worth``; L. Kish, "Survey
+Sampling", 1965). How much they decide is told by how alike the pictures of a unit are (``spread``), not by whether the large
+ones happen to have fared alike.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +18,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
+from stages.judge import statistics
+
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 TORN = "torn_units"  # of the metrics file
 
 
@@ -50,6 +57,79 @@ class Units:
         pairs = (groups.astype(np.int64) + 1) * self.num + self.codes
         found, rows = np.unique(pairs, return_inverse=True)
         return rows.ravel().astype(np.int64), found // self.num - 1
+
+    def worth(self, groups: NDArray[Any] | None = None, num_groups: int = 1) -> Floats:
+        """Return how many units of equal size the units of each group are worth, (G,).
+
+        Args:
+            groups: (N,) the group of each picture, -1 for none; None where all are one.
+            num_groups: G.
+
+        Example:
+            >>> of(["a", "b", "c", "a", "b", "c"]).worth(), of(["a", "b", "c", "c", "c", "c"]).worth()
+            (array([3.]), array([2.]))
+        """
+        rows, codes = self.within(np.zeros(self.codes.size, np.int64) if groups is None else groups)
+        return worth(np.bincount(rows, minlength=codes.size), codes, num_groups)
+
+
+def worth(sizes: NDArray[Any], codes: Ints, num_groups: int) -> Floats:
+    """Return Kish's effective number of rows of each group: their sum squared over the sum of squares.
+
+    Args:
+        sizes: (R,) pictures of each row.
+        codes: (R,) the group of each row, -1 for none.
+        num_groups: G.
+
+    Returns:
+        (G,), the number of rows itself where they are of one size.
+    """
+    number, total, squares = (statistics.sums(np.asarray(sizes, np.float64) ** n, codes, num_groups) for n in (0, 1, 2))
+    found = np.divide(total**2, squares, out=np.zeros(num_groups), where=squares > 0)
+    return np.where(total**2 == squares * number, number, found)
+
+
+def spread(influence: Floats, rows: Ints, codes: Ints, num_groups: int) -> Floats:
+    """Return the variance of a figure whose pictures are as alike inside a unit as they are on average; see ``alike``.
+
+    The sum of squares over units, which a standard error usually is, is nearly nothing where the few large units
+    happen to fare alike. It agrees with this one where units are of one size.
+
+    Args:
+        influence: (N,) of each picture on the figure of its own group.
+        rows: (N,) the row of each picture, 0 to R - 1.
+        codes: (R,) the group of each row, -1 for none.
+        num_groups: G.
+
+    Returns:
+        (G,), 0 where all rows of a group are of one size.
+    """
+    sizes = np.bincount(rows, minlength=codes.size).astype(np.float64)
+    means = np.bincount(rows, influence, minlength=codes.size) / np.maximum(sizes, 1)
+    inside = statistics.sums((influence - means[rows]) ** 2, codes[rows], num_groups)
+    whole = statistics.sums(influence**2, codes[rows], num_groups)
+    return _spread(inside, whole, sizes, codes, num_groups)
+
+
+def spread_of_share(hits: Floats, totals: Floats) -> float:
+    """Return ``spread`` of a share of pictures, given hits and pictures of each row, (R,)."""
+    there = totals > 0
+    hits, totals = hits[there], totals[there]
+    num, right = totals.sum(), hits.sum()
+    if not num:
+        return 0.0
+    inside, whole = (hits - hits**2 / totals).sum() / num**2, right * (1 - right / num) / num**2
+    return float(_spread(np.array([inside]), np.array([whole]), totals, np.zeros(totals.size, np.int64), 1)[0])
+
+
+def _spread(inside: Floats, whole: Floats, sizes: Floats, codes: Ints, num_groups: int) -> Floats:
+    """Return ``spread``, given sums of squares inside units and in all."""
+    number, total, squares = (statistics.sums(sizes**n, codes, num_groups) for n in (0, 1, 2))
+    each = np.divide(whole, total, out=np.zeros(num_groups), where=total > 0)
+    within = np.divide(inside, total - number, out=np.zeros(num_groups), where=total > number)
+    alike = 1 - np.divide(within, each, out=np.zeros(num_groups), where=each > 0).clip(0, 1)
+    design = 1 + alike * (np.divide(squares, total, out=np.ones(num_groups), where=total > 0) - 1)
+    return np.where(total**2 == squares * number, 0.0, whole * design)
 
 
 def of(names: Sequence[str]) -> Units:

@@ -10,7 +10,8 @@ of these groups say so, each for itself (intersection-union: R. Berger, Technome
 UNDECIDED, with the number of pictures that would settle it.
 
 These bounds are Clopper and Pearson's, those of a gap made of its groups' (MOVER): a little wider than Wilson's, which
-are shown, and they keep what they promise at figures close to 0 or 1 as well.
+are shown, and they keep what they promise at figures close to 0 or 1 as well. A group whose units are of very unequal size
+is not compared, and nothing passes beside it.
 """
 
 from collections.abc import Callable, Sequence
@@ -88,7 +89,7 @@ class Finding:
     @cached_property
     def more(self) -> int | None:
         """Return how many further pictures would probably settle it; None if it is, or if no sensible number would."""
-        if self.verdict != UNDECIDED or self.explained or not self.is_compared:
+        if self.verdict != UNDECIDED or self.explained or not self.is_compared or self.comparison.uneven:
             return None
         return _more(self.comparison, self.limits, _strict(self.limits, self.num_claims))
 
@@ -97,10 +98,10 @@ class Finding:
         """Tell whether the finding counts towards the overall verdict.
 
         A column does where it has two groups or more, an intersection of two columns where two of its groups are large
-        enough to be compared.
+        enough to be compared, or would be if their units were of equal size.
         """
-        grouping = self.comparison.grouping
-        return len(grouping.names) > 1 if len(grouping.columns) == 1 else len(self.comparison.compared) > 1
+        grouping, large = self.comparison.grouping, len(self.comparison.compared) + len(self.comparison.uneven)
+        return len(grouping.names) > 1 if len(grouping.columns) == 1 else large > 1
 
 
 def judge(
@@ -153,7 +154,7 @@ def _finding(
     floor_fails = bool((below & worse).any())
     if gap_fails or floor_fails:
         return Finding(comparison, FAIL, limits, num_claims, deals, gap_fails, floor_fails)
-    if _passes(comparison, limits):
+    if _passes(comparison, limits) and not comparison.uneven:
         return Finding(comparison, PASS, limits, num_claims, deals)
     explained = wide or bool(below.any())
     return Finding(comparison, UNDECIDED, limits, num_claims, deals, explained=explained)

@@ -226,7 +226,7 @@ class Objects:
         faults = [
             *degenerate.of_classes(dict(zip(names, counts, strict=True)), "object", dict.fromkeys(spared, told)),
             *degenerate.of_constants(None, [], others),
-            *degenerate.of_units(self.units.num, self.units.codes.size),
+            *degenerate.of_units(self.units.num, self.units.codes.size, float(self.units.worth()[0])),
             *degenerate.of_exact({measure.name: content[measure.name] for measure in own}),
         ]
         return degenerate.content(faults, others)

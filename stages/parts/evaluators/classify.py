@@ -169,7 +169,7 @@ class Classify:
             *degenerate.of_variety(there, "picture"),
             *degenerate.of_classes(there, "picture"),
             *degenerate.of_constants(f"always saying {names[label]}", gains, others),
-            *degenerate.of_units(self.units.num, self.units.codes.size),
+            *degenerate.of_units(self.units.num, self.units.codes.size, float(self.units.worth()[0])),
             *degenerate.of_exact({name: content[name] for name in ("accuracy", "macro_f1")}),
         ]
         return degenerate.content(faults, others)

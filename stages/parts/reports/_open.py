@@ -70,9 +70,12 @@ def _of(finding: Finding, min_group: int, what: str) -> Iterator[tuple[str, str]
     if len(grouping.names) <= 1:
         yield "one group alone", columns
         return
-    title, small = finding.comparison.measure.title, finding.comparison.small(min_group)
+    uneven = finding.comparison.uneven
+    why = f"nothing passes, units of very unequal size, worth fewer than {min_group}"
+    yield from ((why, f"{columns} {grouping.names[group]}") for group in uneven)
+    title, small = finding.comparison.measure.title, [g for g in finding.comparison.small(min_group) if g not in uneven]
     if not finding.is_compared:
-        few = len(grouping.names) - len(small) <= 1
+        few = len(grouping.names) - len(small) - len(uneven) <= 1
         yield (
             (f"fewer than two groups of {min_group} {what}", columns)
             if few
@@ -83,7 +86,7 @@ def _of(finding: Finding, min_group: int, what: str) -> Iterator[tuple[str, str]
         for index, name in enumerate(grouping.names):
             if index in small:
                 yield f"groups of fewer than {min_group} {what}", f"{columns} {name}"
-            elif index not in compared:
+            elif index not in {*compared, *uneven}:
                 yield "groups whose figure is not defined", f"{title} of {columns} {name}"
     if finding.verdict == UNDECIDED:
         why = "explained by the classes, or not to be told from them" if finding.explained else f"too few {what} to tell"

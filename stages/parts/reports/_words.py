@@ -162,8 +162,10 @@ def sentence(finding: Finding, limits: Limits) -> str:
     """Say in one sentence what was found on one measure and column."""
     comparison = finding.comparison
     column = " x ".join(comparison.grouping.columns)
+    uneven = _uneven(comparison)
     if finding.p is None:
-        return f"{column}: fewer than two groups are large enough, and have a figure, to compare {comparison.measure.title}."
+        title = comparison.measure.title
+        return f"{column}: fewer than two groups are large enough, and have a figure, to compare {title}{uneven}."
     better, worse = finding.pair if finding.gap_fails else (comparison.best, comparison.worst)
     low, high = (f"{100 * comparison.estimates[g].value:.1f} for {comparison.grouping.names[g]}" for g in (worse, better))
     pair = f"{column}: {comparison.measure.title} is {low} and {high}"
@@ -185,13 +187,26 @@ def sentence(finding: Finding, limits: Limits) -> str:
         return (
             f"{pair}, a gap of {gap} points, but the classes of the pictures explain it or cannot be told from the groups."
         )
-    new = "" if all(e.num_units == e.num_pictures for e in comparison.estimates) else " of new units"
+    return f"{pair}, a gap of {gap} points: {_need(finding, uneven)}."
+
+
+def _need(finding: Finding, uneven: str) -> str:
+    """Say why nothing is told yet, and what would probably tell."""
+    if uneven:
+        return f"nothing passes{uneven}"
+    new = "" if all(e.num_units == e.num_pictures for e in finding.comparison.estimates) else " of new units"
     need = (
         f"about {finding.more:,} more labelled test pictures{new} would probably tell"
         if finding.more
         else "it lies so close to the limit that no sensible number of further pictures would tell"
     )
-    return f"{pair}, a gap of {gap} points: too uncertain to call; {need}."
+    return f"too uncertain to call; {need}"
+
+
+def _uneven(comparison: Comparison) -> str:
+    """Say which groups have units of very unequal size; nothing where none has."""
+    names = [f"{comparison.grouping.names[g]} ({comparison.estimates[g].num_units:,})" for g in comparison.uneven]
+    return f", for units of very unequal size count as fewer than they are in {', '.join(names)}" if names else ""
 
 
 def table(comparisons: Sequence[Comparison]) -> pd.DataFrame:

@@ -77,8 +77,9 @@ def test_errors_by_group_are_those_of_drawn_units(make: Callable[[np.random.Gene
     """Each group's effective size is that of a bootstrap that draws whole units, also where a unit stands in both groups."""
     random = np.random.default_rng(8)
     measure = make(random)
-    held = units.of([str(n) for n in random.integers(0, 20, NUM)])
-    codes = random.integers(0, 2, NUM)
+    order = random.permutation(NUM)
+    held = units.of([str(n // 4) for n in order])
+    codes = order % 2
     found = by_group.estimates(measure, codes, 2, 2000, random, held)
     for group, estimate in enumerate(found):
         inside = codes == group
@@ -88,7 +89,7 @@ def test_errors_by_group_are_those_of_drawn_units(make: Callable[[np.random.Gene
         replicates = measure.values(weights[:, held.codes] * inside)
         spread = np.nanstd(replicates) * np.sqrt(there.size / (there.size - 1))
         own = np.sqrt(estimate.value * (1 - estimate.value) / estimate.size)
-        assert own == pytest.approx(spread, rel=0.25)
+        assert own == pytest.approx(spread, rel=0.35)  # the slope of an average precision, from 15 units
         assert (estimate.num_pictures, estimate.num_units) == (inside.sum(), there.size)
         assert estimate.value == pytest.approx(measure.of(inside))
         assert estimate.freedom <= there.size - 1
@@ -136,7 +137,7 @@ def test_panels_count_pictures_and_units_and_draw_units() -> None:
         {"value": 2 / 3, "low": 0.2077, "high": 0.9385, "n": 3, "pictures": 3}, abs=1e-3
     )
     assert found["recall/0"].content()["units"] == found["precision/0"].content()["units"] == 2
-    assert found["accuracy"].freedom == 4
+    assert found["accuracy"].freedom == pytest.approx(36 / 8 - 1)  # five units, of which one has two pictures
 
 
 @pytest.mark.parametrize("values", ["shares", "figures"])

@@ -122,13 +122,14 @@ def of_units(num_units: int, num_pictures: int, worth: float | None = None) -> l
     Args:
         num_units: units that can be judged.
         num_pictures: pictures in them.
-        worth: units of equal size that they are worth (``Units.worth``); as many as they are where it is not given.
+        worth: units of equal size that they are worth (``Units.worth``), which is rounded; as many as they are where it is not
+            given.
 
     Example:
         >>> [len(of_units(*numbers)) for numbers in ((10, 10), (11, 11), (10, 300), (41, 240, 1.4))]
         [1, 0, 1, 1]
     """
-    if min(num_units, num_units if worth is None else worth) >= LEAST:
+    if min(num_units, num_units if worth is None else round(worth)) >= LEAST:
         return []
     have, more = f"the test split has {num_pictures} pictures that can be judged", ""
     if num_units < num_pictures:

@@ -176,7 +176,7 @@ def compare(  # noqa: PLR0913 - what is compared, and how
     Args:
         measure: the figure.
         grouping: the groups.
-        min_group: groups with fewer units, or units worth fewer of equal size, are shown but not compared.
+        min_group: groups with fewer units, or units worth fewer of equal size (rounded), are shown but not compared.
         num_bootstraps: draws behind the standard error of a figure without a slope.
         random: where they come from.
         units: which pictures are drawn together; None where each is drawn for itself.
@@ -187,8 +187,8 @@ def compare(  # noqa: PLR0913 - what is compared, and how
     if units is None or units.single:
         return Comparison(measure, grouping, found, tuple(enough))
     worth = units.worth(codes, len(found))
-    compared = tuple(g for g in enough if worth[g] >= min_group)
-    return Comparison(measure, grouping, found, compared, tuple(g for g in enough if worth[g] < min_group))
+    compared = tuple(g for g in enough if round(worth[g]) >= min_group)
+    return Comparison(measure, grouping, found, compared, tuple(g for g in enough if g not in compared))
 
 
 def deal(

@@ -18,8 +18,6 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from stages.judge import statistics
-
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 TORN = "torn_units"  # of the metrics file
@@ -84,7 +82,7 @@ def worth(sizes: NDArray[Any], codes: Ints, num_groups: int) -> Floats:
     Returns:
         (G,), the number of rows itself where they are of one size.
     """
-    number, total, squares = (statistics.sums(np.asarray(sizes, np.float64) ** n, codes, num_groups) for n in (0, 1, 2))
+    number, total, squares = (_sums(np.asarray(sizes, np.float64) ** n, codes, num_groups) for n in (0, 1, 2))
     found = np.divide(total**2, squares, out=np.zeros(num_groups), where=squares > 0)
     return np.where(total**2 == squares * number, number, found)
 
@@ -106,8 +104,8 @@ def spread(influence: Floats, rows: Ints, codes: Ints, num_groups: int) -> Float
     """
     sizes = np.bincount(rows, minlength=codes.size).astype(np.float64)
     means = np.bincount(rows, influence, minlength=codes.size) / np.maximum(sizes, 1)
-    inside = statistics.sums((influence - means[rows]) ** 2, codes[rows], num_groups)
-    whole = statistics.sums(influence**2, codes[rows], num_groups)
+    inside = _sums((influence - means[rows]) ** 2, codes[rows], num_groups)
+    whole = _sums(influence**2, codes[rows], num_groups)
     return _spread(inside, whole, sizes, codes, num_groups)
 
 
@@ -122,9 +120,15 @@ def spread_of_share(hits: Floats, totals: Floats) -> float:
     return float(_spread(np.array([inside]), np.array([whole]), totals, np.zeros(totals.size, np.int64), 1)[0])
 
 
+def _sums(values: Floats, codes: Ints, num_groups: int) -> Floats:
+    """Sum by group, as ``statistics.sums`` does, which training should not depend on."""
+    inside = codes >= 0
+    return np.bincount(codes[inside], values[inside], minlength=num_groups).astype(np.float64)
+
+
 def _spread(inside: Floats, whole: Floats, sizes: Floats, codes: Ints, num_groups: int) -> Floats:
     """Return ``spread``, given sums of squares inside units and in all."""
-    number, total, squares = (statistics.sums(sizes**n, codes, num_groups) for n in (0, 1, 2))
+    number, total, squares = (_sums(sizes**n, codes, num_groups) for n in (0, 1, 2))
     each = np.divide(whole, total, out=np.zeros(num_groups), where=total > 0)
     within = np.divide(inside, total - number, out=np.zeros(num_groups), where=total > number)
     alike = 1 - np.divide(within, each, out=np.zeros(num_groups), where=each > 0).clip(0, 1)

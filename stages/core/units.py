@@ -6,7 +6,7 @@ told of is one with those that it is a near copy of, or of its own, and takes an
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -161,7 +161,12 @@ def near(entries: Sequence[Entry], findings: Findings, *, join: bool) -> list[En
     """
     sizes = np.array([(entry.width, entry.height) for entry in entries], np.int64).reshape(-1, 2)
     thumbs = np.array([entry.thumb for entry in entries], np.uint8).reshape(-1, near_copies.SIDE, near_copies.SIDE)
-    first = [entries[place] for place in near_copies.representatives(thumbs, sizes)]
+    places, pairs = near_copies.copies(thumbs, sizes)
+    first = [entries[place] for place in places]
+    like: dict[str, list[str]] = defaultdict(list)
+    for one, two in pairs.tolist():
+        like[entries[one].image_id].append(entries[two].image_id)
+        like[entries[two].image_id].append(entries[one].image_id)
     alike: dict[str, list[Entry]] = defaultdict(list)
     for entry, other in zip(entries, first, strict=True):
         alike[other.image_id].append(entry)
@@ -171,7 +176,12 @@ def near(entries: Sequence[Entry], findings: Findings, *, join: bool) -> list[En
     names = {name: _name(name, group) for name, group in alike.items()}
     own = [entry.unit == entry.image_id and join for entry in entries]
     return [
-        replace(entry, copy_of=other.image_id, unit=names[other.image_id] if joins else entry.unit)
+        replace(
+            entry,
+            copy_of=other.image_id,
+            like=tuple(like[entry.image_id]),
+            unit=names[other.image_id] if joins else entry.unit,
+        )
         for entry, other, joins in zip(entries, first, own, strict=True)
     ]
 
@@ -202,7 +212,9 @@ def _differences(entry: Entry, first: Entry) -> str:
 
 
 def torn(entries: Sequence[Entry], findings: Findings) -> list[Entry]:
-    """Note the pictures of units, and the near copies, that stand in several splits; drawn splits tear no unit.
+    """Note the pictures of units, and the near copies, that stand in several splits.
+
+    Drawn splits tear no unit, but a row of pictures, each like the next, is no unit, and neighbours may stand apart.
 
     Returns:
         The pictures that stay: where the rules leave some out, those in test stay, then those in val.
@@ -221,7 +233,22 @@ def torn(entries: Sequence[Entry], findings: Findings) -> list[Entry]:
                 if entry.source not in listed and findings.drops(kind, entry.source, detail):
                     gone.add(entry.source)
                 listed.add(entry.source)
+    stay = {entry.image_id: entry for entry in entries if entry.source not in gone}
+    for entry, detail in _beside(stay, listed):
+        if findings.drops("torn_near_copy", entry.source, detail):
+            gone.add(entry.source)
     return [entry for entry in entries if entry.source not in gone]
+
+
+def _beside(entries: Mapping[str, Entry], listed: Collection[str]) -> Iterator[tuple[Entry, str]]:
+    """Yield the pictures of which a near copy stands in a split that comes before theirs, and what is to be said of them."""
+    rank = {split: place for place, split in enumerate(splits.ORDER)}
+    for entry in entries.values():
+        others = [entries[name] for name in entry.like if name in entries and entries[name].pixels != entry.pixels]
+        before = [other for other in others if rank[str(other.split)] < rank[str(entry.split)]]
+        if before and entry.source not in listed:
+            other = min(before, key=lambda one: (rank[str(one.split)], one.source))
+            yield entry, f"in {entry.split}, a near copy of {other.source} in {other.split}"
 
 
 def _apart(name: str, group: Sequence[Entry], kind: str) -> Iterator[tuple[Entry, str]]:

@@ -22,6 +22,7 @@ class Entry:
     Attributes:
         unit: name of the unit it belongs to.
         copy_of: ``image_id`` of the picture that it is a near copy of; its own, or empty, where it is none.
+        like: ``image_id`` of each picture that it is a near copy of, whether it counts as one unit with it or not.
         thumb: small grey picture, (32, 32) uint8.
         values: those of its index mask, 255 among them.
         drawn: the mask came as a file.
@@ -41,6 +42,7 @@ class Entry:
     groups: Mapping[str, str]
     unit: str = ""
     copy_of: str = ""
+    like: tuple[str, ...] = ()
     thumb: NDArray[np.uint8] | None = field(default=None, compare=False, repr=False)
     values: frozenset[int] = frozenset()
     drawn: bool = False

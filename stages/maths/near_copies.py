@@ -45,14 +45,20 @@ def thumbnail(picture: NDArray[Any]) -> Bytes:
 
 
 def representatives(thumbs: Bytes, sizes: Ints) -> Ints:
-    """Return for each picture the place of the one that it is a near copy of, its own where it is none.
+    """Return for each picture the place of the one that it is a near copy of; see ``copies``."""
+    return copies(thumbs, sizes)[0]
+
+
+def copies(thumbs: Bytes, sizes: Ints) -> tuple[Ints, Ints]:
+    """Return for each picture the place of the one that it is a near copy of, its own where it is none; and all pairs.
 
     Args:
         thumbs: (N, 32, 32), see ``thumbnail``.
         sizes: (N, 2) width and height of the pictures.
 
     Returns:
-        (N,) places; a representative stands for itself.
+        (N,) places; a representative stands for itself. (P, 2) places of pictures that are copies of each other, whether one
+        represents the other or not, the lower place first: in a row of pictures each is like the next.
     """
     found = np.arange(len(thumbs))
     grey = thumbs.astype(np.float64)
@@ -67,7 +73,8 @@ def representatives(thumbs: Bytes, sizes: Ints) -> Ints:
             friends[one][two] = friends[two][one] = alike
     for copy, first in _linked(friends, match).items():
         found[places[copy]] = places[first]
-    return found
+    alike_pairs = [(places[one], places[two]) for one in sorted(friends) for two in sorted(friends[one]) if one < two]
+    return found, np.array(alike_pairs, np.int64).reshape(-1, 2)
 
 
 def _shrunk(thumb: Floats, side: int) -> Floats:

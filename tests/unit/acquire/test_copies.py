@@ -110,6 +110,29 @@ def test_copies_across_given_splits_are_named(tmp_path: Path) -> None:
     assert set(data.manifest["source"]) >= {"q/03.jpg", "q/05.jpg"}
 
 
+def test_neighbours_of_a_pan_in_two_drawn_splits_are_named(tmp_path: Path) -> None:
+    """No unit holds a whole pan; where it is cut, the frames on both sides are named, and none stays if told so."""
+    wide = np.asarray(Image.fromarray(texture(1, 400)).resize((1200, 400), Image.Resampling.BICUBIC))
+    lines = ["path,label"]
+    for number in range(60):
+        sources.put(tmp_path / f"p/{number:02d}.png", _encoded(wide[140:260, 3 * number : 3 * number + 120]))
+        lines.append(f"p/{number:02d}.png,{'ab'[number % 2]}")
+    sources.put(tmp_path / "pictures.csv", "\n".join(lines))
+    for action in ("warn", "quarantine"):
+        data, found = sources.run("csv", tmp_path, sources.CSV, gate={"torn_near_copy": action})
+        splits = data.manifest.set_index("source")["split"]
+        cut = [
+            {f"p/{n:02d}.png", f"p/{n + 1:02d}.png"}
+            for n in range(59)
+            if splits.get(f"p/{n:02d}.png") != splits.get(f"p/{n + 1:02d}.png")
+        ]
+        assert cut
+        if action == "warn":
+            assert all(set(found["torn_near_copy"]) & pair for pair in cut)
+        else:
+            assert all(len(pair & set(splits.index)) < 2 for pair in cut)
+
+
 def test_told_units_are_not_brought_together(tmp_path: Path) -> None:
     """A picture that two patients share is named with both and leaves them two; without one it joins its original's."""
     source, part = _table(tmp_path, {0: "s9", 4: ""}, labels={4: "b"})

@@ -103,6 +103,18 @@ def test_no_chain_grows() -> None:
         assert np.abs(members - first).max() * 3 <= 0.14 * 120
 
 
+def test_neighbours_of_a_pan_are_pairs_whoever_represents_them() -> None:
+    """A representative stands for a few frames; where the next one's begin, the frames on both sides are a pair still."""
+    wide = cv2.resize(texture(1, 400), (1200, 400), interpolation=cv2.INTER_CUBIC)
+    frames = [wide[140:260, 3 * n : 3 * n + 120] for n in range(60)]
+    thumbs = np.stack([near_copies.thumbnail(frame) for frame in frames])
+    found, pairs = near_copies.copies(thumbs, np.full((60, 2), 120))
+    told = {(one, two) for one, two in pairs.tolist()}
+    assert np.unique(found).size > 1
+    assert {(n, n + 1) for n in range(59)} <= told
+    assert all(one < two and (two - one) * 3 <= 0.14 * 120 for one, two in told)
+
+
 def test_a_burst_of_copies_is_one_unit() -> None:
     """More copies of a picture than there are candidates of each: all end at one representative, whatever their order."""
     random = np.random.default_rng(6)

@@ -122,8 +122,8 @@ def of_units(num_units: int, num_pictures: int, worth: float | None = None) -> l
     Args:
         num_units: units that can be judged.
         num_pictures: pictures in them.
-        worth: units of equal size that they are worth (``Units.worth``), which is rounded; as many as they are where it is not
-            given.
+        worth: units of equal size that they are worth (``Units.worth``), rounded to whole ones; as many as they are where it
+            is not given.
 
     Example:
         >>> [len(of_units(*numbers)) for numbers in ((10, 10), (11, 11), (10, 300), (41, 240, 1.4))]

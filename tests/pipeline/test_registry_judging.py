@@ -232,6 +232,7 @@ def test_what_cannot_be_judged_is_named(client, spoil, reason):
     evaluated("classify")
     card = artefacts.finetuned("classify") / "model.json"
     files.write_json(card, spoil(files.read_json(card)))
+    project.name_model()
     version = published(client, "classify")
     found = judging.judge(client, "shapes-classify", version, "classify", "accuracy")
     assert isinstance(found, Unjudged)

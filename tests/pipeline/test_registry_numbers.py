@@ -166,6 +166,7 @@ def test_the_parameters_say_what_made_the_model(client, tmp_path):
     """The run has those of the whole chain as DVC booked them, the LoggedModel its parts."""
     model = artefacts.finetuned("classify") / "model.json"
     files.write_json(model, {**files.read_json(model), "head": {"name": "linear"}, "backbone": {"name": "resnet18"}})
+    project.name_model()
     entry = {"cmd": "x", "params": {"params.yaml": {"pretrain": {"ssl": "simclr", "loading": {"workers": 2}}, "seed": 7,
              "finetune.classify": {"epochs": 9, "patience": None}}}, "outs": []}  # fmt: skip
     (tmp_path / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": {"finetune@classify": entry}}))

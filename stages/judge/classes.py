@@ -87,6 +87,18 @@ def iou(hit: Floats, real: Floats, said: Floats) -> Floats:
     return ratio(hit, real + said - hit)
 
 
+def parts(read: Read, held: Counts) -> tuple[Any, Any] | None:
+    """Return above and below what a figure of each class is the ratio of, (N, K) sparse by picture; None for others."""
+    hit, real, said = held.hit, held.real, held.said
+    if read is precision:
+        return hit, said
+    if read is recall:
+        return hit, real
+    if read is f1:
+        return 2 * hit, real + said
+    return (hit, real + said - hit) if read is iou else None
+
+
 def share(hit: Floats, real: Floats, said: Floats) -> Floats:
     """Return the share of all units that is right, (M, 1)."""
     del said

@@ -12,14 +12,18 @@ model become champion. The kinds, and when they hold:
   other pictures (``dealt``);
 * ``few_units``: fewer than ``LEAST`` units of pictures, each picture one where none belong together, or units of so unequal
   size that they are worth fewer;
-* ``exact``: every pixel of every picture right, or an interval without width: the figures do not vary from picture to
-  picture, so that no interval can be read from them, and no learned model draws outlines to the pixel.
+* ``exact``: every pixel of every picture right, since no learned model draws outlines to the pixel; or a figure between 0
+  and 1 that is the same in each of a hundred units or more and that none of them moves. That an interval is narrow, since a
+  grid of recalls hides from the draws what varies, is no such thing.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stages.judge.measures import Estimate
 
 KEY = "degenerate"  # of the metrics file
 ASKED = "degenerate_asked"  # likewise: the figures of which it was asked
@@ -140,18 +144,17 @@ def of_units(num_units: int, num_pictures: int, worth: float | None = None) -> l
     return [Fault("few_units", f"{have}, {short}")]
 
 
-def of_exact(figures: Mapping[str, Mapping[str, Any]], all_right: Sequence[str] = ()) -> list[Fault]:
-    """Return the figures that do not vary from picture to picture.
+def of_exact(figures: Mapping[str, "Estimate"], all_right: Sequence[str] = ()) -> list[Fault]:
+    """Return the figures that do not vary from picture to picture, whatever their intervals.
 
     Args:
-        figures: headline figures as in the metrics file.
+        figures: headline figures by name.
         all_right: names of those that learned answers never bring to exactly 1.
     """
-    flat = [n for n, f in figures.items() if f["low"] is not None and f["low"] >= f["high"]]
-    flat += [name for name in all_right if figures[name]["value"] == 1.0]
+    flat = [name for name, one in figures.items() if one.alike or (name in all_right and one.value == 1.0)]
     if not flat:
         return []
-    shown = ", ".join(f"{name} {figures[name]['value']:g}" for name in flat)
+    shown = ", ".join(f"{name} {figures[name].value:g}" for name in flat)
     reason = (
         f"the same in every picture to the last digit ({shown}): see whether the answer lies in the pictures or the masks"
     )

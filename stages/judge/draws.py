@@ -1,7 +1,7 @@
 """Bootstrap draws of units of pictures, a few at a time, and the figures that several readers share under them."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,8 @@ from stages.judge.measures import Estimate, estimated
 
 Floats = NDArray[np.float64]
 _AT_ONCE = 2**22  # weights in memory: 32 MB
+_LOOKED_AT = 64  # units, one after the other
+_SAME = 1e-9
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Panel:
             a unit of its own, and with the effective size elsewhere.
         worth: (F,) units of equal size that the units behind each are worth (``Units.worth``); none: as many as they are.
         least: (F,) variance of each at least (``units.spread``); none: 0.
+        errors: gives the standard error of each figure, (F,), as its slope shows it; 0 where none is known.
     """
 
     names: tuple[str, ...]
@@ -65,6 +68,7 @@ class Panel:
     independent: Sequence[bool]
     worth: Sequence[float] = ()
     least: Sequence[float] = ()
+    errors: Callable[[], Floats] | None = None
 
 
 def figures(panel: Panel, weights: Floats) -> dict[str, Floats]:
@@ -76,10 +80,15 @@ def estimates(panel: Panel, draws: Draws) -> dict[str, Estimate]:
     """Return every figure of a panel with its 95 % interval; see ``measures.estimated``."""
     whole = panel.values(np.ones((1, draws.num_units)))[0]
     replicates = draws.of(panel.values)
-    return {name: _estimate(panel, i, float(whole[i]), replicates[:, i]) for i, name in enumerate(panel.names)}
+    errors = panel.errors() if panel.errors else np.zeros(len(panel.names))
+    found = [_estimate(panel, i, float(whole[i]), replicates[:, i], float(error)) for i, error in enumerate(errors)]
+    if any(one.alike for one in found):
+        same = alike(panel.values, draws.num_units)
+        found = [replace(one, alike=one.alike and bool(same[i])) for i, one in enumerate(found)]
+    return dict(zip(panel.names, found, strict=True))
 
 
-def _estimate(panel: Panel, at: int, value: float, replicates: Floats) -> Estimate:
+def _estimate(panel: Panel, at: int, value: float, replicates: Floats, error: float) -> Estimate:
     behind = int(panel.pictures[at]), int(panel.units[at])
     share = bool(panel.independent[at])
     independent = share and behind[0] == behind[1]
@@ -87,8 +96,30 @@ def _estimate(panel: Panel, at: int, value: float, replicates: Floats) -> Estima
     least = float(panel.least[at]) if panel.least else 0.0
     return estimated(
         value, replicates, int(panel.n[at]), behind,
-        independent=independent, percentile=not share, worth=worth, least=least,
+        independent=independent, share=share, error=error, worth=worth, least=least,
     )  # fmt: skip
+
+
+def alike(values: Callable[[Floats], Floats], num_units: int) -> NDArray[np.bool_]:
+    """Tell which figures are the same in each unit alone, to rounding; where a unit has none it is passed over.
+
+    Args:
+        values: (m, U) weights to (m, F) figures.
+        num_units: U.
+
+    Returns:
+        (F,).
+    """
+    low, high = np.inf, -np.inf
+    for start in range(0, num_units, _LOOKED_AT):
+        weights = np.zeros((min(_LOOKED_AT, num_units - start), num_units))
+        np.fill_diagonal(weights[:, start:], 1.0)
+        each = values(weights)
+        low = np.fmin(low, np.fmin.reduce(each))
+        high = np.fmax(high, np.fmax.reduce(each))
+        if (high - low > _SAME).all():
+            break
+    return np.asarray(~(high - low > _SAME))
 
 
 def alone(values: Callable[[Floats], Floats], num_pictures: int) -> Floats:

@@ -22,7 +22,8 @@ from stages.judge import ratio_slope, statistics, units
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
-SMALL = 100  # below this many pictures a percentile bootstrap covers too little (a group without errors gets a point)
+MANY = 100  # units: so many are not alike by chance
+_ROUNDING = 1e-12  # a standard error below it is the last digits of sums, not a figure that varies
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,9 @@ class Estimate:
         num_pictures: pictures behind it.
         num_units: units behind it, which its interval rests on.
         freedom: degrees of freedom of the standard error behind ``size``; infinite where it is known, not estimated.
+        bias: how far the figure lies above the true one on average, as its bootstrap shows; the interval reaches as far
+            again.
+        alike: it neither is 0 or 1 nor varies from unit to unit, of which there are many.
     """
 
     value: float
@@ -100,11 +104,13 @@ class Estimate:
     num_pictures: int
     num_units: int
     freedom: float = float("inf")
+    bias: float = 0.0
+    alike: bool = False
 
     def at(self, level: float, times: float = 1.0) -> tuple[float, float, float]:
         """Return (value, low, high) at another coverage, or if there were ``times`` as many pictures of the same kind."""
-        low, high = statistics.wilson(self.value, self.size * times, level, self.freedom * times)
-        return self.value, float(low), float(high)
+        low, high = _reaching(self.value, self.size * times, level, self.freedom * times, self.bias / times)
+        return self.value, low, high
 
     def content(self) -> dict[str, float | int | None]:
         """Return value, low, high, n, pictures and, where some belong together, units for a metrics file."""
@@ -117,23 +123,24 @@ class Estimate:
         return {"n": self.n, "pictures": self.num_pictures, **units}
 
 
-def estimate(measure: Measure, rows: NDArray[np.bool_], weights: Floats, *, percentile: bool = False) -> Estimate:
-    """Return a measure over some pictures, each drawn for itself, with its 95 % interval.
+def _reaching(value: float, size: float, level: float, freedom: float, bias: float) -> tuple[float, float]:
+    """Return Wilson's interval, drawn out to hold itself shifted by a bias."""
+    low, high = (float(bound) for bound in statistics.wilson(value, size, level, freedom))
+    return max(min(low, low - bias), 0.0), min(max(high, high - bias), 1.0)
 
-    A proportion of independent pictures gets Wilson's interval. Any other figure gets Wilson's with the effective
-    size that its exact bootstrap over pictures shows, or, where ``percentile`` asks for it and there are at least 100
-    pictures, the percentile interval of that bootstrap.
+
+def estimate(measure: Measure, rows: NDArray[np.bool_], weights: Floats) -> Estimate:
+    """Return a measure over some pictures, each drawn for itself, with its 95 % interval; see ``estimated``.
 
     Args:
         measure: the figure.
         rows: (N,) bool, the pictures.
         weights: (M, N) bootstrap weights; used as they fall on the chosen pictures.
-        percentile: report the percentile interval where it holds.
     """
     value, n, pictures = measure.of(rows), int(measure.counts[rows].sum()), int(rows.sum())
     told = np.isfinite(value) and not measure.independent
     replicates = measure.values(weights * rows) if told else np.zeros(0)
-    return estimated(value, replicates, n, (pictures, pictures), independent=measure.independent, percentile=percentile)
+    return estimated(value, replicates, n, (pictures, pictures), independent=measure.independent)
 
 
 def estimated(  # noqa: PLR0913 - a figure and what its interval rests on
@@ -143,14 +150,18 @@ def estimated(  # noqa: PLR0913 - a figure and what its interval rests on
     behind: tuple[int, int],
     *,
     independent: bool,
-    percentile: bool,
+    share: bool = False,
+    error: float = 0.0,
     worth: float | None = None,
     least: float = 0.0,
 ) -> Estimate:
-    """Return a figure with the interval that ``estimate`` describes, drawn by units.
+    """Return a figure with its 95 % interval, drawn by units.
 
-    Where several pictures are a unit, there are fewer draws than it seems and the standard error is itself estimated from
-    them: Student's quantile takes the normal one's place.
+    A proportion of independent pictures gets Wilson's interval. Any other figure gets Wilson's with the effective size that
+    its standard error shows: the larger of its bootstrap's and its slope's, since a figure that is read on a grid stands
+    still under draws, and draws of the few pictures of a class vary too little. The mean of the bootstrap shows how far a
+    mean of ratios of few pictures lies off; the interval reaches as far to the other side. Where several pictures are a
+    unit, there are fewer draws than it seems: Student's quantile takes the normal one's place.
 
     Args:
         value: the figure, NaN where undefined.
@@ -158,7 +169,8 @@ def estimated(  # noqa: PLR0913 - a figure and what its interval rests on
         n: units behind it, as ``Measure.unit`` counts.
         behind: pictures behind it, and units of pictures.
         independent: it is a proportion of n independent pictures.
-        percentile: report the percentile interval where it holds.
+        share: it is a proportion of pictures, some of which are drawn together: nothing is off, and its draws say all.
+        error: its standard error by the slope, 0 where none is known.
         worth: units of equal size that the units are worth (``Units.worth``); as many as they are where it is not given.
         least: variance that it has at least (``units.spread``).
     """
@@ -169,14 +181,15 @@ def estimated(  # noqa: PLR0913 - a figure and what its interval rests on
         return Estimate(value, float(low), float(high), n, float(n), *behind)
     draws = behind[1]
     worth = float(draws) if worth is None else worth
-    freedom = float("inf") if draws == behind[0] else max(worth - 1.0, 1.0)
     known = replicates[np.isfinite(replicates)]
-    spread = float(known.std()) * np.sqrt(draws / max(draws - 1, 1)) if known.size > 1 else 0.0
-    size = statistics.effective_size(value, max(spread, float(np.sqrt(least))), worth)
-    bounds = tuple(float(b) for b in statistics.wilson(value, size, freedom=freedom))
-    if percentile and worth >= SMALL and spread > 0:
-        bounds = statistics.percentile_interval(replicates)
-    return Estimate(value, bounds[0], bounds[1], n, size, *behind, freedom)
+    drawn = float(known.std()) * np.sqrt(draws / max(draws - 1, 1)) if known.size > 1 else 0.0
+    spread = max(drawn, float(np.sqrt(least))) if share else max(drawn, error)
+    varies = spread > _ROUNDING
+    size = statistics.effective_size(value, spread if varies else 0.0, worth)
+    freedom = float("inf") if draws == behind[0] else max(worth - 1.0, 1.0)
+    bias = float(known.mean()) - value if varies and known.size and not share else 0.0
+    bounds = _reaching(value, size, 0.95, freedom, bias)
+    return Estimate(value, *bounds, n, size, *behind, freedom, bias, draws >= MANY and not varies and 0 < value < 1)
 
 
 def proportion(  # noqa: PLR0913 - three of them say what the figure is called

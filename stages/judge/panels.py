@@ -1,6 +1,6 @@
 """The figures that reports, metrics files and the gate have, built from tables: means over classes, and each class."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from stages.judge import average_precision as ap
-from stages.judge import classes
+from stages.judge import classes, ratio_slope
 from stages.judge.classes import Counts, Read
 from stages.judge.confusion import mean_defined
 from stages.judge.draws import Panel
 from stages.judge.measures import Measure
 from stages.judge.precision_slope import mean_precision
+from stages.judge.ratio_slope import Slope
 from stages.judge.units import Units, added, alone, spread_of_share, worth
 
 Floats = NDArray[np.float64]
@@ -38,7 +39,44 @@ def mean(name: str, title: str, unit: str, held: Counts, read: Read) -> Measure:
     def merge(rows: Ints, num: int) -> Measure:
         return mean(name, title, unit, held.merged(rows, num), read)
 
-    return Measure(name, title, unit, np.asarray(held.real.sum(axis=1), np.float64).ravel(), values, merge=merge)
+    counts = np.asarray(held.real.sum(axis=1), np.float64).ravel()
+    return Measure(name, title, unit, counts, values, slope=_slope(held, read), merge=merge)
+
+
+def _slope(held: Counts, read: Read) -> Slope | None:
+    """Return the slope of the headline mean over classes of a figure; None where it is not known."""
+    parts = classes.parts(read, held)
+    return parts and ratio_slope.mean_of_ratios(*(sparse.csr_array(t, dtype=np.float64) for t in (*parts, parts[1])))
+
+
+def of_measures(measures: Sequence[Measure], num_pictures: int) -> Panel:
+    """Read headline figures in one pass, given over units.
+
+    Args:
+        measures: the figures, each over the same U units (``Measure.merged``).
+        num_pictures: in all of them.
+    """
+    num = measures[0].counts.size
+
+    def values(weights: Floats) -> Floats:
+        return np.stack([measure.values(weights) for measure in measures], axis=1)
+
+    def errors() -> Floats:
+        return np.array([_error(measure.slope, num) for measure in measures])
+
+    names, n = tuple(measure.name for measure in measures), [int(measure.counts.sum()) for measure in measures]
+    behind, independent = [num_pictures] * len(n), [measure.independent for measure in measures]
+    return Panel(names, values, n, behind, [num] * len(n), independent, errors=errors)
+
+
+def _error(slope: Slope | None, num_units: int) -> float:
+    return 0.0 if slope is None else ratio_slope.whole(slope, num_units)
+
+
+def _of_each(held: Counts, read: Read) -> Floats:
+    """Return the standard error of a figure of each class; 0 where it is not known."""
+    parts = classes.parts(read, held)
+    return np.zeros(held.real.shape[1]) if parts is None else ratio_slope.by_class(*parts)
 
 
 def of_classes(
@@ -63,6 +101,10 @@ def of_classes(
         means = [mean_defined(read(*found))[:, None] for read in headline.values()]
         return np.concatenate([*means, *(read(*found) for read in figures.values())], axis=1)
 
+    def errors() -> Floats:
+        means = [_error(_slope(drawn, read), units.num) for read in headline.values()]
+        return np.concatenate([means, *(_of_each(drawn, read) for read in figures.values())])
+
     there, said = (np.asarray(table.sum(axis=0)).ravel().astype(int).tolist() for table in (held.real, held.said))
     n = [sum(there)] * len(headline)
     behind, drawn_from = [num_pictures] * len(headline), [units.num] * len(headline)
@@ -75,13 +117,14 @@ def of_classes(
         independent += [single and read in (classes.precision, classes.recall)] * num_classes
     names = [*headline, *(f"{name}/{label}" for name in figures for label in range(num_classes))]
     if units.single:
-        return Panel(tuple(names), values, n, behind, drawn_from, independent)
+        return Panel(tuple(names), values, n, behind, drawn_from, independent, errors=errors)
     worths = [float(units.worth()[0])] * len(headline)
     for read in figures.values():
         worths += _worth(held.said if read is classes.precision else held.real, units)
     least = [_least(drawn, read, each=False) if single else [0.0] for read in headline.values()]
     least += [_least(drawn, read, each=True) if single else [0.0] * num_classes for read in figures.values()]
-    return Panel(tuple(names), values, n, behind, drawn_from, independent, worths, [v for one in least for v in one])
+    known = [v for one in least for v in one]
+    return Panel(tuple(names), values, n, behind, drawn_from, independent, worths, known, errors)
 
 
 def _worth(table: Any, units: Units) -> list[float]:
@@ -163,6 +206,17 @@ def of_precision(
         classes = [found.mean(axis=2), found[..., 0]] if each else []
         return np.concatenate([*means, mean_defined(recalls)[:, None], *classes], axis=1)
 
+    def errors() -> Floats:
+        num_units = drawn[0].num_pictures
+
+        def error(some: list[ap.Matches], chosen: slice) -> float:
+            return ratio_slope.whole(mean_precision(some, chosen, ap.LEVELS[rule]), num_units)
+
+        found = [error(drawn, chosen) for chosen in CHOSEN.values()]
+        found.append(ratio_slope.whole(_recall_slope(drawn), num_units))
+        shown = [error([table], CHOSEN[name]) for name in ("map", "map50") for table in drawn] if each else []
+        return np.array([*found, *shown])
+
     units = units or alone(tables[0].num_pictures)
     drawn = tables if units.single else [table.merged(units.codes, units.num) for table in tables]
     counts = [table.num_objects for table in tables]
@@ -181,6 +235,7 @@ def of_precision(
         [num_units] * len(means_of) + (of_units * 2 if each else []),
         [False] * (len(means_of) + len(names)),
         [whole] * len(means_of) + (each_worth * 2 if each else []),
+        errors=errors,
     )
 
 
@@ -188,3 +243,17 @@ def _of_holders(table: ap.Matches, units: Units) -> float:
     """Return how many units of equal size those with objects of a class are worth, by their pictures with such."""
     rows, sizes = np.unique(units.codes[table.holders], return_counts=True)
     return float(worth(sizes, np.zeros(rows.size, np.int64), 1)[0])
+
+
+def _recall_slope(tables: list[ap.Matches]) -> Slope:
+    """Return the slope of COCO's average recall."""
+    shape = tables[0].num_pictures, len(tables)
+
+    def table(parts: list[tuple[Ints, Floats]]) -> sparse.csr_array:
+        rows, data = (np.concatenate(some) for some in zip(*parts, strict=True))
+        labels = np.repeat(np.arange(len(parts)), [numbers.size for _, numbers in parts])
+        return sparse.csr_array((data, (rows, labels)), shape=shape, dtype=np.float64)
+
+    found = table([(t.pictures, t.right.mean(axis=0)) for t in tables])
+    held = table([(t.holders, t.held) for t in tables])
+    return ratio_slope.mean_of_ratios(found, held, held)

@@ -65,6 +65,41 @@ def pooled(each: Floats, variances: Floats, pictures: Floats) -> tuple[Floats, F
     return np.maximum(freedom, 1.0), lone.sum(1) / num**2
 
 
+def whole(slope: Slope, num_units: int) -> float:
+    """Return the standard error of a figure over everything.
+
+    Args:
+        slope: of the figure, over rows that are drawn for themselves.
+        num_units: how many.
+    """
+    codes = np.zeros(num_units, np.int64)
+    moves = slope(codes, 1)
+    error = statistics.standard_errors(moves.influence, codes, 1)[0]
+    return float(np.hypot(error, np.sqrt(moves.added[0])))
+
+
+def by_class(above: Any, below: Any) -> Floats:
+    """Return the standard error of each class's ``above`` / ``below`` over everything.
+
+    Args:
+        above: (N, K) sparse.
+        below: (N, K) sparse, above 0 where a row speaks of the class.
+
+    Returns:
+        (K,), 0 for a class that one row alone speaks of, or none.
+    """
+    above, below = (sparse.csr_array(table, dtype=np.float64) for table in (above, below))
+    codes = np.zeros(below.shape[0], np.int64)
+    bottom = _sums(below, codes, 1)
+    each = np.nan_to_num(confusions.ratio(_sums(above, codes, 1), bottom))
+    left = sparse.csr_array(above - _scaled(below, codes, each))
+    squares = sparse.csr_array((left.data**2, left.indices, left.indptr), shape=left.shape)
+    touched = _sums(_pattern(below), codes, 1)
+    few = touched / np.maximum(touched - 1, 1)
+    found: Floats = (np.sqrt(_sums(squares, codes, 1) * few) / np.where(bottom > 0, bottom, 1.0))[0]
+    return found
+
+
 def ratio(hits: Floats, totals: Floats) -> Slope:
     """Return the slope of ``hits`` (N,) over ``totals`` (N,), both summed over a group."""
 

@@ -13,7 +13,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.judge import by_group, draws, groups, measures, units, verdicts
+from stages.judge import by_group, draws, groups, measures, ratio_slope, units, verdicts
 from stages.judge.draws import Draws, Panel
 from stages.judge.measures import Estimate, Measure
 from stages.judge.verdicts import FAIL, PASS, Limits
@@ -89,7 +89,8 @@ def interval(setting: Setting, measure: Measure, held: units.Units, random: np.r
         return by_group.estimates(measure, codes, 1, NUM_DRAWS, random, held)[0]
     merged, seed = measure.merged(held.codes, held.num), int(random.integers(2**31))
     counts = ([int(measure.counts.sum())], [codes.size], [held.num], [setting.world == "accuracy"])
-    panel = Panel(("a",), lambda weights: merged.values(weights)[:, None], *counts)
+    error = np.zeros(1) if merged.slope is None else np.array([ratio_slope.whole(merged.slope, held.num)])
+    panel = Panel(("a",), lambda weights: merged.values(weights)[:, None], *counts, lambda: error)
     return draws.estimates(panel, Draws(held.num, NUM_DRAWS, lambda: np.random.default_rng(seed)))["a"]
 
 

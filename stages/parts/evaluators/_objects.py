@@ -16,10 +16,10 @@ from stages.core.dataset import Dataset
 from stages.core.display import view
 from stages.core.errors import DataError
 from stages.judge import average_precision as ap
-from stages.judge import constants, dealt, degenerate, detection_rows, detections, objects, panels, units
+from stages.judge import constants, dealt, degenerate, detection_rows, detections, objects, panels, ratio_slope, units
 from stages.judge.confusion import ratio
 from stages.judge.draws import Draws, Panel, estimates
-from stages.judge.measures import Measure, proportion
+from stages.judge.measures import Estimate, Measure, proportion
 from stages.judge.objects import Rule
 from stages.judge.units import Units
 from stages.maths import geometry, rle
@@ -212,9 +212,9 @@ class Objects:
         if self.rule.max_detections is not None:
             above = detection_rows.above(self.rows, self.rule.max_detections)
             content["limit"] = {"max_detections": self.rule.max_detections, "num_pictures_above": int(above.size)}
-        return content | self._degenerate(content, draws)
+        return content | self._degenerate(found, draws)
 
-    def _degenerate(self, content: Mapping[str, Any], draws: Draws) -> dict[str, Any]:
+    def _degenerate(self, figures: Mapping[str, Estimate], draws: Draws) -> dict[str, Any]:
         """Return whether the figures say nothing, and why; see ``judge.degenerate``."""
         names = self.data.info.categories
         counts = np.bincount(self.rows.columns["object_labels"], minlength=len(names)).tolist()
@@ -227,7 +227,7 @@ class Objects:
             *degenerate.of_classes(dict(zip(names, counts, strict=True)), "object", dict.fromkeys(spared, told)),
             *degenerate.of_constants(None, [], others),
             *degenerate.of_units(self.units.num, self.units.codes.size, float(self.units.worth()[0])),
-            *degenerate.of_exact({measure.name: content[measure.name] for measure in own}),
+            *degenerate.of_exact({measure.name: figures[measure.name] for measure in own}),
         ]
         return degenerate.content(faults, others)
 
@@ -248,6 +248,11 @@ class Objects:
             hit, all_of_them = np.asarray(weights @ hits), np.asarray(weights @ there)
             return np.concatenate([ratio(hit.sum(1), all_of_them.sum(1))[:, None], ratio(hit, all_of_them)], axis=1)
 
+        def errors() -> Floats:
+            of_all = (sparse.csr_array(np.asarray(table.sum(axis=1)).reshape(-1, 1)) for table in (hits, there))
+            known = first.errors() if first.errors else np.zeros(len(first.names))
+            return np.concatenate([known, ratio_slope.by_class(*of_all), ratio_slope.by_class(hits, there)])
+
         first = panels.of_precision(self._tables, self.rule.average_precision, units=self.units, each=True)
         counts = [int(table.num_objects) for table in self._tables]
         holders, drawn = (list(some[-classes:]) for some in (first.pictures, first.units))
@@ -258,6 +263,7 @@ class Objects:
             [*first.pictures, self.rows.num_pictures, *holders],
             [*first.units, num, *drawn],
             [False] * (len(first.names) + 1 + classes),
+            errors,
         )
 
     def notes(self) -> list[str]:

@@ -17,7 +17,7 @@ from stages.core.display import view
 from stages.core.params import Params as Base
 from stages.judge import classes, confusion, constants, dealt, degenerate, labels, paired, panels, units
 from stages.judge.draws import Draws, estimates
-from stages.judge.measures import Measure, mean_of_ratios, proportion
+from stages.judge.measures import Estimate, Measure, mean_of_ratios, proportion
 from stages.judge.units import Units
 from stages.parts.evaluators import BEST, SCRATCH, Mistake, Prediction, _gallery, _plots
 
@@ -152,9 +152,10 @@ class Classify:
         for label, name in enumerate(self.data.info.labels):
             own = {figure: found[f"{figure}/{label}"] for figure in each}
             content["per_class"][name] = {figure: one.content() for figure, one in own.items()} | own["f1"].count()
-        return content | self._degenerate(content, draws) | (self._twin(draws) if "scratch_predicted" in self.table else {})
+        content |= self._degenerate({name: found[name] for name in headline}, draws)
+        return content | (self._twin(draws) if "scratch_predicted" in self.table else {})
 
-    def _degenerate(self, content: Mapping[str, Any], draws: Draws) -> dict[str, Any]:
+    def _degenerate(self, figures: Mapping[str, Estimate], draws: Draws) -> dict[str, Any]:
         """Return whether the figures say nothing, and why; see ``judge.degenerate``."""
         names = self.data.info.labels
         there = dict(zip(names, np.asarray(self.held.real.sum(axis=0)).ravel().tolist(), strict=True))
@@ -170,7 +171,7 @@ class Classify:
             *degenerate.of_classes(there, "picture"),
             *degenerate.of_constants(f"always saying {names[label]}", gains, others),
             *degenerate.of_units(self.units.num, self.units.codes.size, float(self.units.worth()[0])),
-            *degenerate.of_exact({name: content[name] for name in ("accuracy", "macro_f1")}),
+            *degenerate.of_exact(figures),
         ]
         return degenerate.content(faults, others)
 

@@ -16,7 +16,7 @@ from stages.core.errors import DataError
 from stages.core.params import Params as Base
 from stages.judge import classes, confusion, constants, dealt, degenerate, panels, regions, units
 from stages.judge.draws import Draws, estimates
-from stages.judge.measures import Measure, average, estimated, mean_of_ratios, proportion
+from stages.judge.measures import Estimate, Measure, average, mean_of_ratios, proportion
 from stages.judge.units import Units
 from stages.parts.evaluators import BEST, Mistake, Prediction, _gallery, _plots
 
@@ -143,21 +143,16 @@ class Segment:
 
     def figures(self, draws: Draws) -> dict[str, Any]:
         """Return headline figures and each class."""
-        content: dict[str, Any] = {}
-        for measure in self.headlines():
-            whole = float(measure.values(np.ones((1, draws.num_units)))[0])
-            n, behind = int(measure.counts.sum()), (self.rows.num_pictures, self.units.num)
-            content[measure.name] = estimated(
-                whole, draws.of(measure.values), n, behind, independent=measure.independent, percentile=True
-            ).content()
+        headline = estimates(panels.of_measures(self.headlines(), self.rows.num_pictures), draws)
+        content: dict[str, Any] = {name: one.content() for name, one in headline.items()}
         found = estimates(panels.of_classes(self.held, {"iou": classes.iou}, {}, units=self.units, single=False), draws)
         content["per_class"] = {}
         for label, name in enumerate(self.data.info.mask_classes):
             one = found[f"iou/{label}"]
             content["per_class"][name] = {"iou": one.content()} | one.count()
-        return content | self._degenerate(content, draws)
+        return content | self._degenerate(headline, draws)
 
-    def _degenerate(self, content: Mapping[str, Any], draws: Draws) -> dict[str, Any]:
+    def _degenerate(self, figures: Mapping[str, Estimate], draws: Draws) -> dict[str, Any]:
         """Return whether the figures say nothing, and why; see ``judge.degenerate``."""
         names = self.data.info.mask_classes
         there = dict(zip(names, np.asarray(self.held.real.sum(axis=0)).ravel().tolist(), strict=True))
@@ -165,7 +160,6 @@ class Segment:
         own = self.headlines()
         gains = constants.gains(own, [self._headlines(constant)], draws)
         others = constants.gains(own, [self._headlines(held) for held in self._dealt()], draws)
-        figures = {measure.name: content[measure.name] for measure in own}
         faults = [
             *degenerate.of_variety(there, "pixel"),
             *degenerate.of_classes(there, "pixel", {} if all(there.values()) else self._ignored(there)),

@@ -8,7 +8,7 @@ from scipy import stats
 
 from stages.judge import classes, constants, degenerate, labels, panels, regions
 from stages.judge.draws import Draws
-from stages.judge.measures import proportion
+from stages.judge.measures import Estimate, proportion
 
 
 def draws(number: int) -> Draws:
@@ -102,14 +102,14 @@ def test_gains_under_draws_are_those_of_the_pairs():
     assert not degenerate.of_constant("x", constants.gains([none], [[two]], draws(40)))
 
 
-def test_exact_figures_are_named_where_no_interval_can_be_read():
-    """A figure whose interval has no width, or one of pixels that is exactly 1; an ordinary or undefined one is neither."""
-    flat = {"value": 0.5, "low": 0.5, "high": 0.5}
-    perfect, usual = {"value": 1.0, "low": 0.98, "high": 1.0}, {"value": 0.9, "low": 0.8, "high": 0.95}
-    none = {"value": None, "low": None, "high": None}
-    assert [f.figures for f in degenerate.of_exact({"a": flat, "b": perfect, "c": usual, "d": none})] == [("a",)]
+def test_exact_figures_are_named_where_nothing_varies():
+    """A figure that no picture moves, or one of pixels that is exactly 1; not one that an interval shows narrowly."""
+    alike = Estimate(0.5, 0.4, 0.6, 100, 100, 100, 100, alike=True)
+    perfect, narrow = (Estimate(value, value, value, 100, 1e6, 100, 100) for value in (1.0, 0.99))
+    none = Estimate(float("nan"), float("nan"), float("nan"), 0, 0, 0, 0)
+    assert [f.figures for f in degenerate.of_exact({"a": alike, "b": perfect, "c": narrow, "d": none})] == [("a",)]
     assert [f.figures for f in degenerate.of_exact({"miou": perfect}, ["miou"])] == [("miou",)]
-    assert not degenerate.of_exact({"miou": usual, "x": none}, ["miou", "x"])
+    assert not degenerate.of_exact({"miou": narrow, "x": none}, ["miou", "x"])
 
 
 def test_what_is_written_reads_back_by_figure():

@@ -25,7 +25,7 @@ def test_a_flawless_group_gets_no_point_interval() -> None:
     everything = np.ones(6, bool)
     assert statistics.percentile_interval(weights @ right / 6) == (1.0, 1.0)
     plain = measures.estimate(measures.proportion("a", "a", "pictures", right, right), everything, weights)
-    other = measures.estimate(measures.average("b", "b", right), everything, weights, percentile=True)
+    other = measures.estimate(measures.average("b", "b", right), everything, weights)
     assert plain.low == other.low == pytest.approx(0.61, abs=0.001)
     assert plain.high == other.high == 1.0
 

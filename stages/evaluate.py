@@ -34,7 +34,7 @@ class Params(Base):
     """What the evaluation takes.
 
     Attributes:
-        num_bootstraps: draws of units behind each interval that is not Wilson's.
+        num_bootstraps: draws of units behind each interval of a figure that is no share of pictures.
         num_worst: pictures in the gallery.
         min_score: detections below it are left out of recall, confusion matrix and gallery (never out of the mAP); detect
             and instance alone have it and the two that follow.

@@ -49,14 +49,14 @@ def _slope(held: Counts, read: Read) -> Slope | None:
     return parts and ratio_slope.mean_of_ratios(*(sparse.csr_array(t, dtype=np.float64) for t in (*parts, parts[1])))
 
 
-def of_measures(measures: Sequence[Measure], num_pictures: int) -> Panel:
+def of_measures(measures: Sequence[Measure], units: Units) -> Panel:
     """Read headline figures in one pass, given over units.
 
     Args:
         measures: the figures, each over the same U units (``Measure.merged``).
-        num_pictures: in all of them.
+        units: which pictures are drawn together.
     """
-    num = measures[0].counts.size
+    num, num_pictures, worth = units.num, units.codes.size, float(units.worth()[0])
 
     def values(weights: Floats) -> Floats:
         return np.stack([measure.values(weights) for measure in measures], axis=1)
@@ -66,7 +66,7 @@ def of_measures(measures: Sequence[Measure], num_pictures: int) -> Panel:
 
     names, n = tuple(measure.name for measure in measures), [int(measure.counts.sum()) for measure in measures]
     behind, independent = [num_pictures] * len(n), [measure.independent for measure in measures]
-    return Panel(names, values, n, behind, [num] * len(n), independent, errors=errors)
+    return Panel(names, values, n, behind, [num] * len(n), independent, [worth] * len(n), errors=errors)
 
 
 def _error(slope: Slope | None, num_units: int) -> float:

@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.judge import classes, labels, panels, statistics
+from stages.judge import classes, labels, panels, statistics, units
 from stages.judge.average_precision import Matches, average_precision
 from stages.judge.draws import Draws, Panel, estimates
 from stages.judge.measures import Measure
@@ -213,7 +213,7 @@ def coverage(world: World, rounds: int, seed: int = 2) -> tuple[Coverage, Covera
     for turn in range(rounds):
         measure, start = world.draw(random), int(random.integers(2**31))
         draws = Draws(world.num, NUM_DRAWS, lambda start=start: np.random.default_rng(start))
-        panel: Panel = panels.of_measures([measure], world.num)
+        panel: Panel = panels.of_measures([measure], units.alone(world.num))
         found = estimates(panel, draws)[measure.name]
         told[turn] = found.low, found.high
         plain[turn] = statistics.percentile_interval(draws.of(measure.values))

@@ -263,7 +263,8 @@ class Objects:
             [*first.pictures, self.rows.num_pictures, *holders],
             [*first.units, num, *drawn],
             [False] * (len(first.names) + 1 + classes),
-            errors,
+            worth=[*first.worth, float(self.units.worth()[0]), *first.worth[-classes:]],
+            errors=errors,
         )
 
     def notes(self) -> list[str]:

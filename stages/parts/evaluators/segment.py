@@ -143,7 +143,7 @@ class Segment:
 
     def figures(self, draws: Draws) -> dict[str, Any]:
         """Return headline figures and each class."""
-        headline = estimates(panels.of_measures(self.headlines(), self.rows.num_pictures), draws)
+        headline = estimates(panels.of_measures(self.headlines(), self.units), draws)
         content: dict[str, Any] = {name: one.content() for name, one in headline.items()}
         found = estimates(panels.of_classes(self.held, {"iou": classes.iou}, {}, units=self.units, single=False), draws)
         content["per_class"] = {}

@@ -8,7 +8,7 @@ import pytest
 from stages.judge import average_precision as ap
 from stages.judge import classes, labels, panels, regions, statistics
 from stages.judge.draws import Draws, Panel, alike, estimates
-from stages.judge.units import Units
+from stages.judge.units import Units, alone
 from tests.simulations.intervals import Labels, Objects, Pixels, World, coverage
 from tests.simulations.matches import matches
 
@@ -144,7 +144,7 @@ def test_what_is_alike_is_the_same_in_each_unit_and_moved_by_none():
 
     def panel(said: list[np.ndarray]) -> Panel:
         held = regions.gather([regions.observe(truth, one, 2) for one in said], 2).by_class()
-        return panels.of_measures([panels.mean("miou", "mIoU", "pixels", held, classes.iou)], len(said))
+        return panels.of_measures([panels.mean("miou", "mIoU", "pixels", held, classes.iou)], alone(len(said)))
 
     same = estimates(panel([half] * 120), draws(120))["miou"]
     assert (same.value, same.alike) == (pytest.approx(1 / 3), True)

@@ -243,8 +243,9 @@ def test_a_nearly_perfect_detector_is_sound(tmp_path: Path, monkeypatch: pytest.
     Nothing is named, and the interval is as wide as that of the share found.
     """
     data = project(tmp_path, monkeypatch, num_classes=1, num_images=290)
+    plain = {"category_id": 1, "area": 81.0, "iscrowd": 0}
     marks = [
-        {"image_id": name, "category_id": 1, "bbox": [x + 4 * (n % 2), y + 5 * (n % 3), 9.0, 9.0], "area": 81.0, "iscrowd": 0}
+        {**plain, "image_id": name, "bbox": [x + 4 * (n % 2), y + 5 * (n % 3), 9.0, 9.0]}
         for n, name in enumerate(data.manifest["image_id"])
         for x in (2.0, 18.0, 34.0)
         for y in (2.0, 18.0)

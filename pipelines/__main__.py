@@ -32,12 +32,10 @@ class SourceOnly(SourceFileLoader):
 
     md5 = ""
 
-    def get_data(self, path):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
-        """Return a file's bytes, and keep the hash of the source."""
-        data = super().get_data(path)
-        if path == self.path:
-            self.md5 = hashlib.md5(data).hexdigest()  # noqa: S324 - DVC's hash of a file
-        return data
+    def source_to_code(self, data, path, *, _optimize=-1):  # type: ignore[no-untyped-def, override] # noqa: ANN001, ANN201
+        """Compile a source, and keep its hash: whoever reads the file again later may find another one."""
+        self.md5 = hashlib.md5(data).hexdigest()  # noqa: S324 - DVC's hash of a file
+        return super().source_to_code(data, path, _optimize=_optimize)
 
     def path_stats(self, path):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201 - as old Pythons read it
         """Give no time to compare bytecode with; so none is read or written."""

@@ -117,7 +117,8 @@ def _ask(name: str, digest: str) -> Standing:
     with registry.reachable() as client:
         version = registry.find(client, name, digest)
         found = {alias: registry.holder(client, name, alias) for alias in (registry.CHALLENGER, registry.CHAMPION)}
-        waits_for = " and ".join(settling.waits_for(client, version))
+        lacks = settling.waits_for(client, version)
+        waits_for = "" if settling.JUDGED in lacks else " and ".join(lacks)  # to judge a champion anew is no idle run's work
     holders = {alias: int(one.version) if one else None for alias, one in found.items()}
     own = int(version.version) if version else None
     return Standing(

@@ -122,7 +122,7 @@ def _tell_unrun(graph: Graph, targets: Sequence[str], before: lockfile.Entries, 
 
 def _warn(states: Mapping[str, executions.StageState], graph: Graph) -> None:
     """Name the stages whose figures are of before; those of another folder's ``dvc.yaml`` run when they are named."""
-    behind = [name for name, state in states.items() if state.state == "NotAsked"]
+    behind = [name for name, state in states.items() if state.state == "NotAsked" and state != absence.UNSURE]
     if behind:
         elsewhere = [name for name in behind if name not in graph.select([]).nodes]
         ways = [["rawline", "repro"]] * (len(elsewhere) < len(behind)) + [["rawline", "repro", *elsewhere]] * bool(elsewhere)

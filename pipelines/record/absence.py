@@ -17,7 +17,9 @@ STATUS = {
 }  # fmt: skip
 BAD = ("Failed", "Killed", "NotReached")
 GOOD = ("Completed", "Cached")
-UNSURE = StageState("NotAsked", "not run in this execution; whether it is up to date is not known: dvc status")
+UNSURE = StageState(
+    "NotAsked", "not run in this execution; nobody knows whether it is up to date: dvc repro --force -s makes sure"
+)
 STALE = "{edited} changed while it ran before; its outputs fit neither version for certain: rawline repro {name}"
 FROZEN = "{edited} changed while its outputs were made, and it is frozen: dvc unfreeze {name}, then rawline repro {name}"
 
@@ -79,8 +81,13 @@ def _state(
         return StageState("Cached")
     if node.frozen:
         return StageState("NotAsked", "frozen: dvc does not run it, and it is not up to date")
-    if fresh:  # its entry fits what was made of other parameters or inputs than those of now
-        return StageState("NotAsked", f"not run: it reads what {', '.join(behind)} made, which is not up to date")
+    if fresh:  # its entry fits what was made of other parameters or inputs than those of now, or nobody knows of which
+        unsure = all(others[up] == UNSURE for up in behind)
+        return (
+            UNSURE
+            if unsure
+            else StageState("NotAsked", f"not run: it reads what {', '.join(behind)} made, which is not up to date")
+        )
     return UNSURE if own is None else _stale(others, known, wanted=wanted)
 
 

@@ -5,6 +5,7 @@ has everything so far, the parent run among it with the state of that moment; th
 is left to run the execution is closed in earnest, stages that did not run included.
 """
 
+import time
 from typing import TYPE_CHECKING
 
 from pipelines.record import closing, snapshots, wanted
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pipelines.record.sender import Sender  # imports MLflow, and stages use this module
 
 NAME = "shown.json"
+REST = 10.0  # times as long as a look at all outputs took
 
 
 def is_shown(execution: str, journal: Journal) -> bool:
@@ -40,11 +42,16 @@ class Shown:
         self.execution = execution
         self.sender = sender
         self._marked: list[str] = []
+        self._rested = 0.0
 
     def end_early(self) -> None:
-        """Close the execution when nothing is left to run."""
-        if applies(self.execution) and is_last(self.execution):
+        """Close the execution when nothing is left to run; it looks at every output, and so rests longer than it looked."""
+        if not applies(self.execution) or time.monotonic() < self._rested:
+            return
+        begin = time.monotonic()
+        if is_last(self.execution):
             closing.close(self.execution)
+        self._rested = time.monotonic() + REST * (time.monotonic() - begin)
 
     def mark(self) -> None:
         """Give the parent run the state of this moment, and say so to the stages that wait."""

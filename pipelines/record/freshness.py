@@ -5,6 +5,7 @@ run that read it is booked; any other one DVC hashes, which knows the files that
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,7 @@ def _place(path: str, listed: str) -> Path:
 
 
 def _write(place: Path, value: str) -> None:
-    files.write_text(place, f"{value}\n")
-    for old in sorted(place.parent.iterdir(), key=lambda path: path.stat().st_mtime)[:-KEPT]:
-        old.unlink(missing_ok=True)
+    with suppress(OSError):  # only a memory: a full disk, or another one that tidies up, costs a hash later
+        files.write_text(place, f"{value}\n")
+        for old in sorted(place.parent.iterdir(), key=lambda path: path.stat().st_mtime)[:-KEPT]:
+            old.unlink(missing_ok=True)

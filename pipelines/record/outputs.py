@@ -73,14 +73,20 @@ def _file(path: Path) -> dict[str, Any]:
 
 def _folder(path: Path) -> dict[str, Any]:
     """Return size, number and hash of a folder's files; nothing where DVC may count others."""
-    files = []
-    for place, folders, names in os.walk(path):
-        files += [Path(place) / name for name in names]
-        if NEVER & {*folders, *names} or any((Path(place) / name).is_symlink() for name in [*folders, *names]):
-            return {}
+    found_here, left = [], [str(path)]
+    while left:
+        with os.scandir(left.pop()) as entries:
+            for entry in entries:
+                if entry.name in NEVER or entry.is_symlink():
+                    return {}
+                if entry.is_dir():
+                    left.append(entry.path)
+                else:
+                    found_here.append(entry)
+    files = [Path(entry.path) for entry in found_here]
     if _is_ignoring(path, files):
         return {}
-    size = sum(file.stat().st_size for file in files)
+    size = sum(entry.stat().st_size for entry in found_here)
     found: dict[str, Any] = {"size": size, "nfiles": len(files)}
     return {**found, "md5": folder_hash(path, files)} if size <= LARGEST and len(files) <= MOST else found
 

@@ -19,7 +19,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
 from pipelines.register import lineage, registry
 from stages.core import digests
-from stages.core.errors import DataError
+from stages.core.errors import DataError, InfrastructureError
 
 MODEL = digests.MODEL
 WEIGHTS = "artifacts/model"
@@ -90,6 +90,10 @@ def _weights(client: MlflowClient, version: ModelVersion) -> str | None:
             folder = registry.download(client, version.name, str(version.version), WEIGHTS, Path(holder))
             digest = digests.model(folder)
         except DataError:
+            digest = ""
+        except InfrastructureError:
+            if registry.DIGEST in version.tags:  # one of ours: it may be this very model, and nobody can tell now
+                raise
             digest = ""
         if not digest:
             return None if registry.DIGEST in version.tags else ""

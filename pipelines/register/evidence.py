@@ -59,9 +59,13 @@ def _same_model(stage: str, content: Mapping[str, Any], task: str) -> None:
     """
     judged = content.get(digests.MODEL)
     if judged is None:
-        raise DataError(f"{stage} does not say which model it judged; make it again: rawline repro")
+        raise DataError(f"{stage} does not say which model it judged; {_again(stage)}")
     if judged != digests.model(artefacts.finetuned(task)):
-        raise DataError(f"{stage} judged another model than lies in {artefacts.finetuned(task)}: rawline repro")
+        raise DataError(f"{stage} judged another model than lies in {artefacts.finetuned(task)}; {_again(stage)}")
+
+
+def _again(stage: str) -> str:
+    return f"make it again: rawline repro, or, where that finds nothing to do, dvc repro --force --single-item {stage}"
 
 
 def gather(task: str, metric: str, evaluation: Mapping[str, Any], folder: Path, audit: str) -> Evidence:

@@ -100,7 +100,7 @@ def _against(model: Evidence, champion: Evidence | Unjudged | None, params: Para
     if champion is None:
         return [Check("champion", holds=True, reason="there is no champion yet")]
     if isinstance(champion, Unjudged):
-        told = f"{UNJUDGED}: {champion.reason}"
+        told = f"{UNJUDGED}: {champion.reason}; once it can be, rawline register TASK asks again"
         return [_undecided(told, params, older=older)]
     _comparable(model, champion)
     checks = [_not_worse(model, champion, params, "the champion", older=older)]

@@ -204,7 +204,7 @@ def download(client: MlflowClient, name: str, version: str, path: str, target: P
         raise DataError(f"version {version} has no {path or 'files'}: {why}")
     raise InfrastructureError(
         f"the files of {name} version {version} cannot be fetched now: {why}; run it again once they can be, or, where they "
-        "are gone for good, delete that version or take its alias away"
+        "are gone for good, delete that version; an alias that it holds may be moved by hand"
     )
 
 

@@ -193,7 +193,8 @@ def joined(entries: Sequence[Entry], by: str) -> int:
         entries: the pictures, each with its unit.
         by: what ``column`` returned.
     """
-    own = [entry for entry in entries if not by or entry.groups.get(by, entry.camera.get(by)) is None]
+    told = [entry.groups.get(by, entry.camera.get(by)) if by else None for entry in entries]
+    own = [entry for entry, value in zip(entries, told, strict=True) if str(value or "").strip().lower() in _UNKNOWN]
     return sum(entry.unit != entry.image_id for entry in own)
 
 

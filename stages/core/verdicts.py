@@ -158,7 +158,9 @@ def _with_split(entry: Entry, unit: splits.Unit, chosen: Mapping[str, str]) -> E
 
 
 def check_units(entries: Sequence[Entry], by: str, least: int, findings: Findings) -> None:
-    """Note a test split of fewer units than an interval needs: now, not after a training.
+    """Note a test split of fewer units than an interval needs, or of units worth fewer: now, not after a training.
+
+    Units of unequal size count for fewer than they are, by Kish's number (``stages/judge/units.py``).
 
     Args:
         entries: the pictures that stay, each with its unit and split.
@@ -167,8 +169,11 @@ def check_units(entries: Sequence[Entry], by: str, least: int, findings: Finding
         findings: where it is noted.
     """
     test = [entry.unit for entry in entries if entry.split == "test"]
-    if test and len(set(test)) < least:
-        what = f"{_counted(test, by)} ({len(test)} pictures)"
+    sizes = np.array([*Counter(test).values()], np.float64)
+    worth = sizes.sum() ** 2 / (sizes**2).sum() if test else 0.0
+    if test and round(worth) < least:
+        uneven = f", of very unequal size, worth {worth:.1f} of equal size" if sizes.size >= least else ""
+        what = f"{_counted(test, by)} ({len(test)} pictures{uneven})"
         findings.add("few_units", "", f"the test split has {what}, fewer than the {least} that an interval needs")
 
 

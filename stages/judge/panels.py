@@ -225,8 +225,9 @@ def of_precision(
     num, num_units, means_of = tables[0].num_pictures, units.num, (*CHOSEN, "ar")
     if part:
         num, num_units = (int(np.unique(np.concatenate([t.holders for t in some])).size) for some in (tables, drawn))
-    whole = float(units.worth()[0])
-    each_worth = [_of_holders(table, units) for table in tables]
+    inside = np.unique(np.concatenate([table.holders for table in tables])) if part else np.arange(num)
+    whole = _of_holders(inside, units)
+    each_worth = [_of_holders(table.holders, units) for table in tables]
     return Panel(
         (*means_of, *names),
         values,
@@ -239,9 +240,9 @@ def of_precision(
     )
 
 
-def _of_holders(table: ap.Matches, units: Units) -> float:
-    """Return how many units of equal size those with objects of a class are worth, by their pictures with such."""
-    rows, sizes = np.unique(units.codes[table.holders], return_counts=True)
+def _of_holders(pictures: Ints, units: Units) -> float:
+    """Return how many units of equal size those of some pictures are worth, by these pictures."""
+    rows, sizes = np.unique(units.codes[pictures], return_counts=True)
     return float(worth(sizes, np.zeros(rows.size, np.int64), 1)[0])
 
 

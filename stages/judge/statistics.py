@@ -80,7 +80,9 @@ def exact(value: ArrayLike, n: ArrayLike, level: float = 0.95, freedom: ArrayLik
     hits, misses = size * p, size * (1 - p)
     low = betaincinv(np.where(hits > 0, hits, 1.0), misses + 1, error)
     high = betainccinv(hits + 1, np.where(misses > 0, misses, 1.0), error)
-    return np.where(hits <= 0, 0.0, low), np.where(misses <= 0, 1.0, high)
+    known = ~np.isnan(hits)  # an error too small for scipy gives NaN: there the bound is 0, or 1, to 25 digits
+    low = np.where((hits <= 0) | (np.isnan(low) & known), 0.0, low)
+    return low, np.where((misses <= 0) | (np.isnan(high) & known), 1.0, high)
 
 
 def effective_size(value: float, spread: float, num_pictures: float) -> float:

@@ -9,9 +9,9 @@ PASS says that every gap lies within the limit and every compared group above th
 of these groups say so, each for itself (intersection-union: R. Berger, Technometrics 24, 1982). What is neither is
 UNDECIDED, with the number of pictures that would settle it.
 
-These bounds are Clopper and Pearson's, those of a gap made of its groups' (MOVER): a little wider than Wilson's, which
-are shown, and they keep what they promise at figures close to 0 or 1 as well. A group whose units are of very unequal size
-is not compared, and nothing passes beside it.
+These bounds are Clopper and Pearson's, those of a gap made of its groups' (MOVER): Wilson's, which are shown, are narrower
+where figures are close to 0 or 1, and do not keep there what they promise. A group whose units are of very unequal size is
+not compared, and nothing passes beside it.
 """
 
 from collections.abc import Callable, Sequence

@@ -222,7 +222,7 @@ class Objects:
         spared = {names[mark["category_id"] - 1] for mark in marks if detections.is_spared(mark)}
         told = "all that the truth has of it are crowds, difficult or ignored; add test pictures where it stands clear"
         own, dealt_out = self.headlines(), [self._headlines(rows, detection_rows.tables(rows)) for rows in self._dealt]
-        others = constants.gains(own, dealt_out, draws)
+        others, self._dealt = constants.gains(own, dealt_out, draws), []  # as many rows as the pictures' own, once more
         faults = [
             *degenerate.of_classes(dict(zip(names, counts, strict=True)), "object", dict.fromkeys(spared, told)),
             *degenerate.of_constants(None, [], others),

@@ -88,7 +88,7 @@ def _of(finding: Finding, min_group: int, what: str) -> Iterator[tuple[str, str]
                 yield f"groups of fewer than {min_group} {what}", f"{columns} {name}"
             elif index not in {*compared, *uneven}:
                 yield "groups whose figure is not defined", f"{title} of {columns} {name}"
-    if finding.verdict == UNDECIDED:
+    if finding.verdict == UNDECIDED and not uneven:
         why = "explained by the classes, or not to be told from them" if finding.explained else f"too few {what} to tell"
         yield why, f"{title} by {columns}"
 

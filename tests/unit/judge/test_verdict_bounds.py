@@ -102,3 +102,12 @@ def test_whole_audits_at_both_limits(size: int, floor: float, gap: float) -> Non
         if verdict in said:
             said[verdict] += chances[0][first] * chances[1][second]
     assert max(said.values()) <= ALPHA
+
+
+@pytest.mark.parametrize("level", [0.95, 1 - 0.05 / 9, 1 - 0.05 / 109, 1 - 1e-9])
+def test_a_bound_is_a_number_however_small_its_error(level: float) -> None:
+    """Few degrees of freedom make errors of 1e-90, for which beta quantiles may be no numbers: a FAIL would be lost."""
+    random = np.random.default_rng(0)
+    values, sizes = random.random(4000), 10 ** random.uniform(0, 4, 4000)
+    low, high = statistics.exact(values, sizes, level, random.uniform(1, 15, 4000))
+    assert ((low >= 0) & (low <= values) & (values <= high) & (high <= 1)).all()

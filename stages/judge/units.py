@@ -64,8 +64,8 @@ class Units:
             num_groups: G.
 
         Example:
-            >>> of(["a", "b", "c", "a", "b", "c"]).worth(), of(["a", "b", "c", "c", "c", "c"]).worth()
-            (array([3.]), array([2.]))
+            >>> [of(list(names)).worth().tolist() for names in ("abcabc", "abcccc")]
+            [[3.0], [2.0]]
         """
         rows, codes = self.within(np.zeros(self.codes.size, np.int64) if groups is None else groups)
         return worth(np.bincount(rows, minlength=codes.size), codes, num_groups)

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from pipelines.graph import Graph, Node
-from pipelines.record import closing, delivery, lockfile, quarantine
+from pipelines.record import closing, delivery, freshness, lockfile, quarantine
 from pipelines.record import execution as executions
 from pipelines.record.journal import Journal
 from pipelines.record.sender import Sender
@@ -33,7 +33,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> toy.Project:
 
 
 def _cached(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(lockfile, "is_fresh", lambda node, *_args: node.name == ABSENT)
+    patch.setattr(freshness, "is_fresh", lambda node, *_args: node.name == ABSENT)
 
 
 def _lost(execution: str) -> None:

@@ -271,9 +271,7 @@ def test_a_champion_without_files_is_named(client, tmp_path):
     made = client.create_model_version(NAME, source=(tmp_path / "gone").as_uri())
     client.set_registered_model_alias(NAME, "champion", made.version)
     project.judge(0.95, weights="better")
-    with pytest.raises(
-        InfrastructureError, match=r"version 2 cannot be fetched now: .*delete that version"
-    ):
+    with pytest.raises(InfrastructureError, match=r"version 2 cannot be fetched now: .*delete that version"):
         project.register()
     client.delete_registered_model_alias(NAME, "champion")
     assert project.register().tags["gate"] == "champion"

@@ -15,7 +15,7 @@ from mlflow.tracking import MlflowClient
 
 from pipelines import register, registered, run_stage
 from pipelines.record import provenance
-from pipelines.register import ages, history, judged, registry, settling
+from pipelines.register import ages, history, judged, judging, registry, settling
 from pipelines.register.history import BY_HAND, History
 from stages.core import artefacts, files
 from stages.core.errors import InfrastructureError
@@ -198,6 +198,30 @@ def test_a_champion_of_another_tool_keeps_its_place_and_the_reason_is_told(clien
     project.judge(0.96, weights="best")
     project.register(incomparable_champion="replace")
     assert holders()["champion"] == 4
+
+
+def test_an_idle_run_judges_no_champion(client, tmp_path, monkeypatch):
+    """One that cannot be judged is asked again by a registration: an idle run would pay a pass of it each time."""
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign" / "model.pkl").write_text("x")
+    made = client.create_model_version(NAME, source=(tmp_path / "foreign").as_uri())
+    client.set_registered_model_alias(NAME, "champion", made.version)
+    project.judge(0.95, weights="better")
+    assert "rawline register TASK asks again" in project.register().tags["gate.champion"]
+    monkeypatch.setattr(registered.parameters, "read", lambda *_: {"tasks": {"classify": {}}})
+    monkeypatch.setattr(judging, "judge", lambda *_: pytest.fail("it was judged"))
+    before = (tmp_path / "mlflow.db").read_bytes() if (tmp_path / "mlflow.db").exists() else None
+    assert [registered.reconcile() for _ in range(2)] == [[], []]
+    assert before is None or (tmp_path / "mlflow.db").read_bytes() == before
+
+
+@pytest.mark.parametrize("source", ["s3://nobody/x", "file:///nowhere/at/all"])
+def test_another_tools_version_out_of_reach_keeps_nobody_out(client, source):
+    """It holds no alias and cannot be this model: whether it is older is no question."""
+    client.create_model_version(NAME, source=source)
+    project.judge(0.99, weights="better")
+    assert project.register().tags["gate"] == "champion"
+    assert holders()["champion"] == 3
 
 
 def package_of(value: float) -> Path:

@@ -15,7 +15,7 @@ from stages import audit, evaluate
 from stages.core import artefacts, dataset, figures, files, images
 from stages.core.dataset import Dataset
 from stages.core.stage import Note
-from stages.judge import units
+from stages.judge import statistics, units
 from tests import judging
 from tests.fake_models import other, scores
 
@@ -120,6 +120,27 @@ def test_of_a_class_or_size_those_are_counted_that_hold_it(
     for (kind, name, figure), count in wanted.items():
         beside = {key: content[kind][name].get(key) for key in ("n", "pictures", "units")}
         assert figure == "precision" or beside == {key: count.get(key) for key in beside}
+
+
+def test_intervals_of_sizes_rest_on_who_holds_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All found in the few pictures that hold such objects: the interval is Wilson's of those few, not of the split."""
+    data = judging.project(tmp_path, monkeypatch, num_images=60, size_px=96)
+    truths = data.annotations()
+
+    def said(row: Any) -> dict[str, Any]:
+        marks = truths[row.image_id]
+        corners = np.array([(x, y, x + w, y + h) for x, y, w, h in (m["bbox"] for m in marks)], np.float32).reshape(-1, 4)
+        labels = np.array([mark["category_id"] for mark in marks], np.int64)
+        return {"boxes": corners, "labels": labels, "scores": np.full(len(marks), 0.9, np.float32)}
+
+    judging.judged("detect", data, monkeypatch, said)
+    content = files.read_json(artefacts.evaluate_metrics("detect"))
+    right = [one for size in ("small", "medium") for one in content["by_size"][size].values() if isinstance(one, dict)]
+    assert any(one["value"] == 1.0 and one["pictures"] < content["map"]["pictures"] for one in right)
+    for one in right:
+        if one["value"] == 1.0:
+            low = statistics.wilson(1.0, one.get("units", one["pictures"]))[0]
+            assert one["low"] == pytest.approx(float(low), abs=1e-6)
 
 
 def test_intervals_and_groups_rest_on_units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,6 +48,17 @@ def test_what_is_doubted_is_stale_and_what_was_made_of_it_is_not_cached() -> Non
     assert ran == {"judge": StageState("Cached")}
 
 
+def test_what_reads_from_a_stage_of_which_nobody_knows_is_not_known_either() -> None:
+    """It is not said to be out of date, and a warning with a remedy that does nothing is not given."""
+    train = graph.Node("train", ("run",), (), {}, (), (), frozenset())
+    judge = graph.Node("judge", ("run",), (), {}, (), (), frozenset({"train"}))
+    stages, known = graph.Graph({"train": train, "judge": judge}), absence.Known(frozenset(), {}, 0)
+    found = absence.states(stages, {}, known, lambda node: None if node.name == "train" else True, lambda _: "")
+    assert set(found.values()) == {absence.UNSURE}
+    found = absence.states(stages, {}, known, lambda node: node.name != "train", lambda _: "")
+    assert absence.UNSURE not in found.values()
+
+
 def test_dvc_makes_anew_what_was_forgotten(root: Path) -> None:
     """Neither ``dvc.lock`` nor the run cache gives the bytes back, now and when the same inputs come again."""
     make_project(root, "stages:\n  make: {cmd: cat a > b && date +%N >> b, deps: [a], outs: [b]}\n")

@@ -296,6 +296,16 @@ def test_few_units_are_named_however_many_pictures_they_have(
         assert told.startswith("none" if clips >= degenerate.LEAST else short)
 
 
+@pytest.mark.parametrize("task", TASKS)
+def test_one_giant_among_single_pictures_is_few_units(task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """41 units of which one has 60 of 100 pictures are worth three: that one decides."""
+    data = project(tmp_path, monkeypatch, num_images=100, split_shares=(0.0, 0.0, 1.0))
+    rows = data.manifest.assign(unit=["giant"] * 60 + [f"p{place}" for place in range(40)])
+    rows.to_parquet(data.root / "manifest.parquet", index=False)
+    judged(task, dataset.read(data.root), monkeypatch, answer(task, data))
+    assert "41 units of very unequal size, worth 2.7 of equal size" in kinds(task)["few_units"]
+
+
 def test_an_evaluation_that_does_not_say_is_no_ground_to_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Metrics of before the question was asked: the audit names the remedy and does not pass."""
     data = project(tmp_path, monkeypatch)

@@ -207,6 +207,15 @@ def test_evaluation_says_that_units_are_torn(tmp_path: Path, monkeypatch: pytest
     assert line in files.read_json(artefacts.audit_metrics("classify"))["left_open"]
 
 
+def test_units_of_validation_are_learnt_from_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The best epoch is chosen by them."""
+    data = _with_units(judging.project(tmp_path, monkeypatch), torn=2)
+    rows = data.manifest.assign(split=data.manifest["split"].replace("train", "val"))
+    rows.to_parquet(data.root / "manifest.parquet", index=False)
+    judging.judged("classify", dataset.read(data.root), monkeypatch, judging.answer("classify", data))
+    assert files.read_json(artefacts.evaluate_metrics("classify"))["torn_units"] == {"units": 2, "pictures": 2 * FRAMES}
+
+
 def test_what_is_left_open_counts_units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Groups of too few units are too small, however many pictures; a column that tells units leaves everything open."""
     _, _, verdict = _judged("classify", tmp_path, monkeypatch)

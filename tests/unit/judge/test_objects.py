@@ -47,6 +47,19 @@ def figure(rows: detection_rows.Rows, name: str = "map50", rule: ap.Rule = "coco
 GRID = [(16.0 * (i % 12), 14.0 * (i // 12), 10.0, 10.0) for i in range(150)]
 
 
+@pytest.mark.parametrize(("side", "sizes"), [(32.0, {"small", "medium"}), (96.0, {"medium", "large"}), (33.0, {"medium"})])
+def test_an_object_on_the_border_of_two_sizes_is_of_both(side: float, sizes: set[str]) -> None:
+    """COCO's ranges hold both of their ends: it is there in both, and found in both."""
+    box = (10.0, 10.0, side, side)
+    rows = judged([mark(box)], said(box), Rule(0.5, 100))
+    found = {}
+    for area in set(ap.AREAS) - {"all"}:
+        panel = panels.of_precision(detection_rows.tables(rows, area))
+        found[area] = float(panel.values(np.ones((1, 1)))[0][panel.names.index("map50")])
+    assert {area for area, value in found.items() if value == pytest.approx(1)} == sizes
+    assert all(np.isnan(value) for area, value in found.items() if area not in sizes)
+
+
 def test_the_number_of_detections_is_a_parameter() -> None:
     """A perfect model on 150 objects of a class: 1 where all count, COCO's two thirds and the picture named at 100."""
     marks, answer = [mark(box) for box in GRID], said(*GRID)

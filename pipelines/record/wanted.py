@@ -3,10 +3,11 @@
 import contextlib
 import io
 import json
+import logging
 import posixpath
 import shlex
 from argparse import Namespace
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import cache
@@ -90,12 +91,25 @@ def has_failed(command: str, workdir: Path) -> bool:
         return False
 
 
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Let nothing be logged: dvc's parser logs what it does not take, and that is nobody's error here."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
 @cache
 def _parsed(command: str) -> Namespace | None:
-    """Return the arguments of a dvc command, None for one that dvc does not take."""
+    """Return the arguments of a dvc command, None for one that dvc does not take, and where there is none."""
+    if not command:
+        return None
     from dvc.cli.parser import get_main_parser  # noqa: PLC0415 - takes half a second
 
-    with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
+    with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()), _quiet():
         try:
             found: Namespace = get_main_parser().parse_args(shlex.split(command)[1:])
         except (SystemExit, ValueError, Exception):  # noqa: BLE001 - its own errors; the record does without its answer

@@ -222,3 +222,11 @@ def test_a_frozen_stage_is_left_alone_and_makes_nobody_red() -> None:
         "finetune@a",
         "audit@a",
     }
+
+
+@pytest.mark.parametrize("command", ["", "dvc", "dvc repro --no-such-option", "dvc 'unclosed"])
+def test_a_command_that_dvc_does_not_take_is_read_without_a_word(command: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """Nobody's error is printed for what another version or no dvc at all was called with."""
+    assert not wanted.keeps_going(command)
+    assert not wanted.allows_missing(command)
+    assert capfd.readouterr() == ("", "")

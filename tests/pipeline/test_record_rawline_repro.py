@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -74,14 +75,20 @@ def _works(process: psutil.Process) -> bool:
         return False
 
 
-def test_repro_names_the_stage_whose_input_was_edited_while_it_ran(tmp_path: Path) -> None:
-    """DVC books the edited file and ends well; the command fails, says so, and DVC forgets: the next run makes it anew."""
-    project = toy.make(tmp_path / "project")
+def _working(root: Path) -> tuple[toy.Project, subprocess.Popen[str]]:
+    """Return a project and its ``rawline repro acquire``, whose stage goes on until there is a file ``enough``."""
+    project = toy.make(root)
     project.set("acquire", num_epochs=100_000, sleep_s=0.05)
     command = project.start(sys.executable, "toy.py", "repro", "acquire")
     while not list((project.root / ".rawline").glob("spool/*/acquire.*.jsonl")):
         assert command.poll() is None
         time.sleep(0.05)
+    return project, command
+
+
+def test_repro_names_the_stage_whose_input_was_edited_while_it_ran(tmp_path: Path) -> None:
+    """DVC books the edited file and ends well; the command fails, says so, and DVC forgets: the next run makes it anew."""
+    project, command = _working(tmp_path / "project")
     (project.root / "code.txt").write_text("2")
     (project.root / "enough").touch()
     output, _ = command.communicate(timeout=600)
@@ -101,12 +108,7 @@ def test_repro_names_the_stage_whose_input_was_edited_while_it_ran(tmp_path: Pat
 @pytest.mark.long
 def test_repro_ends_well_where_dvc_yaml_is_half_edited_meanwhile(tmp_path: Path) -> None:
     """DVC has read it, and so has the command: what ran is booked, recorded and summed up."""
-    project = toy.make(tmp_path / "project")
-    project.set("acquire", num_epochs=100_000, sleep_s=0.05)
-    command = project.start(sys.executable, "toy.py", "repro", "acquire")
-    while not list((project.root / ".rawline").glob("spool/*/acquire.*.jsonl")):
-        assert command.poll() is None
-        time.sleep(0.05)
+    project, command = _working(tmp_path / "project")
     (project.root / "dvc.yaml").write_text("stages:\n  acquire: {cmd: [\n")
     (project.root / "enough").touch()
     output, _ = command.communicate(timeout=600)

@@ -17,15 +17,21 @@ def addresses(log: Path) -> dict[str, str]:
     return {words[0]: words[1].partition("/#")[0] for words in lines if words and words[0] in ("MLflow", "Prefect")}
 
 
-@pytest.mark.long
-def test_a_killed_one_leaves_no_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The login of MLflow's server is known to nobody any more: it ends, and so does Prefect's, which had one user."""
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a project whose user has servers of nobody else."""
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", str(WAIT_S))
     for name in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI"):
         monkeypatch.delenv(name, raising=False)
-    project = make_project(tmp_path / "p", "stages: {}\n")
-    (project / "tracking").mkdir()
+    found = make_project(tmp_path / "p", "stages: {}\n")
+    (found / "tracking").mkdir()
+    return found
+
+
+@pytest.mark.long
+def test_a_killed_one_leaves_no_server(project: Path, tmp_path: Path) -> None:
+    """The login of MLflow's server is known to nobody any more: it ends, and so does Prefect's, which had one user."""
     log = tmp_path / "log"
     with log.open("w") as output, subprocess.Popen([*RAWLINE, "ui"], cwd=project, stdout=output, stderr=output) as user:
         try:
@@ -40,14 +46,8 @@ def test_a_killed_one_leaves_no_server(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.long
-def test_two_at_once_do_not_fight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_at_once_do_not_fight(project: Path, tmp_path: Path) -> None:
     """Each has an MLflow server of its own, they share Prefect's, and after the second nothing is left."""
-    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", str(WAIT_S))
-    for name in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI"):
-        monkeypatch.delenv(name, raising=False)
-    project = make_project(tmp_path / "p", "stages: {}\n")
-    (project / "tracking").mkdir()
     logs = [tmp_path / name for name in ("first", "second")]
     users = []
     for log in logs:

@@ -192,3 +192,9 @@ def light(patch: pytest.MonkeyPatch) -> None:
 
 def client() -> MlflowClient:
     return MlflowClient(tracking_uri=settings.tracking_uri(), registry_uri=settings.registry_uri())
+
+
+def another(value: float, weights: str) -> int:
+    """Judge and register a model; return its version."""
+    judge(value, weights=weights)
+    return int(register().version)

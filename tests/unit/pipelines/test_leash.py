@@ -56,7 +56,9 @@ def test_the_watcher_outlives_what_ends_its_holder(number: signal.Signals) -> No
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout
         pid = int(holder.stdout.readline())
-        (watcher,) = [child for child in psutil.Process(holder.pid).children() if "rawline-leash" in child.cmdline()]
+        # A process has no command line for a moment while it is loaded, and its age may seem to change as clocks are set.
+        until(lambda: len(watchers(holder.pid)) == 1)
+        (watcher,) = watchers(holder.pid)
         until(lambda: ignores(watcher.pid, signal.SIGINT) and watcher.status() == psutil.STATUS_SLEEPING)
         watcher.send_signal(number)
         holder.kill()
@@ -65,6 +67,11 @@ def test_the_watcher_outlives_what_ends_its_holder(number: signal.Signals) -> No
     finally:
         if lives(pid):
             psutil.Process(pid).kill()
+
+
+def watchers(pid: int) -> list[psutil.Process]:
+    """Find the watchers that a process has started."""
+    return [child for child in psutil.Process(pid).children() if "rawline-leash" in child.cmdline()]
 
 
 def ignores(pid: int, number: signal.Signals) -> bool:

@@ -9,6 +9,7 @@ Sources: T.-Y. Lin et al., "Microsoft COCO" (2014) and pycocotools 2.0; M. Everi
 Classes Challenge" (IJCV 2010), section 4.2, and its development kits of 2007 and 2010 (VOCap.m).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -64,10 +65,29 @@ class Matches:
         holders = np.flatnonzero(objects)
         return replace(self, pictures=rows[self.pictures], holders=holders, held=objects[holders], num_pictures=num_rows)
 
+    def condensed(self) -> tuple["Matches", Ints]:
+        """Return the matches over the pictures that the class touches, and the positions of these, (P,) rising.
+
+        A picture is touched that holds an object which counts, or a detection.
+        """
+        touched = np.zeros(self.num_pictures, bool)
+        touched[self.pictures] = touched[self.holders] = True
+        places, at = np.cumsum(touched) - 1, np.flatnonzero(touched)
+        pictures, holders = places[self.pictures], places[self.holders]
+        return replace(self, pictures=pictures, holders=holders, num_pictures=at.size), at
+
     @property
     def num_objects(self) -> int:
         """Objects in all, ignored ones left out."""
         return int(self.held.sum())
+
+
+def objects(tables: Sequence[Matches]) -> Floats:
+    """Return the objects that count of each picture, of all classes together, (N,)."""
+    total = np.zeros(tables[0].num_pictures)
+    for table in tables:
+        total[table.holders] += table.held
+    return total
 
 
 def average_precision(table: Matches, weights: Floats, chosen: slice = slice(None), rule: Rule = "coco") -> Floats:

@@ -163,7 +163,7 @@ def precision(  # noqa: PLR0913 - two of them say what the figure is called
         each = [ap.average_precision(table, weights, chosen, rule).mean(axis=1) for table in tables]
         return mean_defined(np.stack(each, axis=1))
 
-    counts = np.sum([table.objects for table in tables], axis=0)
+    counts = ap.objects(tables)
     slope = mean_precision(tables, chosen, ap.LEVELS[rule])
 
     def merge(rows: Ints, num: int) -> Measure:
@@ -181,7 +181,7 @@ def recall(name: str, title: str, tables: list[ap.Matches]) -> Measure:
     def merge(rows: Ints, num: int) -> Measure:
         return recall(name, title, [table.merged(rows, num) for table in tables])
 
-    counts = np.sum([table.objects for table in tables], axis=0)
+    counts = ap.objects(tables)
     return Measure(name, title, "objects", counts, values, judged=False, merge=merge)
 
 

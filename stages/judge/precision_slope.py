@@ -39,6 +39,9 @@ def mean_precision(tables: Sequence[ap.Matches], thresholds: slice, recalls: Flo
 def _by_group(tables: Sequence[ap.Matches], thresholds: slice, recalls: Floats, codes: Codes, num_groups: int) -> Moves:
     """Return the mean average precision of each group and the influence of each picture on its own group's.
 
+    One class after the other, of each only the pictures that hold an object of it or were said to: what is held grows with
+    the pictures and with the detections of a class, not with pictures times classes.
+
     Args:
         tables: the matches of each class, over N pictures.
         thresholds: which IoU thresholds are averaged.
@@ -49,29 +52,32 @@ def _by_group(tables: Sequence[ap.Matches], thresholds: slice, recalls: Floats, 
     Returns:
         How the groups' figures move; the figures are those that weights of 0 and 1 give.
     """
-    found = [_class(table, thresholds, recalls, codes, num_groups) for table in tables]
-    each = np.stack([value for value, _ in found], axis=1)
-    held = np.stack([statistics.sums(np.asarray(t.objects > 0, np.float64), codes, num_groups) for t in tables], axis=1)
-    scale = np.where(np.isfinite(each), np.sqrt(held / np.maximum(held - 1, 1)), 0.0)
-    own = np.maximum(codes, 0)
-    moves = [np.where(codes >= 0, move * scale[own, k], 0.0) for k, (_, move) in enumerate(found)]
-    variances = np.stack([statistics.sums(move**2, codes, num_groups) for move in moves], axis=1)
+    each, held, variances = (np.zeros((num_groups, len(tables))) for _ in range(3))
+    influence = np.zeros(codes.size)
+    for k, table in enumerate(tables):
+        few, at = table.condensed()
+        own = codes[at]
+        each[:, k], moves = _class(few, thresholds, recalls, own, num_groups)
+        held[:, k] = statistics.sums(np.asarray(few.objects > 0, np.float64), own, num_groups)
+        scale = np.where(np.isfinite(each[:, k]), np.sqrt(held[:, k] / np.maximum(held[:, k] - 1, 1)), 0.0)
+        moves = np.where(own >= 0, moves * scale[np.maximum(own, 0)], 0.0)
+        variances[:, k] = statistics.sums(moves**2, own, num_groups)
+        influence[at] += moves
     freedom, added = pooled(each, variances, held)
-    influence = np.sum(moves, axis=0) / np.maximum(np.isfinite(each).sum(1), 1)[own]
+    influence /= np.maximum(np.isfinite(each).sum(1), 1)[np.maximum(codes, 0)]
     return Moves(mean_defined(each), influence, freedom, added)
 
 
 def _class(table: ap.Matches, thresholds: slice, recalls: Floats, codes: Codes, num_groups: int) -> tuple[Floats, Floats]:
     """Return the average precision of one class by group and the influence of each picture, (G,) and (N,)."""
-    right, wrong = table.right[thresholds], table.wrong[thresholds]
     groups = codes[table.pictures]
     order = np.argsort(groups, kind="stable")  # by group, by falling score within
     order = order[groups[order] >= 0]
     starts = np.searchsorted(groups[order], np.arange(num_groups + 1))
     objects = statistics.sums(table.objects, codes, num_groups)
     values, areas, moves = _accumulate(
-        np.ascontiguousarray(right[:, order]),
-        np.ascontiguousarray(wrong[:, order]),
+        np.ascontiguousarray(table.right[thresholds][:, order]),
+        np.ascontiguousarray(table.wrong[thresholds][:, order]),
         table.pictures[order],
         starts,
         objects,

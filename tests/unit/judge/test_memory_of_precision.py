@@ -1,0 +1,97 @@
+"""The slope of mean average precision holds what grows with pictures and with detections, never with both times classes."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from stages.judge import average_precision as ap
+from stages.judge import panels, precision_slope, statistics
+from stages.judge.confusion import mean_defined
+from stages.judge.ratio_slope import Moves, pooled
+
+Floats = NDArray[np.float64]
+
+
+def made(num: int, num_classes: int, per_picture: int, random: np.random.Generator) -> list[ap.Matches]:
+    """Return matches of so many classes; each picture holds objects and detections of a few, the last class of none."""
+    of, labels = np.repeat(np.arange(num), per_picture), random.integers(0, num_classes - 1, num * per_picture)
+    found = []
+    for label in range(num_classes):
+        pictures = random.permutation(of[labels == label])
+        right = random.random((10, pictures.size)) < np.linspace(0.9, 0.3, 10)[:, None]
+        holders, held = np.unique(of[labels == label], return_counts=True)
+        kept = random.random(holders.size) < 0.8  # elsewhere detections alone
+        scores = np.sort(random.random(pictures.size))[::-1]
+        held = held[kept].astype(np.float64)
+        found.append(ap.Matches(scores, pictures, right, ~right, holders[kept], held, num))
+    return found
+
+
+def at_once(
+    tables: list[ap.Matches], thresholds: slice, recalls: Floats, codes: NDArray[np.int64], num_groups: int
+) -> Moves:
+    """Return how the figures move, all classes at once, each over all pictures: K arrays of N."""
+    found = [precision_slope._class(table, thresholds, recalls, codes, num_groups) for table in tables]
+    each = np.stack([value for value, _ in found], axis=1)
+    held = np.stack([statistics.sums(np.asarray(t.objects > 0, np.float64), codes, num_groups) for t in tables], axis=1)
+    scale = np.where(np.isfinite(each), np.sqrt(held / np.maximum(held - 1, 1)), 0.0)
+    own = np.maximum(codes, 0)
+    moves = [np.where(codes >= 0, move * scale[own, k], 0.0) for k, (_, move) in enumerate(found)]
+    variances = np.stack([statistics.sums(move**2, codes, num_groups) for move in moves], axis=1)
+    influence = np.sum(moves, axis=0) / np.maximum(np.isfinite(each).sum(1), 1)[own]
+    return Moves(mean_defined(each), influence, *pooled(each, variances, held))
+
+
+@pytest.mark.parametrize("rule", ap.LEVELS)
+def test_class_by_class_is_all_at_once(rule: ap.Rule) -> None:
+    """Figures, influences, freedom and added variance are those of dense arrays to the last bit, by group and of all."""
+    random = np.random.default_rng(1)
+    tables = made(150, 9, 4, random)
+    for thresholds, codes in ((slice(0, 1), random.integers(-1, 3, 150)), (slice(None), np.zeros(150, np.int64))):
+        slope = precision_slope.mean_precision(tables, thresholds, ap.LEVELS[rule])
+        found, other = slope(codes, 3), at_once(tables, thresholds, ap.LEVELS[rule], codes, 3)
+        for name in ("values", "influence", "freedom", "added"):
+            assert np.array_equal(getattr(found, name), getattr(other, name), equal_nan=True), name
+
+
+def test_a_condensed_class_is_the_class() -> None:
+    """Matches over the pictures that a class touches say of these what the whole table says, and nothing else is there."""
+    table = made(60, 30, 2, np.random.default_rng(2))[3]
+    few, at = table.condensed()
+    assert at.size < 20
+    assert (few.num_pictures, set(at)) == (at.size, {*table.pictures.tolist(), *table.holders.tolist()})
+    assert (at[few.pictures] == table.pictures).all()
+    assert (few.objects == table.objects[at]).all()
+    assert few.objects.sum() == table.objects.sum()
+
+
+def peak(num: int, num_classes: int) -> int:
+    """Return the bytes that a slope allocates at most, beside its tables."""
+    tables = made(num, num_classes, 3, np.random.default_rng(3))
+    slope, codes = precision_slope.mean_precision(tables, slice(0, 1)), np.arange(num) % 4
+    slope(codes, 4)  # compiled
+    tracemalloc.start()
+    slope(codes, 4)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return most
+
+
+def test_memory_grows_with_pictures_not_with_classes() -> None:
+    """Ten times as many classes add less than a handful of (G, K) tables, far below one more array per class and picture."""
+    num, few, many = 4000, 20, 200
+    assert peak(num, many) - peak(num, few) < 30 * 8 * 4 * (many - few)
+    assert peak(num, many) < 20 * 8 * num < 8 * num * many
+
+
+def test_objects_are_counted_class_by_class() -> None:
+    """A measure's counts are the sums of dense ones, and to build it holds a few arrays of pictures."""
+    tables = made(4000, 100, 3, np.random.default_rng(4))
+    assert (panels.recall("ar", "AR", tables).counts == np.sum([t.objects for t in tables], axis=0)).all()
+    tracemalloc.start()
+    panels.precision("map", "mAP", tables, slice(None))
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 5 * 8 * 4000

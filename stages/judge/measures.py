@@ -9,7 +9,7 @@ column then get value and standard error in one pass over the pictures, with no 
 L. Jaeckel, Bell Laboratories, 1972; B. Efron, "Nonparametric estimates of standard error", Biometrika 68, 1981).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from stages.judge import confusion as confusions
-from stages.judge import ratio_slope, statistics, units
+from stages.judge import ratio_slope, statistics, tally, units
+from stages.judge.tally import Tally
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -33,8 +34,8 @@ class Measure:
     Attributes:
         name: as in metrics files, for instance ``map50``.
         title: as in reports, for instance ``mAP50``.
-        unit: what ``counts`` counts, for instance ``objects``.
-        counts: (N,) how many units each picture holds.
+        unit: what is counted, for instance ``objects``.
+        held: how many of them each of the N pictures holds.
         values: (M, N) weights to (M,) figures, NaN where undefined.
         independent: the figure is a proportion of independent pictures, so that Wilson's interval holds as it stands.
         judged: an audit's verdict rests on it; others are only listed by group.
@@ -44,20 +45,30 @@ class Measure:
             weights of 0.
         merge: (N,) row of each picture and the number R of rows to the same measure over rows of pictures added up; None
             where there is no shorter way than equal weights.
-        kinds: (N,) pictures with the same number are alike to the measure; None where each is its own.
+        alike: pictures with the same number are alike to the measure; None where each is its own.
     """
 
     name: str
     title: str
     unit: str
-    counts: Floats
+    held: Tally
     values: Callable[[Floats], Floats]
     independent: bool = False
     judged: bool = True
     slope: ratio_slope.Slope | None = None
     chosen: "Callable[[NDArray[np.intp]], Measure] | None" = None
     merge: "Callable[[Codes, int], Measure] | None" = None
-    kinds: Codes | None = None
+    alike: Tally | None = None
+
+    @property
+    def counts(self) -> Floats:
+        """How many units each picture holds, (N,)."""
+        return self.held.dense()
+
+    @property
+    def kinds(self) -> Codes | None:
+        """Number of the kind of each picture, (N,); see ``alike``."""
+        return None if self.alike is None else self.alike.dense()
 
     def of(self, rows: NDArray[np.bool_]) -> float:
         """Return the figure over some pictures, given as (N,) bool."""
@@ -75,7 +86,8 @@ class Measure:
         if self.merge is not None:
             return self.merge(rows, num_rows)
         counts, values = statistics.sums(self.counts, rows, num_rows), self.values
-        return Measure(self.name, self.title, self.unit, counts, lambda w: values(w[:, rows]), judged=self.judged)
+        held = tally.whole(counts)
+        return Measure(self.name, self.title, self.unit, held, lambda w: values(w[:, rows]), judged=self.judged)
 
 
 @dataclass(frozen=True)
@@ -86,7 +98,7 @@ class Estimate:
         value: the figure, NaN where undefined.
         low: lower bound.
         high: upper bound.
-        n: units behind it (see ``Measure.unit``).
+        n: units behind it (see ``Measure.held``).
         size: independent trials it is worth (effective size).
         num_pictures: pictures behind it.
         num_units: units behind it, which its interval rests on.
@@ -166,7 +178,7 @@ def estimated(  # noqa: PLR0913 - a figure and what its interval rests on
     Args:
         value: the figure, NaN where undefined.
         replicates: (M,) the figure under bootstrap weights; not looked at where it is independent.
-        n: units behind it, as ``Measure.unit`` counts.
+        n: units behind it, as ``Measure.held`` counts.
         behind: pictures behind it, and units of pictures.
         independent: it is a proportion of n independent pictures.
         share: it is a proportion of pictures, some of which are drawn together: nothing is off, and its draws say all.
@@ -196,21 +208,56 @@ def proportion(  # noqa: PLR0913 - three of them say what the figure is called
     name: str, title: str, unit: str, hits: Floats, totals: Floats, *, judged: bool = True
 ) -> Measure:
     """Build a share of units, ``hits`` (N,) of ``totals`` (N,); independent when no picture holds more than one."""
+    return _share((name, title, unit), tally.whole(hits), tally.whole(totals), judged=judged)
+
+
+def proportions(names: Sequence[tuple[str, str]], unit: str, above: Any, below: Any) -> Iterator[Measure]:
+    """Build a share of units of each class, of which each holds the pictures that hold its units, to be listed alone.
+
+    Args:
+        names: name and title of each of K figures.
+        unit: see ``Measure``.
+        above: (N, K) sparse, the units that count for each class.
+        below: (N, K) sparse, of how many.
+
+    Yields:
+        The measures, one a class: to the last bit those of ``proportion``.
+    """
+    hits, totals = (sparse.csc_array(table, dtype=np.float64, copy=True) for table in (above, below))
+    for table in (hits, totals):
+        table.sum_duplicates()  # rows rise
+        table.eliminate_zeros()
+    for k, (name, title) in enumerate(names):
+        some, there = (slice(*table.indptr[k : k + 2]) for table in (hits, totals))
+        rows = totals.indices[there].astype(np.intp)
+        numbers = np.zeros(rows.size)
+        numbers[np.searchsorted(rows, hits.indices[some])] = hits.data[some]
+        num = totals.shape[0]
+        of_class = Tally(rows, numbers, num), Tally(rows, totals.data[there].copy(), num)
+        yield _share((name, title, unit), *of_class, judged=False)
+
+
+def _share(names: tuple[str, str, str], hits: Tally, totals: Tally, *, judged: bool) -> Measure:
+    """Build a share of units; both tallies are of the same pictures."""
+    rows, right, of = totals.rows, hits.numbers, totals.numbers
 
     def values(weights: Floats) -> Floats:
-        return confusions.ratio(weights @ hits, weights @ totals)
+        some = weights[:, rows]
+        return confusions.ratio(some @ right, some @ of)
 
-    def chosen(rows: NDArray[np.intp]) -> Measure:
-        return proportion(name, title, unit, hits[rows], totals[rows], judged=judged)
+    def chosen(some: NDArray[np.intp]) -> Measure:
+        parts = (tally.whole(one.dense()[some]) for one in (hits, totals))
+        return _share(names, *parts, judged=judged)
 
-    def merge(rows: Codes, num: int) -> Measure:
-        sums = (statistics.sums(x, rows, num) for x in (hits, totals))
-        return proportion(name, title, unit, *sums, judged=judged)
+    def merge(merged: Codes, num: int) -> Measure:
+        sums = (tally.whole(statistics.sums(x, merged[rows], num)) for x in (right, of))
+        return _share(names, *sums, judged=judged)
 
-    whole = bool((hits == np.floor(hits)).all() and (totals == np.floor(totals)).all())
-    kinds = (totals * (hits.max(initial=0) + 1) + hits).astype(np.int64) if whole else None
-    independent, slope = bool((totals <= 1).all()), ratio_slope.ratio(hits, totals)
-    return Measure(name, title, unit, totals, values, independent, judged, slope, chosen, merge, kinds)
+    whole = bool((right == np.floor(right)).all() and (of == np.floor(of)).all())
+    alike = (of * (right.max(initial=0) + 1) + right).astype(np.int64) if whole else None
+    independent, slope = bool((of <= 1).all()), ratio_slope.ratio(right, of, rows)
+    kinds = None if alike is None else Tally(rows, alike, totals.size)
+    return Measure(*names, totals, values, independent, judged, slope, chosen, merge, kinds)
 
 
 def average(name: str, title: str, figures: Floats) -> Measure:
@@ -222,9 +269,9 @@ def average(name: str, title: str, figures: Floats) -> Measure:
         return average(name, title, figures[rows])
 
     def merge(rows: Codes, num: int) -> Measure:
-        return replace(share.merged(rows, num), independent=False, kinds=None)
+        return replace(share.merged(rows, num), independent=False, alike=None)
 
-    return replace(share, independent=False, chosen=chosen, merge=merge, kinds=None)
+    return replace(share, independent=False, chosen=chosen, merge=merge, alike=None)
 
 
 def mean_of_ratios(  # noqa: PLR0913, PLR0917 - three of them say what the figure is called
@@ -251,9 +298,9 @@ def mean_of_ratios(  # noqa: PLR0913, PLR0917 - three of them say what the figur
         above: (N, K) dense or sparse, what each picture adds to the numerator of each class.
         below: (N, K), likewise to the denominator.
         there: (N, K), a class counts where the sum of this one is above 0.
-        counts: see ``Measure``.
+        counts: (N,) how many units each picture holds.
         judged: see ``Measure``.
-        kinds: see ``Measure``.
+        kinds: (N,) pictures with the same number are alike to the measure.
 
     Returns:
         The measure, its slope known.
@@ -275,4 +322,5 @@ def mean_of_ratios(  # noqa: PLR0913, PLR0917 - three of them say what the figur
         return mean_of_ratios(name, title, unit, top, bottom, real, counts=sums, judged=judged)
 
     slope = ratio_slope.mean_of_ratios(*tables)
-    return Measure(name, title, unit, counts, values, False, judged, slope, chosen, merge, kinds)
+    held, alike = tally.whole(counts), None if kinds is None else tally.whole(kinds)
+    return Measure(name, title, unit, held, values, False, judged, slope, chosen, merge, alike)

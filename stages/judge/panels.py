@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from stages.judge import average_precision as ap
-from stages.judge import classes, ratio_slope
+from stages.judge import classes, ratio_slope, tally
 from stages.judge.classes import Counts, Read
 from stages.judge.confusion import mean_defined
 from stages.judge.draws import Panel
@@ -40,7 +40,7 @@ def mean(name: str, title: str, unit: str, held: Counts, read: Read) -> Measure:
         return mean(name, title, unit, held.merged(rows, num), read)
 
     counts = np.asarray(held.real.sum(axis=1), np.float64).ravel()
-    return Measure(name, title, unit, counts, values, slope=_slope(held, read), merge=merge)
+    return Measure(name, title, unit, tally.whole(counts), values, slope=_slope(held, read), merge=merge)
 
 
 def _slope(held: Counts, read: Read) -> Slope | None:
@@ -163,13 +163,13 @@ def precision(  # noqa: PLR0913 - two of them say what the figure is called
         each = [ap.average_precision(table, weights, chosen, rule).mean(axis=1) for table in tables]
         return mean_defined(np.stack(each, axis=1))
 
-    counts = ap.objects(tables)
+    held = tally.of(ap.objects(tables))
     slope = mean_precision(tables, chosen, ap.LEVELS[rule])
 
     def merge(rows: Ints, num: int) -> Measure:
         return precision(name, title, [table.merged(rows, num) for table in tables], chosen, rule=rule, judged=judged)
 
-    return Measure(name, title, "objects", counts, values, judged=judged, slope=slope, merge=merge)
+    return Measure(name, title, "objects", held, values, judged=judged, slope=slope, merge=merge)
 
 
 def recall(name: str, title: str, tables: list[ap.Matches]) -> Measure:
@@ -181,8 +181,8 @@ def recall(name: str, title: str, tables: list[ap.Matches]) -> Measure:
     def merge(rows: Ints, num: int) -> Measure:
         return recall(name, title, [table.merged(rows, num) for table in tables])
 
-    counts = ap.objects(tables)
-    return Measure(name, title, "objects", counts, values, judged=False, merge=merge)
+    held = tally.of(ap.objects(tables))
+    return Measure(name, title, "objects", held, values, judged=False, merge=merge)
 
 
 def of_precision(

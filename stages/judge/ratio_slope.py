@@ -14,6 +14,7 @@ from scipy import sparse
 
 from stages.judge import confusion as confusions
 from stages.judge import statistics
+from stages.judge.tally import ALL, Rows
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -100,17 +101,26 @@ def by_class(above: Any, below: Any) -> Floats:
     return found
 
 
-def ratio(hits: Floats, totals: Floats) -> Slope:
-    """Return the slope of ``hits`` (N,) over ``totals`` (N,), both summed over a group."""
+def ratio(hits: Floats, totals: Floats, rows: Rows = ALL) -> Slope:
+    """Return the slope of ``hits`` over ``totals``, both summed over a group.
+
+    Args:
+        hits: (P,) of some pictures; those of the others are 0.
+        totals: (P,) likewise.
+        rows: (P,) positions of these pictures; all N of them where it is not given.
+    """
 
     def slope(codes: Codes, num_groups: int) -> Moves:
-        units = statistics.sums(totals, codes, num_groups)
-        found = confusions.ratio(statistics.sums(hits, codes, num_groups), units)
-        own = np.maximum(codes, 0)
-        influence = (hits - np.nan_to_num(found)[own] * totals) / np.where(units > 0, units, 1.0)[own]
-        pictures = statistics.sums(np.asarray(totals > 0, np.float64), codes, num_groups)
+        mine = codes[rows]
+        units = statistics.sums(totals, mine, num_groups)
+        found = confusions.ratio(statistics.sums(hits, mine, num_groups), units)
+        own = np.maximum(mine, 0)
+        moved = (hits - np.nan_to_num(found)[own] * totals) / np.where(units > 0, units, 1.0)[own]
+        influence = np.zeros(codes.size)
+        influence[rows] = np.where(mine >= 0, moved, 0.0)
+        pictures = statistics.sums(np.asarray(totals > 0, np.float64), mine, num_groups)
         freedom = np.maximum(pictures - 1, 1)
-        return Moves(found, np.where(codes >= 0, influence, 0.0), freedom, np.zeros(num_groups))
+        return Moves(found, influence, freedom, np.zeros(num_groups))
 
     return slope
 

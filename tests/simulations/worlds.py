@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.judge import measures
+from stages.judge import measures, tally
 from stages.judge.average_precision import Matches
 from stages.judge.measures import Measure
 from stages.judge.precision_slope import mean_precision
@@ -99,7 +99,7 @@ class Precision:
         def values(weights: Floats) -> Floats:
             return average_precisions(tables, weights)
 
-        return Measure("map50", "mAP50", "objects", counts, values, slope=mean_precision(tables, slice(0, 1)))
+        return Measure("map50", "mAP50", "objects", tally.whole(counts), values, slope=mean_precision(tables, slice(0, 1)))
 
     def ability(self, figure: float) -> float:
         """Return the ability, from a grid."""

@@ -17,7 +17,7 @@ from stages.core.display import view
 from stages.core.params import Params as Base
 from stages.judge import classes, confusion, constants, dealt, degenerate, labels, paired, panels, units
 from stages.judge.draws import Draws, estimates
-from stages.judge.measures import Estimate, Measure, mean_of_ratios, proportion
+from stages.judge.measures import Estimate, Measure, mean_of_ratios, proportion, proportions
 from stages.judge.units import Units
 from stages.parts.evaluators import BEST, SCRATCH, Mistake, Prediction, _gallery, _plots
 
@@ -127,12 +127,8 @@ class Classify:
             "macro_f1", "macro F1", "pictures", 2 * hit, real + said_of, real,
             counts=np.ones(num), kinds=truth * number + said,
         )  # fmt: skip
-        found = [_accuracy(self.held), macro]
-        for index, name in enumerate(self.data.info.labels):
-            own = np.asarray(truth == index, np.float64)
-            hit = own * np.asarray(said == index, np.float64)
-            found.append(proportion(f"recall/{name}", f"recall of {name}", "pictures", hit, own, judged=False))
-        return found
+        names = [(f"recall/{name}", f"recall of {name}") for name in self.data.info.labels]
+        return [_accuracy(self.held), macro, *proportions(names, "pictures", hit, real)]
 
     def headlines(self) -> list[Measure]:
         """Return accuracy and macro F1 of the whole split; a class said that is not there counts, as in scikit-learn."""

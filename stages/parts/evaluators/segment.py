@@ -16,7 +16,7 @@ from stages.core.errors import DataError
 from stages.core.params import Params as Base
 from stages.judge import classes, confusion, constants, dealt, degenerate, panels, regions, units
 from stages.judge.draws import Draws, estimates
-from stages.judge.measures import Estimate, Measure, average, mean_of_ratios, proportion
+from stages.judge.measures import Estimate, Measure, average, mean_of_ratios, proportion, proportions
 from stages.judge.units import Units
 from stages.parts.evaluators import BEST, Mistake, Prediction, _gallery, _plots
 
@@ -115,14 +115,8 @@ class Segment:
         hit, real, said = self.held.hit, self.held.real, self.held.said
         pixels = np.asarray(real.sum(axis=1), np.float64).ravel()
         miou = mean_of_ratios("miou", "mIoU", "pixels", hit, real + said - hit, real, counts=pixels)
-        found = [miou, *self._means(self.held)]
-        for index, name in enumerate(self.data.info.mask_classes):
-            right, there, claimed = (
-                np.asarray(table[:, [index]].sum(axis=1), np.float64).ravel()
-                for table in (self.held.hit, self.held.real, self.held.said)
-            )
-            found.append(proportion(f"iou/{name}", f"IoU of {name}", "pixels", right, there + claimed - right, judged=False))
-        return found
+        names = [(f"iou/{name}", f"IoU of {name}") for name in self.data.info.mask_classes]
+        return [miou, *self._means(self.held), *proportions(names, "pixels", hit, real + said - hit)]
 
     def headlines(self) -> list[Measure]:
         """Return mIoU, picture IoU and pixel accuracy of the whole split: a class said that is not there counts as 0."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.judge import by_group, classes, draws, groups, measures, paired, panels, statistics, units
+from stages.judge import by_group, classes, draws, groups, measures, paired, panels, statistics, tally, units
 from stages.judge.draws import Draws
 from stages.judge.measures import Measure
 from tests.simulations import clips
@@ -51,7 +51,7 @@ def _precision(random: np.random.Generator) -> Measure:
 
 def _drawn(random: np.random.Generator) -> Measure:
     table = _precision(random)
-    return Measure("a", "a", "objects", table.counts, table.values)
+    return Measure("a", "a", "objects", tally.whole(table.counts), table.values)
 
 
 MEASURES = [_share, _mean, _ratios, _headline, _precision, _drawn]

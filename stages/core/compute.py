@@ -28,7 +28,8 @@ class Compute(Params):
 
     Attributes:
         device: ``auto`` takes CUDA where there is one, else the CPU.
-        precision: ``auto`` is bfloat16 autocast on CUDA and on CPUs with AMX or AVX512-BF16, else float32.
+        precision: ``auto`` is bfloat16 autocast where the device multiplies it in hardware (CUDA from compute capability 8.0
+            on, CPUs with AMX or AVX512-BF16), else float32.
         threads: CPU threads; 0 leaves torch's choice (one per core). Another number of threads may give other last bits.
     """
 
@@ -109,7 +110,7 @@ def _wants_bf16(device: str, precision: str) -> bool:
     if device == "cuda":
         import torch  # noqa: PLC0415 - heavy; only those who compute need it
 
-        return bool(torch.cuda.is_bf16_supported())
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return cpu_has_bf16()
 
 

@@ -1,6 +1,7 @@
 """Device and precision are chosen as the parameters say."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -18,6 +19,19 @@ def test_bf16_where_the_cpu_has_it(tmp_path: Path, flags: str, fast: bool) -> No
     (tmp_path / "cpuinfo").write_text(f"flags\t: {flags}\n")
     assert compute.cpu_has_bf16(tmp_path / "cpuinfo") is fast
     assert compute.cpu_has_bf16(tmp_path / "absent") is False
+
+
+@pytest.mark.parametrize(("capability", "wanted"), [((7, 0), False), ((7, 5), False), ((8, 0), True), ((9, 0), True)])
+def test_bf16_where_the_gpu_has_it(monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], wanted: bool) -> None:
+    """``auto`` is bfloat16 from compute capability 8.0 on; older GPUs only imitate it, which torch counts as support."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    properties = SimpleNamespace(major=capability[0], minor=capability[1])
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda *_: properties)
+    monkeypatch.setattr(torch.cuda, "_check_bf16_tensor_supported", lambda *_: True)
+    assert torch.cuda.is_bf16_supported()
+    machine = compute.prepare(Compute(device="cuda", precision="auto", threads=1))
+    assert (machine.device, machine.bf16) == ("cuda", wanted)
 
 
 @pytest.mark.parametrize(("precision", "dtype"), [("bf16", torch.bfloat16), ("fp32", torch.float32)])

@@ -98,6 +98,19 @@ def test_contrastive_loss_is_the_papers() -> None:
     assert float(NTXentLoss(temperature=0.2)(first, second)) == pytest.approx(total / 8, rel=1e-5)
 
 
+def test_contrast_is_not_rounded_under_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under bfloat16 autocast the contrastive loss of features is their float32 loss, where lightly's alone is another."""
+    method, generator = build("simclr"), torch.Generator().manual_seed(0)
+    picture = torch.randn(32, 64, generator=generator)
+    features = [(picture + 0.3 * torch.randn(32, 64, generator=generator)).bfloat16() for _ in range(2)]
+    exact = float(method.criterion(*(one.float() for one in features)))
+    views = iter(features)
+    monkeypatch.setattr(method, "_project", lambda *_: next(views))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert float(method(torch.zeros(32, 3, 8, 8), 1)) == pytest.approx(exact, rel=1e-6)
+        assert float(method.criterion(*(one.float() for one in features))) != pytest.approx(exact, rel=1e-4)
+
+
 @pytest.mark.parametrize("output", ["linear_rgb", "packed_raw"])
 @pytest.mark.parametrize("name", NAMES)
 def test_methods_learn_from_linear_light(name: str, output: str) -> None:

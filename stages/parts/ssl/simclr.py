@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any
 
+import torch
 from lightly.loss import NTXentLoss
 from lightly.models.modules import SimCLRProjectionHead
 from pydantic import Field
@@ -46,7 +47,8 @@ class SimCLR(nn.Module):
     def forward(self, images: Tensor, seed: int) -> Tensor:
         """Return the contrastive loss of a batch."""
         first, second = (self._project(images, derive(seed, side)) for side in ("first", "second"))
-        loss: Tensor = self.criterion(first.float(), second.float())
+        with torch.autocast(first.device.type, enabled=False):  # it rounds likenesses to 8 bits, whatever type comes in
+            loss: Tensor = self.criterion(first.float(), second.float())
         return loss
 
     def _project(self, images: Tensor, seed: int) -> Tensor:

@@ -76,6 +76,15 @@ class Matches:
         pictures, holders = places[self.pictures], places[self.holders]
         return replace(self, pictures=pictures, holders=holders, num_pictures=at.size), at
 
+    def found(self) -> tuple[Ints, Floats]:
+        """Return how often detections are right, all T thresholds together, by picture.
+
+        Returns:
+            (P,) positions of the pictures that the class touches; (P,) their numbers, whole.
+        """
+        few, at = self.condensed()
+        return at, np.bincount(few.pictures, self.right.sum(axis=0), at.size).astype(np.float64)
+
     @property
     def num_objects(self) -> int:
         """Objects in all, ignored ones left out."""
@@ -121,7 +130,8 @@ def average_recall(table: Matches, weights: Floats) -> Floats:
         (M,); NaN where the pictures that weigh anything hold no object.
     """
     totals = weights[:, table.holders] @ table.held
-    found = weights[:, table.pictures] @ table.right.mean(axis=0)
+    at, hits = table.found()  # by picture: a weight for each detection would be far more
+    found = (weights[:, at] @ hits) / table.right.shape[0]
     return np.asarray(np.divide(found, totals, out=np.full(totals.shape, np.nan), where=totals > 0))
 
 

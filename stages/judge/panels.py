@@ -255,6 +255,7 @@ def _recall_slope(tables: list[ap.Matches]) -> Slope:
         labels = np.repeat(np.arange(len(parts)), [numbers.size for _, numbers in parts])
         return sparse.csr_array((data, (rows, labels)), shape=shape, dtype=np.float64)
 
-    found = table([(t.pictures, t.right.mean(axis=0)) for t in tables])
+    hits = [(*t.found(), t.right.shape[0]) for t in tables]
+    found = table([(at, numbers / thresholds) for at, numbers, thresholds in hits])
     held = table([(t.holders, t.held) for t in tables])
     return ratio_slope.mean_of_ratios(found, held, held)

@@ -95,3 +95,21 @@ def test_objects_are_counted_class_by_class() -> None:
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert most < 5 * 8 * 4000
+
+
+def test_recall_weighs_pictures_not_detections() -> None:
+    """Average recall under a hundred weightings is the sum over detections, and holds no weight for each of them.
+
+    Numbers of right detections are whole, so that the sum over pictures is exact; over detections, whose shares of ten
+    thresholds are not, it strays by some last bits.
+    """
+    random = np.random.default_rng(5)
+    table = made(100, 2, 400, random)[0]
+    weights = statistics.resamples(100, 100, random)
+    hits = weights[:, table.pictures] @ table.right.mean(axis=0)
+    tracemalloc.start()
+    found = ap.average_recall(table, weights)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found == pytest.approx(hits / (weights @ table.objects), rel=1e-13)
+    assert most < 50 * table.pictures.size + 8 * weights.size * 2 < 8 * 100 * table.pictures.size / 4

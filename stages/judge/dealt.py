@@ -115,7 +115,7 @@ class Spool:
     def observe(
         self, partners: Sequence[Ints], truth: Callable[[int], Truth], places: Sequence[Placement], rule: Rule, classes: int
     ) -> list[detection_rows.Rows]:
-        """Return what each deal comes to, a picture at a time, and drop the answers.
+        """Return what each deal comes to by the headline figures, a picture at a time, and drop the answers.
 
         Args:
             partners: deals.
@@ -133,7 +133,7 @@ class Spool:
                     stream.seek(self.offsets[other])
                     answer = moved(_read(json.loads(stream.readline())), places[other], at)
                     assert there is not None  # noqa: S101 - there is a deal
-                    rows.append(objects.observe(there, answer, rule, classes))
+                    rows.append(objects.observe(there, answer, rule, classes, whole=False))
         self.path.unlink()
         return [detection_rows.gather(rows, classes) for rows in found]
 

@@ -44,6 +44,12 @@ class Truth:
     spared: Flags
     masks: Sequence[Any] | None = None
 
+    def chosen(self, which: Ints) -> "Truth":
+        """Return some of the objects."""
+        masks = None if self.masks is None else [self.masks[i] for i in which.tolist()]
+        of = (self.labels, self.boxes, self.areas, self.crowd, self.spared)
+        return Truth(*(column[which] for column in of), masks)
+
 
 @dataclass(frozen=True)
 class Answer:

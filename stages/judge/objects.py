@@ -85,7 +85,7 @@ class Row:
     counts: Ints
 
 
-def observe(truth: Truth, answer: Answer, rule: Rule, num_classes: int) -> Row:
+def observe(truth: Truth, answer: Answer, rule: Rule, num_classes: int, *, whole: bool = True) -> Row:
     """Return one picture's sufficient statistics.
 
     Args:
@@ -93,20 +93,22 @@ def observe(truth: Truth, answer: Answer, rule: Rule, num_classes: int) -> Row:
         answer: what was said.
         rule: how it is judged.
         num_classes: K.
+        whole: False leaves out what no headline figure is read from: ranges of areas but the first, boxes beside masks and
+            the confusion matrix are as of a picture in which nothing was matched, and masks of two classes do not meet.
     """
     order = _surest(answer, rule.max_detections)
     said = answer.chosen(order)
-    ious = overlaps(truth, said, masks=rule.masks)
+    ious = overlaps(truth, said, masks=rule.masks) if whole or not rule.masks else _overlaps_of_classes(truth, said)
     areas = said.areas if said.mask_areas is None else said.mask_areas
-    right, wrong, found = _matched(truth, said.labels, areas, ious, rule)
+    all_areas = {"all": ap.AREAS["all"]}
+    right, wrong, found = _matched(truth, said.labels, areas, ious, rule, ap.AREAS if whole else all_areas)
     box_right, box_wrong = np.zeros(0, np.uint16), np.zeros(0, np.uint16)
-    if rule.masks:
-        ranges = {"all": ap.AREAS["all"]}
-        boxed = _matched(truth, said.labels, said.areas, overlaps(truth, said, masks=False), rule, ranges)
+    if rule.masks and whole:
+        boxed = _matched(truth, said.labels, said.areas, overlaps(truth, said, masks=False), rule, all_areas)
         box_right, box_wrong = boxed[0][0], boxed[1][0]
     sure = said.scores >= rule.min_score
     counted = np.flatnonzero(~truth.spared)
-    came, seen, cells, counts = _confused(truth, said.labels, sure, ious, num_classes)
+    came, seen, cells, counts = _confused(truth, said.labels, sure & whole, ious, num_classes)
     hit = (found >= 0) & (np.append(sure, False)[found])
     return Row(
         order, said.labels, said.scores, right, wrong, box_right, box_wrong, came,
@@ -138,16 +140,25 @@ def overlaps(truth: Truth, answer: Answer, *, masks: bool) -> Floats:
     return np.asarray(coco.iou(said, there, truth.crowd.astype(int).tolist()), np.float64).reshape(shape)
 
 
+def _overlaps_of_classes(truth: Truth, answer: Answer) -> Floats:
+    """Return ``overlaps`` of masks of the same class, 0 elsewhere."""
+    ious = np.zeros((answer.labels.size, truth.labels.size))
+    for label in np.intersect1d(answer.labels, truth.labels).tolist():
+        said, there = np.flatnonzero(answer.labels == label), np.flatnonzero(truth.labels == label)
+        ious[np.ix_(said, there)] = overlaps(truth.chosen(there), answer.chosen(said), masks=True)
+    return ious
+
+
 def _matched(  # noqa: PLR0913, PLR0917 - one picture's whole matching
-    truth: Truth, labels: Ints, areas: Floats, ious: Floats, rule: Rule, ranges: Mapping[str, tuple[float, float]] = ap.AREAS
+    truth: Truth, labels: Ints, areas: Floats, ious: Floats, rule: Rule, ranges: Mapping[str, tuple[float, float]]
 ) -> tuple[NDArray[np.uint16], NDArray[np.uint16], Ints]:
-    """Match class by class, at every threshold and for each range of areas.
+    """Match class by class, at every threshold and for some ranges of areas, the first of all of them at least.
 
     Returns:
-        ``right`` and ``wrong`` as in ``Row``, and (G,) the surest detection that found each object, at the lowest
-        threshold and over all areas; -1 where none did.
+        ``right`` and ``wrong`` as in ``Row``, 0 for other ranges, and (G,) the surest detection that found each object, at
+        the lowest threshold and over all areas; -1 where none did.
     """
-    right = np.zeros((len(ranges), labels.size), np.uint16)
+    right = np.zeros((len(ap.AREAS), labels.size), np.uint16)
     wrong = np.zeros_like(right)
     finder = np.full(truth.labels.size, -1, np.int64)
     for label in np.unique(labels).tolist():

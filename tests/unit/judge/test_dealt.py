@@ -1,21 +1,26 @@
 """Answers dealt to other pictures: to another unit, of the same shape where there is one, and moved by shares where not."""
 
 import json
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from pycocotools import mask as coco
 
-from stages.judge import constants, dealt, detections, labels, panels, units
+from stages.judge import constants, dealt, detection_rows, detections, labels, objects, panels, units
 from stages.judge.classes import f1, share
 from stages.judge.detections import Answer
 from stages.judge.draws import Draws
 from stages.maths import geometry
 from stages.maths.geometry import Placement
 
+Ints, Floats = NDArray[np.int64], NDArray[np.float64]
+RULES: list[tuple[bool, Any]] = [(False, "coco"), (True, "coco"), (True, "voc2010")]
 PLAIN = geometry.place(100, 50, "none", None)
 LARGE = Placement(100, 50, 200, 100, 240, 240, 20, 70)  # letterboxed to twice the size
 
@@ -113,3 +118,38 @@ def test_throws_of_a_die_are_seldom_taken_for_looking():
 
     assert np.mean([shown(0.0) for _ in range(200)]) <= 0.05
     assert np.all([shown(0.4) for _ in range(20)])
+
+
+@pytest.mark.parametrize("rule", [objects.Rule(0.4, 3, masks=masks, average_precision=ap) for masks, ap in RULES])
+def test_a_dealt_answer_is_observed_as_far_as_headlines_ask(rule: objects.Rule) -> None:
+    """Matches over all areas and what was found are those of a whole observation; nothing else is matched."""
+    random, rows = np.random.default_rng(2), {True: [], False: []}
+    for _ in range(20):
+        num = int(random.integers(0, 9))
+        there, said = (scene(num, random) for _ in range(2))
+        flags = random.random((2, num)) < 0.2
+        truth = detections.Truth(*there[:3], flags[0], flags.any(axis=0), there[3])
+        answer = Answer(there[0], random.random(num), *said[1:3], said[2], said[3])
+        for whole, found in rows.items():
+            found.append(objects.observe(truth, answer, rule, 3, whole=whole))
+    own, few = (detection_rows.gather(rows[whole], 3) for whole in (True, False))
+    for table, other in zip(detection_rows.tables(own), detection_rows.tables(few), strict=True):
+        assert all(np.array_equal(getattr(table, f.name), getattr(other, f.name)) for f in fields(table))
+    kept = ("order", "labels", "scores", "objects", "object_labels", "object_areas", "found")
+    assert all(np.array_equal(own.columns[name], few.columns[name]) for name in kept)
+    assert own.columns["found"].any()
+    assert own.columns["right"][1:].any()
+    assert not few.columns["right"][1:].any()
+    assert not few.columns["came"].any()
+    assert not few.columns["box_right"].size
+
+
+def scene(num: int, random: np.random.Generator) -> tuple[Ints, Floats, Floats, list[Any]]:
+    """Return labels, boxes, areas and masks of objects that lie about four places of a picture, some of them large."""
+    corner, side = random.integers(0, 2, (num, 2)) * 45 + random.integers(0, 4, (num, 2)), random.integers(25, 45, (num, 2))
+    canvas = np.zeros((num, 100, 100), np.uint8)
+    for mask, (x, y), (w, h) in zip(canvas, corner, side, strict=True):
+        mask[y : y + h, x : x + w - (x % 2) * 3] = 1
+    coded = [coco.encode(np.asfortranarray(mask)) for mask in canvas]
+    boxes = np.concatenate([corner, side], axis=1).astype(np.float64)
+    return random.integers(0, 3, num), boxes, canvas.sum(axis=(1, 2)).astype(np.float64), coded

@@ -65,6 +65,14 @@ class Matches:
         holders = np.flatnonzero(objects)
         return replace(self, pictures=rows[self.pictures], holders=holders, held=objects[holders], num_pictures=num_rows)
 
+    def part(self, some: slice) -> "Matches":
+        """Return the matches of the pictures ``some.start`` to ``some.stop`` alone, counted from 0."""
+        kept, there = ((some.start <= of) & (of < some.stop) for of in (self.pictures, self.holders))
+        return Matches(
+            self.scores[kept], self.pictures[kept] - some.start, self.right[:, kept], self.wrong[:, kept],
+            self.holders[there] - some.start, self.held[there], some.stop - some.start,
+        )  # fmt: skip
+
     def condensed(self) -> tuple["Matches", Ints]:
         """Return the matches over the pictures that the class touches, and the positions of these, (P,) rising.
 

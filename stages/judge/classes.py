@@ -40,6 +40,10 @@ class Counts:
         """Return the counts of rows of pictures added up; ``rows`` (N,) is the row of each picture."""
         return Counts(*(units.added(table, rows, num_rows) for table in (self.hit, self.real, self.said)))
 
+    def part(self, some: slice) -> "Counts":
+        """Return the counts of a slice of the pictures alone."""
+        return Counts(*(sparse.csr_array(table)[some] for table in (self.hit, self.real, self.said)))
+
     def under(self, weights: Floats) -> tuple[Floats, Floats, Floats]:
         """Return hit, real and said, (M, K) each, under (M, N) weights."""
         return np.asarray(weights @ self.hit), np.asarray(weights @ self.real), np.asarray(weights @ self.said)

@@ -10,6 +10,8 @@ from stages.judge import statistics
 from stages.judge.measures import Estimate, estimated
 
 Floats = NDArray[np.float64]
+Values = Callable[[Floats], Floats]
+Part = Callable[[slice], Values]
 _AT_ONCE = 2**22  # weights in memory: 32 MB
 _LOOKED_AT = 64  # units, one after the other
 _SAME = 1e-9
@@ -58,10 +60,11 @@ class Panel:
         worth: (F,) units of equal size that the units behind each are worth (``Units.worth``); none: as many as they are.
         least: (F,) variance of each at least (``units.spread``); none: 0.
         errors: gives the standard error of each figure, (F,), as its slope shows it; 0 where none is known.
+        part: a slice of the units to ``values`` over these units alone; None where no way is shorter than weights of 0.
     """
 
     names: tuple[str, ...]
-    values: Callable[[Floats], Floats]
+    values: Values
     n: Sequence[int]
     pictures: Sequence[int]
     units: Sequence[int]
@@ -69,6 +72,7 @@ class Panel:
     worth: Sequence[float] = ()
     least: Sequence[float] = ()
     errors: Callable[[], Floats] | None = None
+    part: Part | None = None
 
 
 def figures(panel: Panel, weights: Floats) -> dict[str, Floats]:
@@ -83,7 +87,7 @@ def estimates(panel: Panel, draws: Draws) -> dict[str, Estimate]:
     errors = panel.errors() if panel.errors else np.zeros(len(panel.names))
     found = [_estimate(panel, i, float(whole[i]), replicates[:, i], float(error)) for i, error in enumerate(errors)]
     if any(one.alike for one in found):
-        same = alike(panel.values, draws.num_units)
+        same = alike(panel.values, draws.num_units, panel.part)
         found = [replace(one, alike=one.alike and bool(same[i])) for i, one in enumerate(found)]
     return dict(zip(panel.names, found, strict=True))
 
@@ -100,21 +104,19 @@ def _estimate(panel: Panel, at: int, value: float, replicates: Floats, error: fl
     )  # fmt: skip
 
 
-def alike(values: Callable[[Floats], Floats], num_units: int) -> NDArray[np.bool_]:
+def alike(values: Values, num_units: int, part: Part | None = None) -> NDArray[np.bool_]:
     """Tell which figures are the same in each unit alone, to rounding; where a unit has none it is passed over.
 
     Args:
         values: (m, U) weights to (m, F) figures.
         num_units: U.
+        part: see ``Panel``.
 
     Returns:
         (F,).
     """
     low, high = np.inf, -np.inf
-    for start in range(0, num_units, _LOOKED_AT):
-        weights = np.zeros((min(_LOOKED_AT, num_units - start), num_units))
-        np.fill_diagonal(weights[:, start:], 1.0)
-        each = values(weights)
+    for each in _of_each(values, num_units, _LOOKED_AT, part):
         low = np.fmin(low, np.fmin.reduce(each))
         high = np.fmax(high, np.fmax.reduce(each))
         if (high - low > _SAME).all():
@@ -122,12 +124,18 @@ def alike(values: Callable[[Floats], Floats], num_units: int) -> NDArray[np.bool
     return np.asarray(~(high - low > _SAME))
 
 
-def alone(values: Callable[[Floats], Floats], num_pictures: int) -> Floats:
+def alone(values: Values, num_pictures: int) -> Floats:
     """Return a figure of each picture alone, (N,), a few pictures at a time."""
-    step = max(1, _AT_ONCE // max(num_pictures, 1))
-    parts = []
-    for start in range(0, num_pictures, step):
-        weights = np.zeros((min(step, num_pictures - start), num_pictures))
-        np.fill_diagonal(weights[:, start:], 1.0)
-        parts.append(values(weights))
-    return np.concatenate(parts)
+    return np.concatenate(list(_of_each(values, num_pictures, max(1, _AT_ONCE // max(num_pictures, 1)), None)))
+
+
+def _of_each(values: Values, num_units: int, step: int, part: Part | None) -> Iterator[Floats]:
+    """Yield the figures of each unit alone, so many units at a time, (step, F)."""
+    for start in range(0, num_units, step):
+        some = slice(start, min(start + step, num_units))
+        if part is not None:  # with all units at hand time would grow with their square
+            yield part(some)(np.eye(some.stop - some.start))
+        else:
+            weights = np.zeros((some.stop - some.start, num_units))
+            np.fill_diagonal(weights[:, start:], 1.0)
+            yield values(weights)

@@ -11,7 +11,7 @@ from stages.judge import average_precision as ap
 from stages.judge import classes, ratio_slope, tally
 from stages.judge.classes import Counts, Read
 from stages.judge.confusion import mean_defined
-from stages.judge.draws import Panel
+from stages.judge.draws import Panel, Values
 from stages.judge.measures import Measure
 from stages.judge.precision_slope import mean_precision
 from stages.judge.ratio_slope import Slope
@@ -39,8 +39,11 @@ def mean(name: str, title: str, unit: str, held: Counts, read: Read) -> Measure:
     def merge(rows: Ints, num: int) -> Measure:
         return mean(name, title, unit, held.merged(rows, num), read)
 
+    def chosen(rows: NDArray[np.intp]) -> Measure:
+        return mean(name, title, unit, Counts(*(table[rows] for table in (held.hit, held.real, held.said))), read)
+
     counts = np.asarray(held.real.sum(axis=1), np.float64).ravel()
-    return Measure(name, title, unit, tally.whole(counts), values, slope=_slope(held, read), merge=merge)
+    return Measure(name, title, unit, tally.whole(counts), values, slope=_slope(held, read), chosen=chosen, merge=merge)
 
 
 def _slope(held: Counts, read: Read) -> Slope | None:
@@ -59,14 +62,24 @@ def of_measures(measures: Sequence[Measure], units: Units) -> Panel:
     num, num_pictures, worth = units.num, units.codes.size, float(units.worth()[0])
 
     def values(weights: Floats) -> Floats:
-        return np.stack([measure.values(weights) for measure in measures], axis=1)
+        return _read(measures, weights)
+
+    def part(some: slice) -> Values:
+        rows = np.arange(some.start, some.stop)
+        few = [one.chosen(rows) for one in measures if one.chosen is not None]
+        return lambda weights: _read(few, weights)
 
     def errors() -> Floats:
         return np.array([_error(measure.slope, num) for measure in measures])
 
     names, n = tuple(measure.name for measure in measures), [int(measure.counts.sum()) for measure in measures]
     behind, independent = [num_pictures] * len(n), [measure.independent for measure in measures]
-    return Panel(names, values, n, behind, [num] * len(n), independent, [worth] * len(n), errors=errors)
+    known = part if all(measure.chosen is not None for measure in measures) else None
+    return Panel(names, values, n, behind, [num] * len(n), independent, [worth] * len(n), errors=errors, part=known)
+
+
+def _read(measures: Sequence[Measure], weights: Floats) -> Floats:
+    return np.stack([measure.values(weights) for measure in measures], axis=1)
 
 
 def _error(slope: Slope | None, num_units: int) -> float:
@@ -96,10 +109,17 @@ def of_classes(
     units = units or alone(num_pictures)
     drawn = held if units.single else held.merged(units.codes, units.num)
 
-    def values(weights: Floats) -> Floats:
-        found = drawn.under(weights)
+    def under(held: Counts, weights: Floats) -> Floats:
+        found = held.under(weights)
         means = [mean_defined(read(*found))[:, None] for read in headline.values()]
         return np.concatenate([*means, *(read(*found) for read in figures.values())], axis=1)
+
+    def values(weights: Floats) -> Floats:
+        return under(drawn, weights)
+
+    def part(some: slice) -> Values:
+        few = drawn.part(some)
+        return lambda weights: under(few, weights)
 
     def errors() -> Floats:
         means = [_error(_slope(drawn, read), units.num) for read in headline.values()]
@@ -117,14 +137,14 @@ def of_classes(
         independent += [single and read in (classes.precision, classes.recall)] * num_classes
     names = [*headline, *(f"{name}/{label}" for name in figures for label in range(num_classes))]
     if units.single:
-        return Panel(tuple(names), values, n, behind, drawn_from, independent, errors=errors)
+        return Panel(tuple(names), values, n, behind, drawn_from, independent, errors=errors, part=part)
     worths = [float(units.worth()[0])] * len(headline)
     for read in figures.values():
         worths += _worth(held.said if read is classes.precision else held.real, units)
     least = [_least(drawn, read, each=False) if single else [0.0] for read in headline.values()]
     least += [_least(drawn, read, each=True) if single else [0.0] * num_classes for read in figures.values()]
     known = [v for one in least for v in one]
-    return Panel(tuple(names), values, n, behind, drawn_from, independent, worths, known, errors)
+    return Panel(tuple(names), values, n, behind, drawn_from, independent, worths, known, errors, part)
 
 
 def _worth(table: Any, units: Units) -> list[float]:
@@ -199,12 +219,19 @@ def of_precision(
             of them, not those of the whole split.
     """
 
-    def values(weights: Floats) -> Floats:
-        found = np.stack([ap.average_precision(table, weights, rule=rule) for table in drawn], axis=1)  # (m, K, T)
+    def under(tables: list[ap.Matches], weights: Floats) -> Floats:
+        found = np.stack([ap.average_precision(table, weights, rule=rule) for table in tables], axis=1)  # (m, K, T)
         means: list[Floats] = [mean_defined(found[..., chosen].mean(axis=2))[:, None] for chosen in CHOSEN.values()]
-        recalls = np.stack([ap.average_recall(table, weights) for table in drawn], axis=1)
+        recalls = np.stack([ap.average_recall(table, weights) for table in tables], axis=1)
         classes = [found.mean(axis=2), found[..., 0]] if each else []
         return np.concatenate([*means, mean_defined(recalls)[:, None], *classes], axis=1)
+
+    def values(weights: Floats) -> Floats:
+        return under(drawn, weights)
+
+    def share(some: slice) -> Values:
+        few = [table.part(some) for table in drawn]
+        return lambda weights: under(few, weights)
 
     def errors() -> Floats:
         num_units = drawn[0].num_pictures
@@ -237,6 +264,7 @@ def of_precision(
         [False] * (len(means_of) + len(names)),
         [whole] * len(means_of) + (each_worth * 2 if each else []),
         errors=errors,
+        part=share,
     )
 
 

@@ -18,7 +18,7 @@ from stages.core.errors import DataError
 from stages.judge import average_precision as ap
 from stages.judge import constants, dealt, degenerate, detection_rows, detections, objects, panels, ratio_slope, units
 from stages.judge.confusion import ratio
-from stages.judge.draws import Draws, Panel, estimates
+from stages.judge.draws import Draws, Panel, Values, estimates
 from stages.judge.measures import Estimate, Measure, proportion
 from stages.judge.objects import Rule
 from stages.judge.units import Units
@@ -239,14 +239,16 @@ class Objects:
     def _panel(self) -> Panel:
         """Return the headline figures and those of each class (``<figure>/<index>``), read in one pass."""
         held, num, classes = self.rows.columns, self.units.num, self._num_classes
-        of = self.units.codes[self.rows.pictures("objects")]
-        at = (of, held["object_labels"])
-        there = sparse.csr_array((np.ones(of.size), at), shape=(num, classes))
+        at = (self.units.codes[self.rows.pictures("objects")], held["object_labels"])
+        there = sparse.csr_array((np.ones(at[0].size), at), shape=(num, classes))
         hits = sparse.csr_array((held["found"].astype(np.float64), at), shape=(num, classes))
 
-        def recalls(weights: Floats) -> Floats:
-            hit, all_of_them = np.asarray(weights @ hits), np.asarray(weights @ there)
-            return np.concatenate([ratio(hit.sum(1), all_of_them.sum(1))[:, None], ratio(hit, all_of_them)], axis=1)
+        def with_recalls(others: Values, some: slice) -> Values:
+            def values(weights: Floats) -> Floats:
+                hit, total = np.asarray(weights @ hits[some]), np.asarray(weights @ there[some])
+                return np.concatenate([others(weights), ratio(hit.sum(1), total.sum(1))[:, None], ratio(hit, total)], axis=1)
+
+            return values
 
         def errors() -> Floats:
             of_all = (sparse.csr_array(np.asarray(table.sum(axis=1)).reshape(-1, 1)) for table in (hits, there))
@@ -255,16 +257,18 @@ class Objects:
 
         first = panels.of_precision(self._tables, self.rule.average_precision, units=self.units, each=True)
         counts = [int(table.num_objects) for table in self._tables]
+        read, part = first.values, first.part  # noqa: PD011 - of a panel, not of pandas
         holders, drawn = (list(some[-classes:]) for some in (first.pictures, first.units))
         return Panel(
             (*first.names, "recall", *(f"recall/{label}" for label in range(classes))),
-            lambda weights: np.concatenate([first.values(weights), recalls(weights)], axis=1),
+            with_recalls(read, slice(None)),
             [*first.n, sum(counts), *counts],
             [*first.pictures, self.rows.num_pictures, *holders],
             [*first.units, num, *drawn],
             [False] * (len(first.names) + 1 + classes),
             worth=[*first.worth, float(self.units.worth()[0]), *first.worth[-classes:]],
             errors=errors,
+            part=None if part is None else lambda some: with_recalls(part(some), some),
         )
 
     def notes(self) -> list[str]:

@@ -1,6 +1,7 @@
 """Intervals of headline figures hold the truth with many small classes, near perfection, and where draws stand still."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -162,3 +163,45 @@ def test_units_without_a_figure_are_passed_over():
     """Whether the others are alike decides, figure by figure."""
     each = np.array([[0.5, 0.2], [np.nan, 0.2], [0.5, 0.3]])
     assert alike(lambda weights: each[weights.argmax(axis=1)], 3).tolist() == [True, False]
+
+
+def parted(num: int) -> dict[str, Panel]:
+    """Return a panel of each kind over so many pictures, all alike but the last."""
+    half, less = np.array([[0, 1, 1, 0]], np.uint8), np.array([[0, 1, 0, 0]], np.uint8)
+    truth = np.array([[0, 0, 1, 1]], np.uint8)
+    held = regions.gather([regions.observe(truth, one, 2) for one in [*[half] * (num - 1), less]], 2).by_class()
+    of, right = np.tile(np.arange(num), 3), np.r_[np.ones(2 * num - 1), np.zeros(num + 1)] > 0
+    one = matches(np.linspace(1, 0, 3 * num), of, right, np.full(num, 2.0))
+    tables = [replace(one, right=one.right.repeat(10, axis=0), wrong=one.wrong.repeat(10, axis=0))] * 2
+    return {
+        "measures": panels.of_measures([panels.mean("miou", "mIoU", "pixels", held, classes.iou)], alone(num)),
+        "classes": panels.of_classes(held, {"iou": classes.iou}, {"miou": classes.iou}, single=False),
+        "precision": panels.of_precision(tables, each=True),
+    }
+
+
+@pytest.mark.parametrize("name", ["measures", "classes", "precision"])
+def test_a_part_of_a_panel_has_the_figures_of_its_units(name: str) -> None:
+    """Figures of a slice of units are those of weights of 0 elsewhere, and what is alike is the same read so or so."""
+    panel, random = parted(70)[name], np.random.default_rng(0)
+    weights = random.integers(0, 3, (8, 20)).astype(float)
+    every = np.zeros((8, 70))
+    every[:, 30:50] = weights
+    assert panel.part is not None
+    assert np.array_equal(panel.part(slice(30, 50))(weights), panel.values(every), equal_nan=True)
+    assert (alike(panel.values, 70, panel.part) == alike(panel.values, 70)).all()
+    assert not alike(panel.values, 70, panel.part).any()
+    assert alike(panel.part(slice(0, 60)), 60).any()
+
+
+def test_each_unit_is_looked_at_by_itself() -> None:
+    """A part of at most 64 units is asked for at a time, each unit once, and weights are as wide as the part."""
+    asked, wide = [], []
+
+    def part(some: slice) -> Callable[[np.ndarray], np.ndarray]:
+        asked.append(some)
+        return lambda weights: wide.append(weights.shape) or np.full((len(weights), 1), 0.5)
+
+    assert alike(lambda weights: weights, 1000, part).all()
+    assert [unit for some in asked for unit in range(some.start, some.stop)] == list(range(1000))
+    assert set(wide) <= {(64, 64), (1000 % 64, 1000 % 64)}

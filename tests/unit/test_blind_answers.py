@@ -15,7 +15,7 @@ import yaml
 from pipelines.register import Params, evidence, gate
 from stages.core import artefacts, dataset, files, images
 from stages.core.dataset import Dataset
-from stages.judge import degenerate
+from stages.judge import constants, dealt, degenerate
 from tests.fake_models import scores
 from tests.judging import TASKS, answer, judged, project
 
@@ -171,3 +171,16 @@ def test_the_same_test_pictures_are_dealt_alike(task: str, tmp_path: Path, monke
         told.append(artefacts.evaluate_metrics(task).read_bytes())
     assert told[0] == told[1]
     assert not [path for path in artefacts.evaluated(task).rglob("*") if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_deal_is_held_against_the_model(task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers are dealt three times, and the gain is that over the mean of all three; one class everywhere is one answer."""
+    data, taken = project(tmp_path, monkeypatch, num_images=60), []
+    gains = constants.gains
+    monkeypatch.setattr(constants, "gains", lambda own, others, draws: taken.append(others) or gains(own, others, draws))
+    judged(task, data, monkeypatch, answer(task, data))
+    weights = np.ones((1, len(data.subset("test").manifest)))
+    figures = [tuple(float(m.values(weights)[0]) for m in one) for one in taken[-1]]
+    assert [len(others) for others in taken] == ([1, dealt.MOST] if task in ("classify", "segment") else [dealt.MOST])
+    assert len(set(figures)) == dealt.MOST == 3

@@ -248,3 +248,33 @@ def test_the_gate_compares_by_units(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert plain.test_data != found.test_data
     assert len(plain.outcomes) == len(right)
     assert json.loads(json.dumps(plain.to_json()))["figure"]["units"] is None
+
+
+def test_recall_of_unequal_units_rests_on_what_they_are_worth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One unit of ten pictures among singles, all objects found: the interval is Wilson's of Kish's number, by hand."""
+    data = judging.project(tmp_path, monkeypatch, num_images=60)
+    test = data.subset("test").manifest["image_id"].tolist()
+    rows = data.manifest.copy()
+    rows["unit"] = ["big" if name in test[:10] else name for name in rows["image_id"]]
+    rows.to_parquet(data.root / "manifest.parquet", index=False)
+    truths = data.annotations()
+
+    def said(row: Any) -> dict[str, Any]:
+        marks = truths[row.image_id]
+        corners = np.array([(x, y, x + w, y + h) for x, y, w, h in (m["bbox"] for m in marks)], np.float32).reshape(-1, 4)
+        return {"boxes": corners, "labels": np.array([m["category_id"] for m in marks]), "scores": np.full(len(marks), 0.9)}
+
+    judging.judged("detect", dataset.read(data.root), monkeypatch, said)
+    content = files.read_json(artefacts.evaluate_metrics("detect"))
+    held = {name: {i for i in test if label in {m["category_id"] for m in truths[i]}} for label, name in _numbered(data)}
+    wanted = [(content["recall"], set(test)), *((content["per_class"][name]["recall"], own) for name, own in held.items())]
+    for found, pictures in wanted:
+        of_big = len(pictures & set(test[:10]))
+        worth = len(pictures) ** 2 / (of_big**2 + len(pictures) - of_big)
+        assert of_big > 1
+        assert found["value"] == 1.0
+        assert found["low"] == pytest.approx(float(statistics.wilson(1.0, worth, freedom=worth - 1)[0]), abs=1e-6)
+
+
+def _numbered(data: Dataset) -> list[tuple[int, str]]:
+    return list(enumerate(data.info.categories, start=1))

@@ -32,6 +32,13 @@ def test_each_class_under_weights_is_scikit_learns_on_copies(seed: int) -> None:
     assert panel.pictures[2:] == panel.n[2:]
 
 
+@pytest.mark.parametrize(("scores", "said"), [([0.4, 0.4, 0.2], 0), ([0.2, 0.4, 0.4], 1), ([1 / 3] * 3, 0), ([0, 0, 1], 2)])
+def test_of_equal_scores_the_first_class_is_said(scores: list[float], said: int) -> None:
+    """As argmax has it wherever a model is served: evaluation says of a picture what its user is told."""
+    row = labels.observe(2, {"scores": np.array(scores)}, "p")
+    assert (row.said, row.score, row.truth_score) == (said, scores[said], scores[2])
+
+
 def test_sparse_rows_say_what_dense_matrices_say() -> None:
     """Confusion matrix, mean IoU of each picture and its worst class equal those of N x K x K."""
     random = np.random.default_rng(0)

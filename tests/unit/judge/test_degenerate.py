@@ -102,6 +102,14 @@ def test_gains_under_draws_are_those_of_the_pairs():
     assert not degenerate.of_constant("x", constants.gains([none], [[two]], draws(40)))
 
 
+def test_the_model_is_held_against_the_mean_of_all_other_answers():
+    """Two sets of other answers that are always wrong and one that is as good: two thirds of the figure are gained."""
+    right, wrong = (proportion("recall", "recall", "objects", np.full(40, hits), np.ones(40)) for hits in (0.9, 0.0))
+    for others in ([right, wrong, wrong], [wrong, wrong, right]):
+        (found,) = constants.gains([right], [[one] for one in others], draws(40))
+        assert (found.model, found.constant, found.low) == pytest.approx((0.9, 0.3, 0.6))
+
+
 def test_exact_figures_are_named_where_nothing_varies():
     """A figure that no picture moves, or one of pixels that is exactly 1; not one that an interval shows narrowly."""
     alike = Estimate(0.5, 0.4, 0.6, 100, 100, 100, 100, alike=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from stages.judge import groups, measures
+from stages.judge import groups, measures, units
 from stages.judge.columns import sort_into_groups
 from stages.judge.groups import Comparison, Grouping
 from stages.judge.measures import Measure
@@ -61,6 +61,18 @@ def test_the_gap_of_any_figure_has_an_interval() -> None:
     assert low < 0.2 < high
     assert value == pytest.approx(figures[:60].mean() - figures[60:120].mean())
     assert high == max(found.pairs()[2][a, b] for a in range(3) for b in range(3) if a != b)
+
+
+def test_a_picture_without_a_figure_is_not_counted() -> None:
+    """The mean of single pictures' figures is of those that have one, in a group, under weights and by unit; none is NaN."""
+    figures = np.array([1.0, 0.5, np.nan, np.nan, 0.25, np.nan])
+    measure = measures.average("iou", "IoU", figures)
+    way = Grouping(("g",), ("a", "b", "c"), np.array([0, 0, 0, 1, 1, 2]))
+    for held in (None, units.of(["p", "p", "q", "r", "r", "s"])):
+        found = groups.compare(measure, way, min_group=2, num_bootstraps=10, random=np.random.default_rng(0), units=held)
+        assert [one.value for one in found.estimates] == pytest.approx([0.75, 0.25, np.nan], nan_ok=True)
+        assert [one.n for one in found.estimates] == [2, 1, 0]
+    assert measure.values(np.array([[1.0, 3, 5, 0, 0, 1]])) == pytest.approx([2.5 / 4])
 
 
 def _harder_class(num: int = 200) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -110,6 +110,33 @@ def test_crowds_take_detections_of_their_class_alone() -> None:
     assert detection_rows.tables(rows)[1].wrong[0].tolist() == [True]
 
 
+@pytest.mark.parametrize(("score", "counts"), [(0.5, True), (0.499999, False)])
+def test_a_detection_exactly_at_the_score_counts(score: float, counts: bool) -> None:
+    """In recall, confusion matrix and gallery alike, right or false; what lies below is in none of them."""
+    box, elsewhere = (10.0, 10.0, 30.0, 30.0), (120.0, 120.0, 30.0, 30.0)
+    rows = judged([mark(box)], said(box, elsewhere, scores=[score, score]), Rule(0.5))
+    assert rows.columns["found"].tolist() == rows.columns["seen"].tolist() == [counts]
+    assert rows.columns["came"].tolist() == ([objects.RIGHT, objects.WRONG] if counts else [objects.UNSURE] * 2)
+    assert detection_rows.confusion(rows).tolist() == [[int(counts), 0, int(not counts)], [0, 0, 0], [int(counts), 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("flag", "box", "less"),
+    [
+        ("difficult", (0.0, 0.0, 10.0, 20.0), (0.0, 0.0, 9.0, 20.0)),
+        ("iscrowd", (10.0, 0.0, 20.0, 20.0), (11.0, 0.0, 20.0, 20.0)),
+    ],
+)
+def test_an_overlap_of_exactly_a_half_excuses(flag: str, box: tuple[float, ...], less: tuple[float, ...]) -> None:
+    """IoU 200 / 400 with a difficult object, 200 of the 400 pixels in a crowd; a pixel less and it is false."""
+    spared, lone = mark((0.0, 0.0, 20.0, 20.0), **{flag: 1}), mark((100.0, 100.0, 20.0, 20.0))
+    for one, came in ((box, objects.EXCUSED), (less, objects.WRONG)):
+        rows = judged([spared, lone], said(one), Rule(0.5))
+        assert rows.columns["came"].tolist() == [came]
+        assert detection_rows.confusion(rows)[2].tolist() == [int(came == objects.WRONG), 0, 0]
+        assert detection_rows.tables(rows)[0].wrong[0].tolist() == [came == objects.WRONG]
+
+
 def test_voc_counts_a_second_detection_of_an_object_as_false() -> None:
     """VOC asks for the object that is overlapped most, taken or not; COCO lets the detection fall to the next one."""
     marks = [mark((0.0, 0.0, 20.0, 20.0)), mark((4.0, 0.0, 20.0, 20.0))]

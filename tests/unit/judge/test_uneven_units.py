@@ -11,6 +11,7 @@ from stages.judge import by_group, degenerate, draws, groups, labels, measures, 
 from stages.judge import classes as read
 from stages.judge.draws import Draws
 from stages.judge.verdicts import UNDECIDED, Limits
+from tests.simulations.matches import matches
 
 WORLDS = {
     "one in five of 50": [1, 1, 1, 1, 50],
@@ -164,3 +165,32 @@ def test_a_panel_says_what_the_units_of_each_class_are_worth() -> None:
     panel = panels.of_classes(table, {"recall": read.recall}, {"accuracy": read.share}, single=True, units=held)
     assert panel.worth == pytest.approx([36**2 / 126, 30**2 / 120, 6.0])
     assert panels.of_classes(table, {}, {"accuracy": read.share}, single=True).worth == ()
+
+
+def test_precision_rests_on_the_units_of_which_a_class_was_said() -> None:
+    """One unit of ten and 26 singles, the ten all called class 1: precision counts those said, recall those that are so.
+
+    By hand, of 30 pictures of class 0 and 6 of class 1: class 0 was said of 20 singles, class 1 of the ten and of six.
+    """
+    truth = np.r_[np.zeros(30, int), np.ones(6, int)]
+    said = np.r_[np.ones(10, int), np.zeros(20, int), np.ones(6, int)]
+    held = units.of(["big"] * 10 + [str(n) for n in range(26)])
+    each = {"precision": read.precision, "recall": read.recall}
+    panel = panels.of_classes(labels.counts(truth, said, 2), each, {}, single=True, units=held)
+    assert panel.names == ("precision/0", "precision/1", "recall/0", "recall/1")
+    assert panel.worth == pytest.approx([20.0, 16**2 / 106, 30**2 / 120, 6.0])
+    hits = {"precision/1": ([0, *[1] * 6], [10, *[1] * 6]), "recall/0": ([0, *[1] * 20], [10, *[1] * 20])}
+    for name, (right, of) in hits.items():
+        expected = units.spread_of_share(np.array(right, float), np.array(of, float))
+        assert panel.least[panel.names.index(name)] == pytest.approx(expected)
+    assert panel.least[panel.names.index("precision/0")] == panel.least[panel.names.index("recall/1")] == 0.0
+
+
+def test_average_precision_rests_on_the_units_that_hold_the_class() -> None:
+    """A class in one unit of ten pictures and 20 singles, another in six singles: Kish's number of these, not of all."""
+    held = units.of(["big"] * 10 + [str(n) for n in range(26)])
+    there = np.r_[np.ones(30), np.zeros(6)], np.r_[np.zeros(30), np.ones(6)]
+    tables = [matches(np.ones(36), np.arange(36), own > 0, own) for own in there]
+    panel = panels.of_precision(tables, units=held, each=True)
+    worth = dict(zip(panel.names, panel.worth, strict=True))
+    assert [worth[name] for name in ("map50", "map50/0", "map50/1")] == pytest.approx([36**2 / 126, 30**2 / 120, 6.0])

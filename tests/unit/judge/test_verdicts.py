@@ -113,6 +113,16 @@ def test_nothing_to_audit_is_no_pass() -> None:
     assert verdicts.overall(audit(np.ones(12, bool), {"g": np.tile(["a", "b"], 6)}, random)) == UNDECIDED
 
 
+def test_what_lies_exactly_on_a_limit_is_within() -> None:
+    """Where every gap and every figure are allowed all groups pass, also those whose bounds are 0 and 1 themselves."""
+    columns = {"g": np.repeat(["a", "b"], 300)}
+    loosest = Limits(max_gap=1.0, min_worst_group=0.0, alpha=0.05)
+    for right in (np.arange(600) < 300, np.zeros(600, bool)):
+        finding = audit(right, columns, np.random.default_rng(0), loosest)[0]
+        assert 0.0 in finding.comparison.bounds(exact=True)[1]
+        assert finding.verdict == PASS
+
+
 def test_a_gap_at_the_limit_names_no_number() -> None:
     """Where no sensible number of pictures would settle it, none is named."""
     random = np.random.default_rng(6)

@@ -2,9 +2,11 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from statistics import NormalDist
 from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -84,12 +86,20 @@ def _edit_picture(row: pd.Series, _root: Path, file: str) -> None:
     cv2.imwrite(str(file), image)
 
 
-def _edit_box(row: pd.Series, root: Path) -> None:
+def _edit_mark(row: pd.Series, root: Path, edit: Callable[[dict[str, Any]], None]) -> None:
     place = root / "annotations.json"
     content = json.loads(place.read_text())
     number = {one["file_name"]: one["id"] for one in content["images"]}[row["path"]]
-    next(a for a in content["annotations"] if a["image_id"] == number)["bbox"][0] += 0.5
+    edit(next(a for a in content["annotations"] if a["image_id"] == number))
     place.write_text(json.dumps(content))
+
+
+def _edit_box(mark: dict[str, Any]) -> None:
+    mark["bbox"][0] += 0.5
+
+
+def _edit_category(mark: dict[str, Any]) -> None:
+    mark["category_id"] = 1 + mark["category_id"] % 3
 
 
 def _edit_label(row: pd.Series, root: Path) -> None:
@@ -102,7 +112,12 @@ def _edit_label(row: pd.Series, root: Path) -> None:
 EDITS = {
     "picture": lambda row, root: _edit_picture(row, root, root / row["path"]),
     "mask": lambda row, root: _edit_picture(row, root, root / row["mask"]),
-    "box": _edit_box,
+    "box": lambda row, root: _edit_mark(row, root, _edit_box),
+    "category": lambda row, root: _edit_mark(row, root, _edit_category),
+    **{
+        flag: lambda row, root, flag=flag: _edit_mark(row, root, lambda mark: mark.update({flag: 1}))
+        for flag in ("iscrowd", "difficult", "ignore")
+    },
     "label": _edit_label,
 }
 
@@ -110,7 +125,7 @@ EDITS = {
 @pytest.mark.parametrize("split", ["test", "train"])
 @pytest.mark.parametrize("what", EDITS)
 def test_figures_compare_only_on_the_same_pictures_and_truth(tmp_path, monkeypatch, what, split):
-    """A pixel, a mask, a box or a label of the test split makes other test data; the training split does not count."""
+    """Whatever is judged of the test split makes other test data, what spares an object too; the training split does not."""
     monkeypatch.chdir(tmp_path)
     make_dataset(artefacts.PREPROCESSED, num_images=12)
     before = evidence.test_data()

@@ -5,14 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn import metrics as sk
 
+from stages import audit
+from stages.core.dataset import Dataset, Info
 from stages.judge import average_precision as ap
 from stages.judge import classes, detection_rows, detections, labels, objects, panels
 from stages.judge.confusion import mean_defined
 from stages.judge.detection_matching import voc_match
 from stages.maths import geometry, rle
+from stages.parts.evaluators.classify import TABLE, Classify
+from tests.judging import AUDIT
 
 JUDGE = Path(__file__).parents[4] / "shared" / "data" / "judge"
 pytestmark = pytest.mark.skipif(not JUDGE.is_dir(), reason="needs ../shared/data/judge")
@@ -138,3 +143,36 @@ def test_cifar10_predictions() -> None:
     macro = float(panels.mean("f", "f", "p", held, classes.f1).values(ones)[0])
     assert macro == pytest.approx(0.92949, abs=5e-6)
     assert macro == pytest.approx(sk.f1_score(truth, said, average="macro"), abs=1e-12)
+
+
+def test_compas_by_group(tmp_path: Path) -> None:
+    """ProPublica's table of 2016: who was called a risk and was none, and who was called none and was one, by group.
+
+    7,214 people of six groups. One less the recall of each class is its published rate, in points of two digits; accuracy by
+    group is that of J. Dressel, H. Farid, "The accuracy, fairness, and limits of predicting recidivism" (2018). That rates
+    so far apart go with one accuracy is why the recall of each class stands in the table of groups.
+    """
+    counts = pd.read_csv(JUDGE / "compas_counts.csv")
+    people = counts.loc[counts.index.repeat(counts["count"])].reset_index(drop=True)
+    names = np.array(["stays", "returns"], dtype=object)
+    manifest = pd.DataFrame({"image_id": [f"{n:04d}" for n in people.index], "group_race": people["race"]})
+    manifest["label"] = names[people["two_year_recid"]]
+    said = {"predicted": names[people["high_risk"]], "score": 1.0, "truth_score": 1.0}
+    manifest[["image_id", "label"]].assign(**said).to_parquet(tmp_path / TABLE, index=False)
+    judge = Classify(Dataset(tmp_path, Info("compas", "counts", labels=tuple(names)), manifest, {}), tmp_path)
+    params = audit.Params(**AUDIT)
+    columns, others = audit.group_columns(judge, params)
+    found = {c.measure.name: c for _, _, c in audit.compared(judge, columns, params, 7)}
+    assert others == {}
+    for name, low, high in (("recall/stays", 44.85, 23.45), ("recall/returns", 27.99, 47.72), ("accuracy", 36.2, 33.0)):
+        one = found[name]
+        of = dict(zip(one.grouping.names, one.estimates, strict=True))
+        shown = [100 * (1 - of[group].value) for group in ("African-American", "Caucasian")]
+        assert shown == pytest.approx([low, high], abs=0.05 if name == "accuracy" else 0.005), name
+        assert [of[group].num_pictures for group in ("African-American", "Caucasian")] == [3696, 2454]
+    assert found["recall/stays"].estimates[0].n == 990 + 805
+    rates = found["recall/stays"]
+    place = [rates.compared.index(rates.grouping.names.index(group)) for group in ("Caucasian", "African-American")]
+    gap, low, high = (bound[place[0], place[1]] for bound in rates.pairs())
+    assert gap == pytest.approx(0.2140, abs=1e-4)
+    assert 0.18 < low < gap < high < 0.25

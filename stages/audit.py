@@ -136,7 +136,7 @@ def compared(
     judge: Evaluator, found: list[columns.Column], params: Params, seed: int
 ) -> Iterator[tuple[int, int, groups.Comparison]]:
     """Compare every measure over every column and pair of columns."""
-    ways = groups.groupings(found)
+    ways = groups.groupings(found, params.min_group, judge.units)
     pairs = [(measure, way) for measure in judge.measures() for way in ways]
     for index, (measure, way) in enumerate(pairs):
         random = seeds.generator(seed, "audit", "bootstrap", measure.name, *way.columns)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from stages.judge import by_group, statistics
-from stages.judge.columns import Column
+from stages.judge.columns import NO_VALUE, Column
 from stages.judge.measures import Estimate, Measure
 from stages.judge.units import Units, most_frequent
 
@@ -136,8 +136,16 @@ class Deals:
     tails: tuple[float, ...]
 
 
-def groupings(columns: Sequence[Column]) -> list[Grouping]:
+def groupings(columns: Sequence[Column], min_group: int = 1, units: Units | None = None) -> list[Grouping]:
     """Return a grouping for each column, and for each pair of columns that have two groups or more.
+
+    Pictures without a value count as a group of a column where there are enough of them to be compared: else a pair with
+    a column of one value would be the other column once more.
+
+    Args:
+        columns: the columns.
+        min_group: units that a group needs to be compared.
+        units: which pictures are drawn together; None where each is drawn for itself.
 
     Example:
         >>> from stages.judge.columns import sort_into_groups
@@ -146,7 +154,15 @@ def groupings(columns: Sequence[Column]) -> list[Grouping]:
         [('x', 'y', 'no value'), ('u', 'v'), ('w',), ('no value, v', 'x, u', 'y, v')]
     """
     singles = [Grouping((c.name,), c.names, c.codes) for c in columns]
-    return singles + [_crossed(a, b) for a, b in combinations([c for c in columns if len(c.names) > 1], 2)]
+    return singles + [_crossed(a, b) for a, b in combinations([c for c in columns if _parts(c, min_group, units)], 2)]
+
+
+def _parts(column: Column, min_group: int, units: Units | None) -> bool:
+    """Tell whether a column parts the pictures: two values or more, or one and enough pictures without a value."""
+    if NO_VALUE not in column.names or len(column.names) != 2:  # noqa: PLR2004 - one value and none
+        return len(column.names) > 1
+    unknown = np.flatnonzero(column.codes == column.names.index(NO_VALUE))
+    return (unknown.size if units is None else np.unique(units.codes[unknown]).size) >= min_group
 
 
 def _crossed(first: Column, second: Column) -> Grouping:

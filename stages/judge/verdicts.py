@@ -20,6 +20,7 @@ from functools import cached_property
 
 import numpy as np
 
+from stages.judge.columns import NO_VALUE
 from stages.judge.groups import Comparison, Deals
 
 PASS, FAIL, UNDECIDED = "PASS", "FAIL", "UNDECIDED"
@@ -97,11 +98,14 @@ class Finding:
     def decisive(self) -> bool:
         """Tell whether the finding counts towards the overall verdict.
 
-        A column does where it has two groups or more, an intersection of two columns where two of its groups are large
-        enough to be compared, or would be if their units were of equal size.
+        A column does where it has two groups or more, pictures without a value among them where they can be compared;
+        an intersection of two columns where two of its groups are large enough to be compared. Groups that would be, if
+        their units were of equal size, count as such.
         """
-        grouping, large = self.comparison.grouping, len(self.comparison.compared) + len(self.comparison.uneven)
-        return len(grouping.names) > 1 if len(grouping.columns) == 1 else large > 1
+        grouping, large = self.comparison.grouping, {*self.comparison.compared, *self.comparison.uneven}
+        if len(grouping.columns) > 1:
+            return len(large) > 1
+        return sum(name != NO_VALUE or group in large for group, name in enumerate(grouping.names)) > 1
 
 
 def judge(

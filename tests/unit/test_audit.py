@@ -222,6 +222,20 @@ def test_pictures_without_a_value_are_judged_and_named(tmp_path: Path, monkeypat
     assert f"<li>{line}</li>" in (artefacts.audited("classify") / "report.html").read_text(encoding="utf-8")
 
 
+def test_few_pictures_without_a_value_beside_one_value_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The audit passes, says that the column is one group alone, and of how many pictures it knows nothing."""
+    data = project(tmp_path, monkeypatch)
+    test = data.subset("test").manifest["image_id"].tolist()
+    sites = [None if name in test[:9] else "here" for name in data.manifest["image_id"]]
+    data.manifest.assign(group_site=sites).to_parquet(artefacts.PREPROCESSED / "manifest.parquet", index=False)
+    judged("classify", data, monkeypatch, answer("classify", data))
+    run(audit, "classify", max_gap=1.0, min_worst_group=0.0)
+    content = files.read_json(artefacts.audit_metrics("classify"))
+    assert content["verdict"] == "PASS"
+    assert content["left_open"] == [f"pictures without a value: site 9 of {len(test)}", "one group alone: site"]
+    assert not any("site" in columns and columns != "site" for columns in content["by_group"]["accuracy"])
+
+
 def _told(values: list[float], sizes: list[int], names: str = "abc") -> tuple[list[str], list[str]]:
     """Return the reasons, and what was left open, of an audit of groups with given figures and numbers of pictures."""
     right = np.concatenate([np.full(size, value) for value, size in zip(values, sizes, strict=True)])

@@ -67,8 +67,8 @@ def _of(finding: Finding, min_group: int, what: str) -> Iterator[tuple[str, str]
     """Yield reason and name of what one finding leaves open."""
     grouping, compared = finding.comparison.grouping, finding.comparison.compared
     columns = " x ".join(grouping.columns)
-    if len(grouping.names) <= 1:
-        yield "one group alone", columns
+    if len(grouping.columns) == 1 and not finding.decisive:
+        yield "one group alone", columns  # that pictures without a value are too few to tell has a line of its own
         return
     uneven = finding.comparison.uneven
     why = f"nothing passes, units of very unequal size, worth fewer than {min_group}"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stages.judge import groups, measures, verdicts
+from stages.judge import groups, measures, units, verdicts
 from stages.judge.columns import sort_into_groups
 from stages.judge.groups import Comparison
 from stages.judge.measures import Measure
@@ -14,7 +14,7 @@ LIMITS = Limits(max_gap=0.1, min_worst_group=0.7, alpha=0.05)
 
 def compared(measure: Measure, columns: dict[str, np.ndarray], random: np.random.Generator) -> list[Comparison]:
     """Compare a figure over text columns and their pairs."""
-    ways = groups.groupings(sort_into_groups(columns, 20)[0])
+    ways = groups.groupings(sort_into_groups(columns, 20)[0], 10)
     return [groups.compare(measure, way, min_group=10, num_bootstraps=100, random=random) for way in ways]
 
 
@@ -111,6 +111,37 @@ def test_nothing_to_audit_is_no_pass() -> None:
     both = {"g": np.tile(["a", "b"], 300), "lone": np.repeat("a", 600)}
     assert verdicts.overall(audit(np.ones(600, bool), both, random)) == PASS  # a lone group holds nothing up
     assert verdicts.overall(audit(np.ones(12, bool), {"g": np.tile(["a", "b"], 6)}, random)) == UNDECIDED
+
+
+@pytest.mark.parametrize(
+    ("values", "verdict"),
+    [
+        (["x"] * 591 + [None] * 9, PASS),  # nothing to compare with: nine pictures that nobody can place
+        (["x"] * 590 + [None] * 10, UNDECIDED),  # ten are a group, and too few to be shown to be within
+        (["x"] * 300 + [None] * 300, PASS),
+        (["x"] * 591 + ["y"] * 9, UNDECIDED),  # two values, of which one is too small to tell
+        (["x"] * 591 + ["y"] * 8 + [None], UNDECIDED),
+        (["x"] * 9 + [None] * 591, UNDECIDED),
+        ([None] * 600, PASS),
+    ],
+)
+def test_few_pictures_without_a_value_make_no_comparison_of_one_value(values: list[str | None], verdict: str) -> None:
+    """Beside a column that passes: one value and few unknown hold nothing up, whatever could be compared does."""
+    columns = {"g": np.tile(["a", "b"], 300), "lone": np.array(values, dtype=object)}
+    findings = audit(np.ones(600, bool), columns, np.random.default_rng(5))
+    assert verdicts.overall(findings) == verdict
+    assert [f.verdict for f in findings if f.comparison.grouping.columns == ("g",)] == [PASS]
+
+
+def test_a_column_that_parts_nothing_is_crossed_with_none() -> None:
+    """A pair with it would be the other column once more, as further claims: by pictures, or by units of them."""
+    columns = {"g": np.tile(["a", "b"], 20), "lone": np.array(["x"] * 28 + [None] * 12, dtype=object)}
+    found = sort_into_groups(columns, 20)[0]
+    ways = [("g",), ("lone",)]
+    clips = units.of([str(n // 2) for n in range(40)])
+    for min_group, held, crossed in ((12, None, True), (13, None, False), (6, clips, True), (7, clips, False)):
+        named = [way.columns for way in groups.groupings(found, min_group, held)]
+        assert named == [*ways, *([("g", "lone")] if crossed else [])]
 
 
 def test_what_lies_exactly_on_a_limit_is_within() -> None:

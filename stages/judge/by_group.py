@@ -48,13 +48,14 @@ def estimates(  # noqa: PLR0913, PLR0917 - a figure, its groups, and how its err
     drawn = statistics.sums(np.ones(codes.size), codes, num_groups)
     worth = drawn if units is None else worth
     counts = statistics.sums(measure.counts, codes, num_groups)
+    trials = worth
     if measure.slope is None:
         values = np.array([measure.of(codes == g) for g in range(num_groups)])
         spreads = np.array([_drawn(measure, codes == g, num_bootstraps, random) for g in range(num_groups)])
         freedom = np.maximum(worth - 1.0, 1.0)
     else:
         moves = measure.slope(codes, num_groups)
-        values, freedom = moves.values, moves.freedom
+        values, freedom, trials = moves.values, moves.freedom, np.minimum(worth, moves.trials)
         squares = statistics.standard_errors(moves.influence, codes, num_groups) ** 2
         spreads = np.sqrt(np.maximum(squares, least) + moves.added)
     known = np.isfinite(values)
@@ -63,7 +64,7 @@ def estimates(  # noqa: PLR0913, PLR0917 - a figure, its groups, and how its err
     if measure.independent:
         sizes, freedom = counts, np.full(num_groups, np.inf)
     else:
-        sizes = statistics.effective_sizes(values, spreads, worth)
+        sizes = statistics.effective_sizes(values, spreads, trials)
     low, high = statistics.wilson(values, sizes, freedom=freedom)
     return tuple(
         Estimate(float(v), float(a), float(b), int(n), float(size), int(num), int(of), float(f))

@@ -63,9 +63,9 @@ def _by_group(tables: Sequence[ap.Matches], thresholds: slice, recalls: Floats, 
         moves = np.where(own >= 0, moves * scale[np.maximum(own, 0)], 0.0)
         variances[:, k] = statistics.sums(moves**2, own, num_groups)
         influence[at] += moves
-    freedom, added = pooled(each, variances, held)
+    known_of = pooled(each, variances, held)
     influence /= np.maximum(np.isfinite(each).sum(1), 1)[np.maximum(codes, 0)]
-    return Moves(mean_defined(each), influence, freedom, added)
+    return Moves(mean_defined(each), influence, *known_of)
 
 
 def _class(table: ap.Matches, thresholds: slice, recalls: Floats, codes: Codes, num_groups: int) -> tuple[Floats, Floats]:

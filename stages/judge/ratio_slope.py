@@ -18,6 +18,8 @@ from stages.judge.tally import ALL, Rows
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
+_ROUNDING = 1e-12
+_SELDOM = 0.025  # chance beyond one end of a 95 % interval
 
 
 @dataclass(frozen=True)
@@ -29,23 +31,28 @@ class Moves:
         influence: (N,) of each picture on the figure of its own group, 0 where it has none.
         freedom: (G,) degrees of freedom of the variance that the influences show.
         added: (G,) variance that influences cannot show, of classes that one picture of a group alone holds.
+        trials: (G,) pictures that the group is worth where all is right, or all wrong; infinite where each counts.
     """
 
     values: Floats
     influence: Floats
     freedom: Floats
     added: Floats
+    trials: Floats
 
 
 Slope = Callable[[Codes, int], Moves]
 """(N,) group of each picture, -1 for none, and the number G of groups, to how their figures move."""
 
 
-def pooled(each: Floats, variances: Floats, pictures: Floats) -> tuple[Floats, Floats]:
+def pooled(each: Floats, variances: Floats, pictures: Floats) -> tuple[Floats, Floats, Floats]:
     """Say what is known of the variance of a mean over classes of which some stand in few pictures.
 
     A class that one picture of a group alone holds shows no variance of its own; it is taken for one trial, half a
-    success and half a failure added. Degrees of freedom are Satterthwaite's (Biometrics Bulletin 2, 1946).
+    success and half a failure added: as much as a figure between 0 and 1 can vary, which is known and takes no freedom.
+    Degrees of freedom of the others are Satterthwaite's (Biometrics Bulletin 2, 1946).
+
+    Where all is right, or all wrong, the group is worth as many trials as are all right as seldom; see ``_trials``.
 
     Args:
         each: (G, K) figure of each class, NaN where it does not count.
@@ -53,17 +60,43 @@ def pooled(each: Floats, variances: Floats, pictures: Floats) -> tuple[Floats, F
         pictures: (G, K) pictures that hold the class.
 
     Returns:
-        Degrees of freedom and added variance of the mean, (G,) each.
+        Degrees of freedom, added variance and trials of the mean, (G,) each; one degree where each class is in one picture.
     """
     known = np.isfinite(each)
     num = np.maximum(known.sum(1), 1)
     share = (np.nan_to_num(each) + 0.5) / 2
     lone = np.where(known & (pictures <= 1), share * (1 - share), 0.0)
     parts = np.where(known, np.maximum(variances, lone), 0.0)
-    squares = (parts**2 / np.maximum(pictures - 1, 1)).sum(1)
+    squares = np.divide(parts**2, pictures - 1, out=np.zeros(parts.shape), where=pictures > 1).sum(1)
+    same = np.where(known, each, 1.0).min(1, initial=1.0) >= 1 - _ROUNDING
+    same |= np.where(known, each, 0.0).max(1, initial=0.0) <= _ROUNDING
     fewest = np.where(known, pictures, np.inf).min(1, initial=np.inf)
-    freedom = np.where(squares > 0, parts.sum(1) ** 2 / np.where(squares > 0, squares, 1.0), fewest - 1)
-    return np.maximum(freedom, 1.0), lone.sum(1) / num**2
+    told = np.where((same | (lone.max(1, initial=0.0) > 0)) & (known & (pictures > 1)).any(1), np.inf, fewest - 1)
+    varies = (squares > 0) & ~same  # the last digits of sums do not
+    freedom = np.where(varies, parts.sum(1) ** 2 / np.where(varies, squares, 1.0), told)
+    trials, still = np.full(num.size, np.inf), same & known.any(1)
+    trials[still] = _trials(np.where(known, np.maximum(pictures, 1.0), 0.0)[still])
+    return np.maximum(freedom, 1.0), lone.sum(1) / num**2, trials
+
+
+def _trials(pictures: Floats) -> Floats:
+    """Return how many trials all right say as much as all pictures of some classes do of the mean over these classes.
+
+    Whatever the share that is right of each class is, the mean lies above the bound unless all is right in less than 2.5 %
+    of cases: the lowest such mean has the shares min(1, m n) (Lagrange), of which the chance is a product.
+
+    Args:
+        pictures: (G, K) of each class, 0 where it does not count; at least one of a group does.
+    """
+    low, high = np.full(len(pictures), -750.0), np.zeros(len(pictures))
+    logs = np.log(pictures, out=np.zeros(pictures.shape), where=pictures > 0)
+    for _ in range(60):
+        middle = (low + high) / 2
+        seldom = (pictures * np.minimum(logs + middle[:, None], 0.0)).sum(1) < np.log(_SELDOM)
+        low, high = np.where(seldom, middle, low), np.where(seldom, high, middle)
+    shares = np.where(pictures > 0, np.exp(np.minimum(logs + high[:, None], 0.0)), 0.0)
+    found: Floats = np.log(_SELDOM) / np.log(shares.sum(1) / (pictures > 0).sum(1))
+    return found.round(9)
 
 
 def whole(slope: Slope, num_units: int) -> float:
@@ -120,7 +153,7 @@ def ratio(hits: Floats, totals: Floats, rows: Rows = ALL) -> Slope:
         influence[rows] = np.where(mine >= 0, moved, 0.0)
         pictures = statistics.sums(np.asarray(totals > 0, np.float64), mine, num_groups)
         freedom = np.maximum(pictures - 1, 1)
-        return Moves(found, influence, freedom, np.zeros(num_groups))
+        return Moves(found, influence, freedom, np.zeros(num_groups), np.full(num_groups, np.inf))
 
     return slope
 
@@ -145,10 +178,10 @@ def mean_of_ratios(above: Any, below: Any, there: Any) -> Slope:
         left = sparse.csr_array(above - _scaled(below, codes, np.nan_to_num(each)))
         moved = _scaled(left, codes, scale)
         squares = sparse.csr_array((moved.data**2, moved.indices, moved.indptr), shape=moved.shape)
-        freedom, added = pooled(each, _sums(squares, codes, num_groups), pictures)
+        known_of = pooled(each, _sums(squares, codes, num_groups), pictures)
         influence = np.asarray(moved.sum(axis=1), np.float64).ravel()
         influence /= np.maximum(known.sum(1), 1)[np.maximum(codes, 0)]
-        return Moves(confusions.mean_defined(each), influence, freedom, added)
+        return Moves(confusions.mean_defined(each), influence, *known_of)
 
     return slope
 

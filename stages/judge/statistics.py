@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import betainccinv, betaincinv, ndtr, ndtri, stdtrit
 
 Floats = NDArray[np.float64]
+_ROUNDING = 1e-12  # what lies nearer to 0 or 1 is that, but for the last digits of sums
 ENTRIES = 2**21  # weights held at a time: 16 MB
 
 
@@ -105,7 +106,7 @@ def effective_size(value: float, spread: float, num_pictures: float) -> float:
 
 def effective_sizes(values: Floats, spreads: Floats, num_pictures: ArrayLike) -> Floats:
     """Return ``effective_size`` of several figures, each (G,)."""
-    told = (values > 0) & (values < 1) & np.isfinite(spreads) & (spreads > 0)
+    told = (values > _ROUNDING) & (values < 1 - _ROUNDING) & np.isfinite(spreads) & (spreads > _ROUNDING)
     sizes = np.divide(values * (1 - values), spreads**2, out=np.zeros(values.shape), where=told)
     return np.where(told, sizes, num_pictures)
 

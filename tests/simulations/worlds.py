@@ -61,24 +61,34 @@ class MeanIoU:
     Attributes:
         high: see ``World``.
         classes: how often each class stands in a picture.
+        alike: how alike pictures are: with 8 the shares found lie around the ability, with 1 nearly all or nothing is found.
+        together: all classes of a picture fare alike.
     """
 
     high: float = 0.85
     classes: tuple[float, ...] = (0.9, 0.5, 0.25)
+    alike: float = 8
+    together: bool = False
 
     def draw(self, abilities: Floats, random: np.random.Generator) -> Measure:
         """Return mean IoU."""
+        hits, union, pixels = self.counts(abilities, random)
+        return measures.mean_of_ratios("miou", "mIoU", "pixels", hits, union, pixels, counts=pixels.sum(1))
+
+    def counts(self, abilities: Floats, random: np.random.Generator) -> tuple[Floats, Floats, Floats]:
+        """Return what is found of each class in each picture, found or said, and there, (N, K) each, in pixels."""
         num, classes = abilities.size, len(self.classes)
         present = random.random((num, classes)) < self.classes
         present[:, 0] |= ~present.any(axis=1)
         pixels = np.floor(random.gamma(2.0, 500.0, (num, classes))) * present
-        share = random.beta(8 * abilities + 0.05, 8 * (1 - abilities) + 0.05, (classes, num)).T
+        rows = 1 if self.together else classes
+        share = random.beta(self.alike * abilities + 0.05, self.alike * (1 - abilities) + 0.05, (rows, num)).T
         hits = np.floor(pixels * share)
         missed = pixels - hits
         false = np.stack(
             [missed[:, (k + 1) % classes] * 0.7 + missed[:, (k + 2) % classes] * 0.3 for k in range(classes)], 1
         )
-        return measures.mean_of_ratios("miou", "mIoU", "pixels", hits, pixels + false, pixels, counts=pixels.sum(1))
+        return hits, pixels + false, pixels
 
     def ability(self, figure: float) -> float:
         """Return the ability, from a grid."""

@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stages.judge import by_group, confusion, measures, ratio_slope, statistics
+from stages.judge import by_group, confusion, measures, panels, ratio_slope, statistics
 from stages.judge.measures import Measure
+from tests.simulations.matches import matches
 from tests.simulations.worlds import WORLDS
 
 NUM = 400
@@ -122,8 +123,37 @@ def test_an_estimated_error_widens_the_interval() -> None:
     assert (share.low, share.high) == pytest.approx(tuple(float(b) for b in statistics.wilson(0.75, 12)))
 
 
+@pytest.mark.parametrize("pictures", [(9, 1), (8, 2), (50, 50), (90, 10), (30, 5, 1), (4, 3, 3), (12,)])
+def test_where_all_is_right_the_rarest_class_says_how_sure_that_is(pictures: tuple[int, ...]) -> None:
+    """The bound is the lowest mean of shares that would be all right in 2.5 % of cases, as it is found on a grid."""
+    truth = np.repeat(np.arange(len(pictures)), pictures)
+    hot = np.eye(len(pictures))[truth]
+    measure = measures.mean_of_ratios("f", "f", "pictures", 2 * hot, 2 * hot, hot, counts=np.ones(truth.size))
+    found = by_group.estimates(measure, np.zeros(truth.size, np.int64), 1, 10, np.random.default_rng(0))[0]
+    assert (found.value, found.freedom) == (1.0, np.inf)
+    shares = np.stack(np.meshgrid(*[np.linspace(0.01, 1, 100)] * len(pictures)))
+    chance = np.prod([share**n for share, n in zip(shares, pictures, strict=True)], axis=0)
+    lowest = shares.mean(axis=0)[chance >= 0.025].min()
+    assert float(statistics.exact(found.value, found.size)[0]) == pytest.approx(lowest, abs=0.01)
+    assert found.size == pytest.approx(truth.size) or max(pictures) > min(pictures)
+
+
+def test_where_all_is_found_the_last_digits_of_sums_say_nothing() -> None:
+    """The average precision of two classes, one in nine pictures and one in one, all found: five trials."""
+    own = np.r_[np.ones(9), 0.0]
+    tables = [
+        matches(np.linspace(0.9, 0.1, int(o.sum())), np.flatnonzero(o), np.ones(int(o.sum()), bool), o)
+        for o in (own, 1 - own)
+    ]
+    for rule in ("coco", "voc2007", "voc2010"):
+        measure = panels.precision("m", "m", tables, slice(0, 1), rule=rule)
+        found = by_group.estimates(measure, np.zeros(10, np.int64), 1, 10, np.random.default_rng(0))[0]
+        assert found.value == pytest.approx(1.0)
+        assert (found.size, found.freedom) == (pytest.approx(5.0056, abs=1e-4), np.inf)
+
+
 def test_a_class_that_few_pictures_hold_is_known_little() -> None:
-    """A class in one picture adds the variance of one trial, a class in two takes the freedom."""
+    """A class in one picture adds the variance of one trial, known, which takes no freedom; one in two takes it."""
     random = np.random.default_rng(7)
     common, codes = random.random((40, 1)), np.zeros(40, np.int64)
 
@@ -139,6 +169,6 @@ def test_a_class_that_few_pictures_hold_is_known_little() -> None:
     assert (absent.added[0], two.added[0], every.added[0]) == (0, 0, 0)
     assert absent.freedom[0] == pytest.approx(39)
     assert 0.15 / 4 <= one.added[0] <= 0.25 / 4
-    assert 1 <= one.freedom[0] < 2
+    assert one.freedom[0] >= 39
     assert 1 <= two.freedom[0] < 4
     assert 39 <= every.freedom[0] + 1e-9 <= 78

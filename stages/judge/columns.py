@@ -37,7 +37,7 @@ class Column:
 
 
 def sort_into_groups(columns: Mapping[str, Any], max_groups: int) -> tuple[list[Column], dict[str, int]]:
-    """Make a group of each value of a column; numbers of many values are sorted by quantile.
+    """Make a group of each value of a column, numbers in their order; numbers of many values are sorted by quantile.
 
     Pictures without a value are a group like any other, the last one: what nobody knows of them must not hide how they fare.
 
@@ -58,15 +58,23 @@ def sort_into_groups(columns: Mapping[str, Any], max_groups: int) -> tuple[list[
     for name, given in columns.items():
         codes, values = pd.factorize(pd.Series(given, dtype="string"), sort=True)
         texts = [str(value) for value in values]
-        if len(texts) <= max_groups:
-            found.append(_column(name, texts, codes))
-            continue
         numbers = np.asarray(pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce"), np.float64)
-        if np.isfinite(numbers).all() and np.unique(numbers).size > 1:
+        if len(texts) <= max_groups:
+            found.append(_column(name, *_ordered(texts, numbers, codes)))
+        elif np.isfinite(numbers).all() and np.unique(numbers).size > 1:
             found.append(_binned(name, numbers, codes))
         else:
             others[name] = len(texts)
     return found, others
+
+
+def _ordered(texts: list[str], numbers: NDArray[np.float64], codes: NDArray[np.intp]) -> tuple[list[str], NDArray[np.intp]]:
+    """Put values that are all numbers in the order of the numbers: 2 before 10."""
+    if not np.isfinite(numbers).all():
+        return texts, codes
+    order = np.argsort(numbers, kind="stable")
+    place = np.append(np.argsort(order), -1)  # the last place stays -1: pictures without a value
+    return [texts[at] for at in order], place[codes]
 
 
 def _column(name: str, names: list[str], codes: NDArray[np.intp], binned: int = 0) -> Column:

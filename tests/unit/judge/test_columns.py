@@ -89,6 +89,40 @@ def test_numbers_are_sorted_by_quantile(seed: int) -> None:
         assert np.bincount(column.codes).min() >= 60
 
 
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [
+        ([str(n) for n in range(13)], [str(n) for n in range(13)]),  # 2 before 10
+        (["10", "-2", "3", "-10"], ["-10", "-2", "3", "10"]),
+        (["0.5", "1e-3", "0.25", "8", "1e2", "7.75", "-0.1", "2"], ["-0.1", "1e-3", "0.25", "0.5", "2", "7.75", "8", "1e2"]),
+        (["1", "1.0", "0"], ["0", "1", "1.0"]),  # told apart as they are written
+        (["10", "9", "b"], ["10", "9", "b"]),
+    ],
+)
+def test_few_numbers_are_groups_by_value_in_their_order(values: list[str], names: list[str]) -> None:
+    """Whole or not, as many as are allowed: a group each, named as written; where one is no number all are texts."""
+    given = [*np.random.default_rng(0).permutation(values * 3).tolist(), None]
+    (column,), others = sort_into_groups({"count": given}, len(names))
+    assert (list(column.names), column.binned, others) == ([*names, NO_VALUE], 0, {})
+    assert [column.names[code] for code in column.codes] == [*given[:-1], NO_VALUE]
+
+
+def test_one_value_too_many_is_sorted_by_quantile_or_named() -> None:
+    """Thirteen numbers where twelve are allowed are four bins that say their ends; thirteen texts are an id, by count."""
+    numbers = [str(n % 13) for n in range(130)]
+    (column,), others = sort_into_groups({"rings": numbers}, 12)
+    assert (column.names, column.binned, others) == (("0 to 3", "4 to 6", "7 to 9", "10 to 12"), 13, {})
+    assert np.bincount(column.codes).tolist() == [40, 30, 30, 30]
+    assert sort_into_groups({"kind": [f"k{text}" for text in numbers]}, 12) == ([], {"kind": 13})
+    assert sort_into_groups({"size": [*numbers, "inf"]}, 12) == ([], {"size": 14})  # no number that has a place
+
+
+def test_a_number_that_nearly_all_pictures_have_is_a_bin() -> None:
+    """Where nearly all pictures have one number, the quantiles are that number: it is a bin, and the others are one."""
+    (column,), _ = sort_into_groups({"faults": ["0"] * 400 + [str(n) for n in range(1, 31)]}, 20)
+    assert (column.names, np.bincount(column.codes).tolist()) == (("0 to 0", "1 to 30"), [400, 30])
+
+
 def test_one_number_among_texts_is_no_number() -> None:
     """A column of texts of which one is no number is refused, not binned."""
     assert sort_into_groups({"a": [*map(str, range(99)), "unknown"]}, 20) == ([], {"a": 100})

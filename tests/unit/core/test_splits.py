@@ -67,6 +67,16 @@ def test_another_seed_draws_others() -> None:
     assert splits.assign(_units(50), SHARES, 1) != splits.assign(_units(50), SHARES, 2)
 
 
+@pytest.mark.parametrize("strata", ["a", "abc"])
+def test_units_that_all_differ_in_size_leave_nothing_to_draw(strata: str) -> None:
+    """The largest first, each to where it is lacked most: every seed gives the same splits; of equal units it does not."""
+    units = [splits.Unit(f"{n}", 3 + n, strata[n % len(strata)], None) for n in range(24)]
+    equal = [splits.Unit(f"{n}", 3, strata[n % len(strata)], None) for n in range(24)]
+    drawn, packed = ([splits.assign(some, SHARES, seed) for seed in range(5)] for some in (equal, units))
+    assert all(chosen == packed[0] for chosen in packed)
+    assert not all(chosen == drawn[0] for chosen in drawn)
+
+
 MIXED = st.lists(
     st.dictionaries(st.sampled_from("abc"), st.integers(1, 6), min_size=1, max_size=3), min_size=1, max_size=40
 )  # fmt: skip

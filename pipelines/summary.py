@@ -30,6 +30,7 @@ class Line:
         model: name, version and aliases as the registry has them, ``-`` before there is a receipt.
         address: of the version that ``model`` names, empty where the registry lacks it.
         behind: whether that version was made of other figures than ``figures``.
+        broken: paths of files that are there and cannot be read.
     """
 
     task: str
@@ -40,10 +41,11 @@ class Line:
     model: str = "-"
     address: str = ""
     behind: bool = False
+    broken: tuple[str, ...] = ()
 
 
 def lines() -> list[Line]:
-    """Read what the stages left for each task of ``params.yaml``; what is missing is left open."""
+    """Read what the stages left for each task of ``params.yaml``; what is missing is left open, what is broken is named."""
     raw = parameters.read()
     return [_line(str(task), raw) for task in raw.get("tasks") or {}]
 
@@ -53,8 +55,9 @@ def show() -> None:
     found = lines()
     width = max([len(line.task) for line in found], default=0)
     for line in found:
-        first, *rest = line.figures or ["not yet evaluated"]
-        click.echo(f"  {click.style(line.task.ljust(width), bold=True)}  {first}")
+        told = [*line.figures, *(f"{path} cannot be read (rawline repro makes it anew)" for path in line.broken)]
+        first, *rest = told or ["not yet evaluated"]
+        click.echo(f"  {click.style(line.task.ljust(width), bold=True)}  {escaped(first)}")
         for figure in rest:
             click.echo(f"  {'':{width}}  {escaped(figure)}")
         if line.nothing:
@@ -72,7 +75,9 @@ def show() -> None:
 
 
 def _line(task: str, raw: dict[str, Any]) -> Line:
-    evaluation, audit = _read(artefacts.evaluate_metrics(task)), _read(artefacts.audit_metrics(task))
+    places = (artefacts.evaluate_metrics(task), artefacts.audit_metrics(task))
+    read = [_read(place) for place in places]
+    evaluation, audit = (content or {} for content in read)
     reasons = audit.get("reasons") or [""]
     found = registered.standing(task)
     metric = _judged(raw, task)
@@ -85,6 +90,7 @@ def _line(task: str, raw: dict[str, Any]) -> Line:
         str(found or "-"),
         f"models:/{found.name}/{found.version}" if found and found.version else "",
         found is not None and registered.is_behind(task),
+        tuple(place.as_posix() for place, content in zip(places, read, strict=True) if content is None),
     )
 
 
@@ -103,7 +109,7 @@ def _figures(evaluation: dict[str, Any], first: str) -> list[str]:
 def _next(found: list[Line]) -> list[tuple[str, str]]:
     steps = [("make ui", "MLflow and Prefect in the browser")]
     if named := sorted((line for line in found if line.address), key=lambda line: line.behind):
-        what = "a model that these figures are not of" if named[0].behind else "a model"
+        what = "that version (these figures are another model's)" if named[0].behind else "a model"
         steps.append((f"rawline predict {named[0].address} PICTURE", f"try {what} on your own picture"))
     reports = [str(place) for line in found if (place := artefacts.audited(line.task) / "report.html").exists()]
     if reports:
@@ -112,10 +118,12 @@ def _next(found: list[Line]) -> list[tuple[str, str]]:
     return steps
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """Read what may not be there yet, or belong to an interrupted run."""
+def _read(path: Path) -> dict[str, Any] | None:
+    """Read what may not be there yet; return None where it is there and broken."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except FileNotFoundError:
         return {}
-    return content if isinstance(content, dict) else {}
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None

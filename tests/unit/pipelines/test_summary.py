@@ -56,11 +56,19 @@ def test_a_degenerate_evaluation_is_named(capsys: pytest.CaptureFixture[str]) ->
     assert "degenerate" not in capsys.readouterr().out
 
 
-def test_what_is_missing_or_broken_is_left_open() -> None:
-    """A half-written file of another run does not end the summary."""
-    done, absent = summary.lines()
-    assert done.verdict == "FAIL"
-    assert (absent.figures, absent.verdict, absent.model) == ([], "-", "-")
+def test_what_is_missing_is_left_open_and_what_is_broken_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """A half-written file does not end the summary, and is not taken for one that nobody has written."""
+    done, broken = summary.lines()
+    assert (done.verdict, done.broken) == ("FAIL", ())
+    assert (broken.figures, broken.verdict, broken.model) == ([], "-", "-")
+    summary.show()
+    named = f"{artefacts.evaluate_metrics('detect')} cannot be read (rawline repro makes it anew)"
+    assert named in capsys.readouterr().out
+    artefacts.evaluate_metrics("detect").unlink()
+    summary.show()
+    text = capsys.readouterr().out
+    assert "detect    not yet evaluated" in text
+    assert "cannot be read" not in text
 
 
 def test_without_a_registered_model_no_prediction_is_offered(
@@ -90,7 +98,7 @@ def test_figures_of_another_model_than_the_registered_one_say_so(project: Path, 
     summary.show()
     text = capsys.readouterr().out
     assert BEHIND in text
-    assert "try a model that these figures are not of" in text
+    assert "try that version (these figures are another model's)" in text
 
 
 @pytest.mark.parametrize("receipt", [

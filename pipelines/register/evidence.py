@@ -236,7 +236,7 @@ def pairing(task: str, metric: str, test: str, folder: Path) -> dict[str, Any]:
     if measure is None:
         return {}
     if measure.independent and measure.counts.size == len(names):
-        each = alone(measure.values, len(names))
+        each = alone(measure.values, len(names), measure.part)
         return {"outcomes": {n: float(v) for n, v in zip(names, each, strict=True) if np.isfinite(v)}}
     values = draws(measure.counts.size, test).of(measure.values)
     return {"replicates": [round(float(v), 6) if np.isfinite(v) else None for v in values]}

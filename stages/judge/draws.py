@@ -1,5 +1,6 @@
 """Bootstrap draws of units of pictures, a few at a time, and the figures that several readers share under them."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -124,9 +125,10 @@ def alike(values: Values, num_units: int, part: Part | None = None) -> NDArray[n
     return np.asarray(~(high - low > _SAME))
 
 
-def alone(values: Values, num_pictures: int) -> Floats:
-    """Return a figure of each picture alone, (N,), a few pictures at a time."""
-    return np.concatenate(list(_of_each(values, num_pictures, max(1, _AT_ONCE // max(num_pictures, 1)), None)))
+def alone(values: Values, num_pictures: int, part: Part | None = None) -> Floats:
+    """Return a figure of each picture alone, (N,), a few pictures at a time; ``part`` as in ``Panel``."""
+    step = math.isqrt(_AT_ONCE) if part is not None else max(1, _AT_ONCE // max(num_pictures, 1))
+    return np.concatenate(list(_of_each(values, num_pictures, step, part)))
 
 
 def _of_each(values: Values, num_units: int, step: int, part: Part | None) -> Iterator[Floats]:

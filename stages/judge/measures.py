@@ -70,6 +70,12 @@ class Measure:
         """Number of the kind of each picture, (N,); see ``alike``."""
         return None if self.alike is None else self.alike.dense()
 
+    @property
+    def part(self) -> Callable[[slice], Callable[[Floats], Floats]] | None:
+        """From a slice of the pictures to ``values`` over these alone; None where no way is shorter than weights of 0."""
+        chosen = self.chosen
+        return None if chosen is None else lambda some: chosen(np.arange(some.start, some.stop)).values
+
     def of(self, rows: NDArray[np.bool_]) -> float:
         """Return the figure over some pictures, given as (N,) bool."""
         return float(self.values(rows[None].astype(np.float64))[0])

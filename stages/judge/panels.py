@@ -62,24 +62,20 @@ def of_measures(measures: Sequence[Measure], units: Units) -> Panel:
     num, num_pictures, worth = units.num, units.codes.size, float(units.worth()[0])
 
     def values(weights: Floats) -> Floats:
-        return _read(measures, weights)
+        return np.stack([measure.values(weights) for measure in measures], axis=1)
 
     def part(some: slice) -> Values:
-        rows = np.arange(some.start, some.stop)
-        few = [one.chosen(rows) for one in measures if one.chosen is not None]
-        return lambda weights: _read(few, weights)
+        few = [of(some) for of in parts if of is not None]
+        return lambda weights: np.stack([values(weights) for values in few], axis=1)
 
     def errors() -> Floats:
         return np.array([_error(measure.slope, num) for measure in measures])
 
     names, n = tuple(measure.name for measure in measures), [int(measure.counts.sum()) for measure in measures]
     behind, independent = [num_pictures] * len(n), [measure.independent for measure in measures]
-    known = part if all(measure.chosen is not None for measure in measures) else None
+    parts = [measure.part for measure in measures]
+    known = None if None in parts else part
     return Panel(names, values, n, behind, [num] * len(n), independent, [worth] * len(n), errors=errors, part=known)
-
-
-def _read(measures: Sequence[Measure], weights: Floats) -> Floats:
-    return np.stack([measure.values(weights) for measure in measures], axis=1)
 
 
 def _error(slope: Slope | None, num_units: int) -> float:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from stages.judge import classes, confusion, draws, labels, panels, regions, statistics
+from stages.judge import classes, confusion, draws, labels, measures, panels, regions, statistics
 from stages.judge.draws import Draws
 
 EACH = {"precision": classes.precision, "recall": classes.recall, "f1": classes.f1}
@@ -66,3 +66,17 @@ def test_draws_are_the_same_in_any_portions(monkeypatch: pytest.MonkeyPatch) -> 
     assert max(len(part) for part in some.chunks()) == 3
     assert (some.of(lambda weights: weights) == whole).all()
     assert (draws.alone(lambda weights: weights, 7) == np.eye(7)).all()
+
+
+def refused(weights: np.ndarray) -> np.ndarray:
+    """Take the place of a figure of all pictures that must not be asked for."""
+    raise AssertionError(f"asked with weights {weights.shape}")
+
+
+def test_each_picture_alone_needs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A figure of each picture alone is the same read over a few pictures as with all others at weight 0."""
+    monkeypatch.setattr(draws, "_AT_ONCE", 100)  # ten pictures at a time
+    right = np.random.default_rng(0).integers(0, 2, 37).astype(float)
+    for measure in (measures.proportion("a", "a", "pictures", right, np.ones(37)), measures.average("a", "a", right)):
+        assert draws.alone(measure.values, 37).tolist() == right.tolist()
+        assert draws.alone(refused, 37, measure.part).tolist() == right.tolist()

@@ -46,9 +46,14 @@ class Truth:
 
     def chosen(self, which: Ints) -> "Truth":
         """Return some of the objects."""
-        masks = None if self.masks is None else [self.masks[i] for i in which.tolist()]
-        of = (self.labels, self.boxes, self.areas, self.crowd, self.spared)
-        return Truth(*(column[which] for column in of), masks)
+        return Truth(
+            self.labels[which],
+            self.boxes[which],
+            self.areas[which],
+            self.crowd[which],
+            self.spared[which],
+            None if self.masks is None else [self.masks[i] for i in which.tolist()],
+        )
 
 
 @dataclass(frozen=True)

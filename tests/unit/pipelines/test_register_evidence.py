@@ -72,12 +72,12 @@ def test_an_evaluator_of_another_rule_measures_otherwise(tmp_path, monkeypatch, 
 def test_evidence_says_how_it_was_measured(tmp_path, monkeypatch):
     """Settings of the evaluator and the classes in their order; an evaluation that left no settings had none."""
     monkeypatch.chdir(tmp_path)
-    make_dataset(artefacts.PREPROCESSED, num_images=12)
+    make_dataset(artefacts.PREPROCESSED, num_images=12, num_classes=4)
     assert evidence.measured("detect", tmp_path)["settings"] == {}
     evaluators.write_settings(tmp_path, {"min_score": 0.3})
     found = evidence.measured("detect", tmp_path)
     assert found["settings"] == {"min_score": 0.3}
-    assert found["classes"] == list(dataset.read(artefacts.PREPROCESSED).info.categories)
+    assert found["classes"] == list(dataset.read(artefacts.PREPROCESSED).info.categories) != sorted(found["classes"])
 
 
 def _edit_picture(row: pd.Series, _root: Path, file: str) -> None:
@@ -137,6 +137,15 @@ def test_figures_compare_only_on_the_same_pictures_and_truth(tmp_path, monkeypat
 
 def _mean_of(gains):
     return lambda weights: weights @ gains / gains.size
+
+
+def test_replicates_of_two_models_are_of_the_same_draws():
+    """The same test data give the same weights whoever is judged: a model and its copy never differ; other data do not."""
+    gains = np.random.default_rng(0).normal(size=40)
+    one, two, other = (evidence.draws(40, test).of(_mean_of(gains)) for test in ("t", "t", "u"))
+    assert one.shape == (evidence.NUM_REPLICATES,)
+    assert (one == two).all()
+    assert (one != other).mean() > 0.9
 
 
 def test_the_interval_of_a_gain_is_as_precise_as_the_normal_one():

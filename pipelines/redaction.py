@@ -12,6 +12,8 @@ from urllib.parse import quote, unquote, urlsplit
 
 import click
 
+from pipelines.secret_names import is_password, names_a_secret
+
 MASK = "***"
 SHORTEST = 6  # a shorter value of the environment, such as true, stands in too much else
 _NAMES = r"(?:token|passw(?:or)?d|pwd|secret|(?:api|access|account)_?key|signature|sig|credentials?|auth|auth_string)"
@@ -39,25 +41,16 @@ _HEADER = re.compile(
     r"[\w+/=.~-]+",
     re.IGNORECASE,
 )
-_PLACE = (  # where a secret is, or how it is used
-    r"(?:_(?!(?:file|path|dir|name|id|arn|url|uri|type|expir\w*|limit|count|size|ttl|backend|mode|version)$)\w+)?$"
-)
-_SECRET = re.compile(  # PWD and OLDPWD are folders; what ends in _FILE or _NAME says where a secret is
-    r"passw(?:or)?d$|passphrase$|(?<!^)(?<!com)(?<!by)(?<!tres)(?<!sur)(?<!over)(?<!under)(?<!low)(?<!high)(?<!band)(?<!multi)pass$"
-    r"|_pwd$|(?:^|_)(?:auth_string|credentials?)$|_pat$|(?:^|_)webhooks?(?:_ur[il])?$"
-    rf"|(?:^|_)(?:api|access|secret|account|storage|private|encryption|signing|master|shared)_?key{_PLACE}"
-    r"|(?-i:(?<!SORT)(?<!PRIMARY)(?<!FOREIGN)(?<!PARTITION)(?<!PUBLIC)(?<!CACHE)(?<!GROUP)(?<!ORDER)(?<!ROW)(?<!INDEX)(?<!OBJECT)"
-    r"(?<!FIELD)(?<!LABEL)(?<!GPG)(?<!LOOKUP)(?<!HASH)(?<!HOT)_KEY$)"
-    rf"|(?:^|_)secrets$|(?:^|_)(?:token|secret){_PLACE}",
-    re.IGNORECASE,
-)
 _ASSIGNED = re.compile(  # a name with its value: in a command, a connection string, a table
     r"(?<![\w-])(?P<key>[\w-]++)(?:=|['\"]\s?:\s?(?=['\"]))"
     rf"(?:(?P<quote>['\"])(?P<quoted>(?:\\.|(?!(?P=quote))[^\\\n])++)(?=(?P=quote))|(?P<plain>(?:[^\s&;#'\"<>]|{_INSIDE})++))"
 )
-_PASSWORD = re.compile(r"pass|pwd|secret", re.IGNORECASE)
+_OPTION = re.compile(  # a command's option with its value, as a word of its own: in a shell's line, in a list of words
+    r"(?<![\w-])--(?P<key>\w[\w-]*+)(?:[ \t]++(?!-)|['\"],\s?(?=['\"]))"
+    r"(?:(?P<quote>['\"])(?P<quoted>(?:\\.|(?!(?P=quote))[^\\\n])++)(?=(?P=quote))|(?P<plain>[^\s'\"<>]++))"
+)
+_PRIVATE = re.compile(r"(?P<name>-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----)(?:(?!-----)[\s\S])++")
 _LITERAL = re.compile(r"none|true|false|null", re.IGNORECASE)
-_LONGEST = 64  # signs of a name that are looked at
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _NEXT = re.compile(r"(?<![\s,;|])[\s,;|]++(?=[a-z][a-z0-9+.-]*://)", re.IGNORECASE)  # between the addresses of a list
 
@@ -74,15 +67,16 @@ def redact(text: object) -> str:
         shown = re.sub(_anywhere(secret), MASK, shown)
     shown = "".join(map(_without_user, _BREAK.split(shown)))
     shown = _HEADER.sub(rf"\g<name>{MASK}", _QUERY.sub(rf"\g<name>{MASK}", shown))
-    return _ASSIGNED.sub(_without_value, shown)
+    shown = _PRIVATE.sub(rf"\g<name>{MASK}", shown)
+    return _OPTION.sub(_without_value, _ASSIGNED.sub(_without_value, shown))
 
 
 def _without_value(found: re.Match[str]) -> str:
     """Mask what is given to a secret's name; of a token, which has many meanings, only what is long enough for one."""
-    key = found["key"][-_LONGEST:].replace("-", "_")
+    key = found["key"]
     value = found["quoted"] or found["plain"].rstrip(")]},.:")
-    short = len(value) < SHORTEST and not _PASSWORD.search(key)
-    if short or not any(map(str.isalnum, value)) or _LITERAL.fullmatch(value) or not _SECRET.search(key):
+    short = len(value) < SHORTEST and not is_password(key)
+    if short or not any(map(str.isalnum, value)) or _LITERAL.fullmatch(value) or not names_a_secret(key):
         return found[0]
     begin = found.start("quoted" if found["quoted"] else "plain") - found.start()
     return f"{found[0][:begin]}{MASK}{found[0][begin + len(value) :]}"
@@ -150,7 +144,7 @@ def secrets(environment: Mapping[str, str]) -> set[str]:
 def _found(environment: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
     people = {environment.get(name) for name in ("USER", "LOGNAME")}  # stands in paths, and is no secret
     for name, value in environment.items():
-        if _SECRET.search(name):
+        if names_a_secret(name):
             yield (value, unquote(value))
             who, colon, word = value.partition(":")
             if colon and name.lower().endswith("auth_string"):  # Prefect sends it in base64

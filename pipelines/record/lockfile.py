@@ -4,7 +4,7 @@ import hashlib
 import json
 import posixpath
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -209,12 +209,25 @@ def _sources(workdir: Path) -> list[str]:
     Raises:
         GitError: git cannot list them.
     """
-    listed = git_command.run(workdir, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
+    listed = [*_listed(workdir, "--exclude-standard")]
     own = {path for path in listed if posixpath.basename(path) in (graphs.FILE, ".dvcignore")}
     folders = {posixpath.dirname(path) for path in own | {graphs.FILE} if path.endswith(graphs.FILE)}
     values = {posixpath.join(folder, name) for folder in folders for name in ("params.yaml", *_variables(workdir / folder))}
     paths = sorted({*own, *values, graphs.FILE, ".dvc/config", ".dvc/config.local"})
     return [f"{path} {place.read_bytes()!r}" for path in paths if (place := workdir / path).is_file()]
+
+
+def _listed(workdir: Path, *ignoring: str) -> Iterator[str]:
+    """Yield git's files of a folder, seen from there, those of the repositories within it among them.
+
+    Git names such a repository (a clone, a submodule) by its folder alone, while DVC reads each ``dvc.yaml`` in it,
+    whatever that repository ignores by itself.
+    """
+    for path in git_command.run(workdir, "ls-files", "-z", "--cached", "--others", *ignoring).split("\0"):
+        if path and (workdir / path / ".git").exists():
+            yield from (posixpath.join(path, inner) for inner in _listed(workdir / path))
+        else:
+            yield path
 
 
 def _variables(folder: Path) -> list[str]:

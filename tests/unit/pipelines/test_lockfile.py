@@ -221,6 +221,31 @@ def test_a_graph_follows_all_that_dvc_reads_for_it(tmp_path: Path, monkeypatch: 
     assert found == [["one"], ["two"]]
 
 
+@pytest.mark.parametrize("known", [False, True], ids=["a clone", "a submodule"])
+@pytest.mark.parametrize("folder", ["docs", "docs/inner"])
+def test_a_graph_follows_the_stages_of_a_repository_within(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, known: bool
+) -> None:
+    """DVC reads every dvc.yaml below the project; git names a repository there by its folder, new or as a submodule."""
+    monkeypatch.setenv("RAWLINE_ROOT", str(tmp_path))
+    (tmp_path / folder).mkdir(parents=True)
+    for place in (".", "docs", folder):
+        subprocess.run(["git", "init", "-q"], cwd=tmp_path / place, check=True)
+    (tmp_path / ".dvc").mkdir()
+    for place in (".", folder):
+        (tmp_path / place / "dvc.yaml").write_text("stages: {}\n")
+    if known:
+        for place in dict.fromkeys((folder, "docs")):
+            subprocess.run(["git", "add", "."], cwd=tmp_path / place, check=True)
+            who = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+            subprocess.run(["git", *who, "commit", "-qm", "x"], cwd=tmp_path / place, check=True)
+        subprocess.run(["git", "-c", "advice.addEmbeddedRepo=false", "add", "docs"], cwd=tmp_path, check=True)
+    for word in ("one", "two"):
+        (tmp_path / folder / "dvc.yaml").write_text(f"stages: {{}}  # {word}\n")
+        monkeypatch.setattr(lockfile.graphs, "read", lambda _, word=word: Graph({word: replace(NODE, name=word)}))
+        assert [*lockfile.load_graph(tmp_path).nodes] == [word]
+
+
 def test_without_git_a_graph_is_read_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody else lists the files of stages without walking through the data."""
     monkeypatch.setenv("RAWLINE_ROOT", str(tmp_path))

@@ -56,22 +56,27 @@ def noted(journal: Journal, command: str) -> Left:
     return Left(seen, wanted.keeps_going(command))
 
 
-def seen(path: Path) -> dict[str, Any] | None:
-    """Return what can cheaply be said of a file or folder in DVC's words (size, nfiles, md5), None where there is none."""
+def seen(path: Path, *, whole: bool = False) -> dict[str, Any] | None:
+    """Return what can be said of a file or folder in DVC's words (size, nfiles, md5), None where there is none.
+
+    Args:
+        path: the output.
+        whole: hash it whatever its size; else only what is cheap is said of a large one.
+    """
     try:
         if not path.exists():
             return None
-        return _folder(path) if path.is_dir() else _file(path)
+        return _folder(path, whole=whole) if path.is_dir() else _file(path, whole=whole)
     except OSError:  # no right to read it, or gone meanwhile
         return {}
 
 
-def _file(path: Path) -> dict[str, Any]:
+def _file(path: Path, *, whole: bool) -> dict[str, Any]:
     size = path.stat().st_size
-    return {"size": size, **({"md5": contents.file_hash(path)} if size <= LARGEST else {})}
+    return {"size": size, **({"md5": contents.file_hash(path)} if whole or size <= LARGEST else {})}
 
 
-def _folder(path: Path) -> dict[str, Any]:
+def _folder(path: Path, *, whole: bool) -> dict[str, Any]:
     """Return size, number and hash of a folder's files; nothing where DVC may count others."""
     found_here, left = [], [str(path)]
     while left:
@@ -88,7 +93,8 @@ def _folder(path: Path) -> dict[str, Any]:
         return {}
     size = sum(entry.stat().st_size for entry in found_here)
     found: dict[str, Any] = {"size": size, "nfiles": len(files)}
-    return {**found, "md5": folder_hash(path, files)} if size <= LARGEST and len(files) <= MOST else found
+    is_small = size <= LARGEST and len(files) <= MOST
+    return {**found, "md5": folder_hash(path, files)} if whole or is_small else found
 
 
 def folder_hash(path: Path, files: Iterable[Path]) -> str:

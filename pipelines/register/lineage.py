@@ -11,7 +11,7 @@ from mlflow.tracking import MlflowClient
 
 from pipelines import settings
 from pipelines.graph import Graph
-from pipelines.record import booking, lockfile, provenance
+from pipelines.record import booking, lockfile, outputs, provenance
 from pipelines.record.names import allowed
 from pipelines.record.sender import Sender
 from pipelines.register import committed
@@ -124,6 +124,25 @@ def require_joined(task: str) -> None:
             maker, out = made.get(dep["path"], ("", {}))
             if "md5" in dep.keys() & out.keys() and dep["md5"] != out["md5"]:
                 raise DataError(f"{name} read another {dep['path']} than {maker} wrote since, by dvc.lock: rawline repro")
+
+
+def require_booked(task: str) -> None:
+    """Refuse a model or a judgement that is not the one which ``dvc.lock`` books: lineage would tell of another one.
+
+    So it is where a stage was run by hand (``python -m pipelines stage ...``), or its output edited. What DVC has not
+    booked, or booked by a hash of before DVC 3, is not asked.
+
+    Raises:
+        DataError: the first such output and its stage.
+    """
+    booked = lockfile.bookings(Path(), lockfile.load_graph(Path.cwd()))
+    for name in [f"{stage}@{task}" for stage in SOURCES]:
+        for out in booked.get(name, {}).get("outs", []):
+            lies = outputs.seen(Path(out["path"]), whole=True)
+            if lies is not None and outputs.fits({out["path"]: lies}, {"outs": [out]}) is False:
+                raise DataError(
+                    f"{out['path']} is not what dvc.lock books of {name} (run by hand, or edited): rawline repro"
+                )
 
 
 def _planned(graph: Graph) -> dict[str, frozenset[str]]:

@@ -41,6 +41,7 @@ def register(job: Job[Params]) -> Iterator[Record]:
     _present(task)
     found = evidence.collect(task, job.params.metric)
     lineage.require_joined(task)
+    lineage.require_booked(task)
     digest = fingerprint(task, job.params, found.test_data)
     with registry.reachable() as client, registry.exclusive(name):
         registry.ensure(client, name)

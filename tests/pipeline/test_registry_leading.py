@@ -1,5 +1,7 @@
 """What leads to a model is followed upwards in what DVC has booked and in its graph, from whatever folder a stage ran."""
 
+import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,8 +9,9 @@ import pytest
 import yaml
 
 from pipelines.graph import Graph, Node
-from pipelines.record import lockfile
-from pipelines.register import lineage
+from pipelines.record import lockfile, outputs
+from pipelines.register import lineage, run
+from stages.core import artefacts
 from stages.core.errors import DataError
 from tests.pipeline import registry_project as project
 
@@ -196,3 +199,51 @@ def test_a_frozen_stage_may_have_read_what_was_there_before(place, monkeypatch):
     kept = {name: replace(thawed[name], frozen=name in {"augment", "pretrain"}) for name in names}
     monkeypatch.setattr(lockfile, "load_graph", lambda _: Graph(kept))
     lineage.require_joined("classify")
+
+
+def booked(*places: Path) -> dict:
+    """Return entries that book each place, made by the stage of its kind, as DVC writes them."""
+    entries: dict = {}
+    for place in places:
+        below = sorted(file for file in place.rglob("*") if file.is_file()) if place.is_dir() else [place]
+        sums = [hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest() for file in below]
+        listed = [
+            {"md5": value, "relpath": file.relative_to(place).as_posix()} for value, file in zip(sums, below, strict=True)
+        ]
+        folder = hashlib.md5(json.dumps(listed).encode(), usedforsecurity=False).hexdigest() + ".dir"
+        item = {"path": place.as_posix(), "hash": "md5", "md5": folder if place.is_dir() else sums[0]}
+        stage = {"finetuned": "finetune", "evaluated": "evaluate"}.get(place.parent.name, place.stem.partition("_")[0])
+        entry = entries.setdefault(f"{stage}@classify", {"cmd": "x", "outs": []})
+        entry["outs"].append(item | {"size": sum(file.stat().st_size for file in below)})
+    return entries
+
+
+HAND = ["finetuned/classify/best.safetensors", "evaluated/classify/a.csv", "metrics/audit_classify.json"]
+
+
+@pytest.mark.parametrize("large", [False, True], ids=["small", "too large to be hashed as a stage ends"])
+@pytest.mark.parametrize(
+    "made", ["finetuned/classify/best.safetensors", "evaluated/classify/a.csv", "metrics/audit_classify.json"]
+)
+def test_what_was_made_by_hand_is_not_registered(place, monkeypatch, made, large):
+    """The lock tells of another run: the same number of bytes, of other weights, of other answers, of another verdict."""
+    if large:
+        monkeypatch.setattr(outputs, "LARGEST", 0)
+    (artefacts.evaluated("classify") / "a.csv").write_text("1,2\n")
+    write(booked(artefacts.finetuned("classify"), artefacts.evaluated("classify"), artefacts.audit_metrics("classify")))
+    lineage.require_booked("classify")
+    file = artefacts.DATA / made
+    content = file.read_bytes()
+    file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(DataError, match=r"^data/\S+ is not what dvc.lock books of \S+@classify .*: rawline repro$"):
+        lineage.require_booked("classify")
+    file.write_bytes(content)
+    lineage.require_booked("classify")
+
+
+def test_a_registration_by_hand_of_what_was_made_by_hand_ends_in_that_line(place):
+    """Weights, evaluation and audit agree with one another, and none of them is what DVC booked."""
+    write(booked(artefacts.finetuned("classify")))
+    project.judge(0.95, weights="WEIGHTS")
+    with pytest.raises(DataError, match=r"^data/finetuned/classify is not what dvc.lock books of finetune@classify"):
+        list(run(project.job()))

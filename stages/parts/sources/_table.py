@@ -1,7 +1,12 @@
-"""Reads a table of pictures: a column that names the file, others that say something about it."""
+"""Reads a table of pictures: a column that names the file, others that say something about it.
+
+Spreadsheets separate cells by what their country's settings say: a comma, a semicolon where the comma is decimal, or a tab.
+"""
 
 import csv
+import re
 from collections import Counter
+from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 
@@ -9,9 +14,12 @@ from stages.core.errors import DataError
 from stages.core.items import group_columns
 from stages.parts.sources import _layout
 
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+_NUMBER = re.compile(r"[+-]?\d+(?:,\d+)?")
+
 
 def read(file: Path, needed: list[str], used: set[str | None]) -> list[dict[str, str]]:
-    """Read a CSV with a head.
+    """Read a CSV with a head, its cells separated by whichever delimiter gives the head the needed columns.
 
     Args:
         file: the table.
@@ -19,22 +27,50 @@ def read(file: Path, needed: list[str], used: set[str | None]) -> list[dict[str,
         used: columns that are no groups.
 
     Raises:
-        DataError: missing, empty, a column is missing or stands twice, two make one group, or a row has more cells than the
-            head.
+        DataError: missing, empty, a column is missing or stands twice, two make one group, a row has more cells than the
+            head, or a group's numbers have decimal commas.
     """
     if not file.is_file():
         raise DataError(f"{file} does not exist; expected a CSV with the columns {', '.join(needed)}")
-    head, *rows = [row for row in csv.reader(StringIO(_layout.text(file), newline="")) if row] or [[]]
+    text = _layout.text(file)
+    delimiter = _delimiter(text, needed)
+    head, *rows = [*_rows(text, delimiter)] or [[]]
     for column in needed:
         if column not in head or not rows:
-            raise DataError(f"{file}: the column {column} is missing; found {', '.join(head if rows else []) or 'no row'}")
+            found = f"found {', '.join(head)}, separated by {DELIMITERS[delimiter]}" if rows else "found no row"
+            raise DataError(f"{file}: the column {column} is missing; {found}")
     for number, row in enumerate(rows, 2):
         if len(row) > len(head):
-            raise DataError(f"{file}, row {number}: more cells than columns; quote a value that holds a comma")
+            told = f"more cells than columns, separated by {DELIMITERS[delimiter]}; quote a value that holds one"
+            raise DataError(f"{file}, row {number}: {told}")
     filled = {place for row in rows for place, value in enumerate(row) if value.strip()}
     columns = {place: name for place, name in enumerate(head) if name.strip() or place in filled}
     _told_apart(file, list(columns.values()), used)
+    _with_points(file, rows, {place: name for place, name in columns.items() if name not in used})
     return [{name: row[place].strip() if place < len(row) else "" for place, name in columns.items()} for row in rows]
+
+
+def _delimiter(text: str, needed: list[str]) -> str:
+    """Return what separates the cells: the first that gives the head all columns; else the one that gives most cells."""
+    heads = {delimiter: next(_rows(text, delimiter), []) for delimiter in DELIMITERS}
+    fits = [delimiter for delimiter, head in heads.items() if set(needed) <= set(head)]
+    return fits[0] if fits else max(heads, key=lambda delimiter: len(heads[delimiter]))
+
+
+def _rows(text: str, delimiter: str) -> Iterator[list[str]]:
+    return filter(None, csv.reader(StringIO(text, newline=""), delimiter=delimiter))
+
+
+def _with_points(file: Path, rows: list[list[str]], groups: dict[int, str]) -> None:
+    """Refuse decimal commas: a group of such numbers would be one of words, each for itself, instead of ranges."""
+    for place, name in groups.items():
+        cells = {number: row[place].strip() for number, row in enumerate(rows, 2) if place < len(row) and row[place].strip()}
+        comma = next((number for number, cell in cells.items() if "," in cell), None)
+        if comma and all(map(_NUMBER.fullmatch, cells.values())):
+            right = cells[comma].replace(",", ".")
+            raise DataError(
+                f"{file}, row {comma}: {name} is {cells[comma]!r}, with a decimal comma; write {right} in that column"
+            )
 
 
 def _told_apart(file: Path, head: list[str], used: set[str | None]) -> None:

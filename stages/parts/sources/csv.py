@@ -3,7 +3,7 @@
     path,label,split,camera
     a/1.jpg,cat,train,phone
 
-Paths are relative to the table's folder.
+Paths are relative to the table's folder. Commas, semicolons or tabs separate the cells.
 """
 
 from pathlib import Path

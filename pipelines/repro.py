@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from pipelines import interrupts, origin, registered, settings, summary
+from pipelines import dvc_busy, interrupts, origin, registered, settings, summary
 from pipelines.checking import check_inputs, check_once
 from pipelines.dvc_stage import end_group
 from pipelines.graph import Graph
@@ -24,6 +24,7 @@ from stages.core.errors import InfrastructureError, RawlineError
 from stages.core.text import escaped
 
 GRACE_S = 15.0
+FAILED = ("Failed", "Killed")
 WORDS = {"NotReached": "not reached", "NotAsked": "not asked for"}
 
 
@@ -37,6 +38,9 @@ def repro(targets: Sequence[str], *, force: bool = False) -> int:
     Returns:
         The exit status: that of ``dvc repro``, or the signal's that ended it; 1 where inputs were edited as a stage ran. DVC
         forgets what such a stage left, so that the next run makes it anew.
+
+    Raises:
+        InfrastructureError: another dvc is at work on the same files.
     """
     begin = time.monotonic()
     raw = parameters.read()
@@ -51,14 +55,19 @@ def repro(targets: Sequence[str], *, force: bool = False) -> int:
     ran = closing.edited(execution) if execution else {}
     edited = ran | doubts.named(Path.cwd(), graph)  # also what DVC has just restored
     status = code or int(bool(edited))
+    failed = False
     if execution:
-        _tell(executions.close_execution(execution, exit_code=status), graph, time.monotonic() - begin)
+        outcome = executions.close_execution(execution, exit_code=status)
+        failed = any(one.state in FAILED for one in outcome.states.values())
+        _tell(outcome, graph, time.monotonic() - begin)
     elif code == 0:
         _tell_unrun(graph, targets, before, begin)
     _forget(graph, ran)
     _tell_frozen(graph)
     if edited:
         click.echo(f"  {shlex.join(['rawline', 'repro', *edited])} makes them anew", err=True)
+    if code == dvc_busy.FAULT and not failed and (busy := dvc_busy.blocked(_asked(graph, targets), Path.cwd())):
+        raise InfrastructureError(busy)
     if status == 0:
         _agree()
         summary.show()
@@ -80,12 +89,18 @@ def _tell_frozen(graph: Graph) -> None:
         click.echo(f"  {shlex.join(['dvc', 'unfreeze', name])}, then {shlex.join(['rawline', 'repro', name])}", err=True)
 
 
+def _asked(graph: Graph, targets: Sequence[str]) -> Graph:
+    """Return the stages that DVC was asked for; all where that is DVC's to say."""
+    asked = wanted.stages(graph, {"kind": "dvc"}, _command(targets))
+    return graph if asked is None else Graph({name: graph.nodes[name] for name in asked})
+
+
 def _needed(graph: Graph, targets: Sequence[str]) -> set[str] | None:
     """Return the stages that targets need, by their names in ``dvc.yaml``; None for all, and where that is DVC's to say."""
     if not targets:
         return None
-    asked = wanted.stages(graph, {"kind": "dvc"}, _command(targets))
-    return None if asked is None else Graph({name: graph.nodes[name] for name in asked}).in_root()
+    asked = _asked(graph, targets)
+    return None if asked is graph else asked.in_root()
 
 
 def _command(targets: Sequence[str]) -> str:
@@ -179,7 +194,7 @@ def _tell(outcome: executions.Outcome, graph: Graph, seconds: float) -> None:
     told = ", ".join(f"{number} {WORDS.get(state, state.lower())}" for state, number in count.items() if number)
     click.echo(f"\n{sum(count.values())} stages in {seconds / 60:.1f} min: {told}")
     for name, state in outcome.states.items():
-        if state.state in ("Failed", "Killed"):
+        if state.state in FAILED:
             click.echo(f"  {click.style(name, fg='red')}: {escaped(state.message)}")
     _warn(outcome.states, graph)
     if not outcome.sent:

@@ -1,5 +1,6 @@
 """However ``rawline repro`` is ended, its dvc and its stage end with it, and the record says so."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -74,3 +75,16 @@ def test_nohup_keeps_a_repro_going(tmp_path: Path) -> None:
     command.terminate()
     command.communicate(timeout=WAIT_S)
     until(lambda: not any(works(process) for process in family))
+
+
+def test_a_repro_beside_another_one_says_who_is_at_work(tmp_path: Path) -> None:
+    """In its last line: DVC's own words advise to delete its lock file. Another try may help (75), and the first goes on."""
+    project, first, _ = begun(tmp_path / "p", sys.executable, "-m", "dvc", "repro")
+    second = project.rawline("repro")
+    said = second.stderr.splitlines()[-1]
+    assert second.returncode == os.EX_TEMPFAIL, second.stderr
+    assert said.startswith(f"rawline: process {first.pid} (")
+    assert "is at work on data/acquire in this project; wait until it ends, then: rawline repro" in said
+    assert first.poll() is None
+    first.terminate()
+    first.communicate(timeout=WAIT_S)

@@ -1,6 +1,5 @@
 """One Prefect server per user: shared while anyone uses it, ended after the last one, never mistaken for another's."""
 
-import base64
 import json
 import os
 import socket
@@ -8,67 +7,25 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import psutil
 import pytest
-from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, PREFECT_HOME, temporary_settings
+from prefect.settings import PREFECT_HOME, temporary_settings
 
-from pipelines import prefect_keeper, prefect_server, services
+from pipelines import prefect_server, services
 from pipelines.record import identity, locks, processes
 from stages.core import files
 from stages.core.errors import InfrastructureError
-
-USER = (
-    "import sys\nfrom pipelines import interrupts, prefect_server\n"
-    "with interrupts.interruptible(), prefect_server.connected(int(sys.argv[1])) as api:\n"
-    "    print(api, flush=True)\n    sys.stdin.read()"
-)
-WAIT_S = 1200.0
+from tests.pipeline.prefect_users import User, own_home, until
 
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Give the test a PREFECT_HOME of its own, and see that no server of it is left."""
-    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", str(WAIT_S))
-    monkeypatch.delenv("PREFECT_API_URL", raising=False)
-    yield tmp_path / "home"
-    until(lambda: not any(locks.is_held(keeper) for keeper in (tmp_path / "home").glob("rawline/*/keeper.lock")))
-
-
-def until(holds: Callable[[], bool], seconds: float = WAIT_S) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.1)
-
-
-class User:
-    """A command that uses the server until it is let go."""
-
-    def __init__(self, port: int, folder: Path, home: Path | None = None) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        environment = {**os.environ, **({"PREFECT_HOME": str(home)} if home else {})}
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", USER, str(port)], cwd=folder, env=environment, stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-
-    def api(self) -> str:
-        """Return the address that it was given."""
-        assert self.process.stdout
-        return self.process.stdout.readline().strip()
-
-    def leave(self) -> None:
-        """Let it end, and wait for that."""
-        self.process.communicate("")
-        assert self.process.returncode == 0
+    yield from own_home(tmp_path, monkeypatch)
 
 
 @pytest.mark.long
@@ -272,94 +229,3 @@ def test_containers_with_one_home_and_host_name_have_servers_of_their_own(monkey
         places.append(prefect_server.place())
     assert len({*places}) == 4
     assert places[0] == places[4]
-
-
-def test_the_login_is_made_once_and_is_its_owners(tmp_path: Path) -> None:
-    """All places of one PREFECT_HOME have the same, whoever comes first, as user:word; nobody else may read it."""
-    folders = [tmp_path / "rawline" / name for name in ("one", "two")]
-    for folder in folders:
-        folder.mkdir(parents=True)
-    with ThreadPoolExecutor(8) as pool:
-        found = {*pool.map(prefect_server.login, folders * 8)}
-    (login,) = found
-    user, _, word = login.partition(":")
-    assert user == "rawline"
-    assert len(word) >= 24
-    assert (tmp_path / "rawline" / "login").stat().st_mode & 0o777 == 0o600
-    assert prefect_server.login(tmp_path / "elsewhere" / "three") != login
-
-
-@pytest.mark.parametrize("torn", [b"", b"\n", b"rawline:", b"rawline", b"\x00" * 32, b"\xff:\xff", b"rawline:abc"])
-def test_a_file_that_holds_no_login_is_written_anew(torn: bytes, tmp_path: Path) -> None:
-    """An empty one would start the server without; everyone who comes is told the new one."""
-    (tmp_path / "rawline").mkdir()
-    file = tmp_path / "rawline" / "login"
-    file.write_bytes(torn)
-    found = {prefect_server.login(tmp_path / "rawline" / name) for name in ("one", "two")}
-    (login,) = found
-    assert len(login.removeprefix("rawline:")) >= 24
-    assert file.read_text() == login
-    assert file.stat().st_mode & 0o777 == 0o600
-
-
-def answer(url: str, method: str = "POST", **headers: str) -> tuple[int, dict[str, str]]:
-    """Ask a server, and return status and headers, whatever the status."""
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    body = b"{}" if method == "POST" else None
-    request = urllib.request.Request(  # noqa: S310 - our own server on loopback
-        url, body, headers={"Content-Type": "application/json", **named}, method=method
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=WAIT_S) as found:  # noqa: S310
-            return found.status, {name.lower(): value for name, value in found.headers.items()}
-    except urllib.error.HTTPError as error:
-        return error.code, {name.lower(): value for name, value in error.headers.items()}
-
-
-@pytest.mark.long
-def test_the_shared_server_answers_its_owner_alone(tmp_path: Path, home: Path) -> None:
-    """Another user, a foreign page and a name that was bound to loopback get nothing; the login gets everything."""
-    user = User(services.free_port(4370), tmp_path)
-    api = user.api()
-    (folder,) = (found.parent for found in home.glob("rawline/*/server.json"))
-    login = {"Authorization": f"Basic {base64.b64encode(prefect_server.login(folder).encode()).decode()}"}
-    wrong = {"Authorization": f"Basic {base64.b64encode(b'rawline:x').decode()}"}
-    for what in ("flow_runs/filter", "deployments/filter", "flows/filter"):
-        for stranger in ({}, wrong, {"Origin": "http://evil.example"}, {"Host": "evil.example"}):
-            assert answer(f"{api}/{what}", **stranger)[0] == 401
-        assert answer(f"{api}/{what}", **login)[0] == 200
-    asking = {"Access_Control_Request_Method": "POST", "Access_Control_Request_Headers": "authorization"}
-    for origin, allowed in (("http://evil.example", False), (api.removesuffix("/api"), True)):
-        _, told = answer(f"{api}/flow_runs/filter", "OPTIONS", Origin=origin, **asking)
-        assert ("access-control-allow-origin" in told) is allowed
-    assert answer(f"{api}/health", "GET")[0] == 200
-    assert (home / "prefect.db").stat().st_mode & 0o077 == 0
-    user.leave()
-
-
-def test_a_second_server_over_one_database_is_refused_in_one_line(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One PREFECT_HOME in two networks: who comes second starts nothing, and is told what to set."""
-    database = home / "prefect.db"
-    monkeypatch.setattr(prefect_server, "ANSWER_S", 0.0)
-    with temporary_settings({PREFECT_HOME: home}):
-        monkeypatch.setattr(prefect_server, "database", lambda: database)
-        with locks.locked(Path(f"{database}.rawline.lock")), pytest.raises(InfrastructureError) as caught:
-            prefect_keeper.keep(prefect_server.place(), 4390, prefect_server.database())
-    assert "prefect.db is in use" in str(caught.value)
-    assert "PREFECT_HOME" in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("url", "file"),
-    [
-        ("sqlite+aiosqlite:////home/me/.prefect/prefect.db", Path("/home/me/.prefect/prefect.db")),
-        ("sqlite+aiosqlite:////srv/a%20b.db", Path("/srv/a%20b.db")),
-        ("sqlite+aiosqlite:///:memory:", None),
-        ("postgresql+asyncpg://me:secret@db/prefect", None),
-    ],
-)
-def test_a_database_of_one_file_is_known(url: str, file: Path | None) -> None:
-    """Only what lies in one file is kept to one server: a database server takes any number."""
-    with temporary_settings({PREFECT_API_DATABASE_CONNECTION_URL: url}):
-        assert prefect_server.database() == file

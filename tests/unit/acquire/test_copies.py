@@ -173,3 +173,34 @@ def test_scenes_holds_no_copies(tmp_path: Path) -> None:
     data, found = sources.run("scenes", tmp_path, {**sources.SCENES, "num_images": 144, "size_px": 160})
     assert "near_copy" not in found
     assert data.manifest["unit"].tolist() == data.manifest["image_id"].tolist()
+
+
+@pytest.mark.parametrize("action", ["warn", "quarantine"])
+def test_the_order_of_a_table_changes_nothing(tmp_path: Path, action: str) -> None:
+    """Patients torn by given splits, a pan, copies in other bytes: pictures, units, splits and findings stay the same."""
+    rng = np.random.default_rng(5)
+    wide = np.asarray(Image.fromarray(texture(1, 400)).resize((1200, 400), Image.Resampling.BICUBIC))
+    pictures = {f"pan/{n:02d}.png": (_encoded(wide[140:260, 3 * n : 3 * n + 120]), "") for n in range(16)}
+    for n in range(12):
+        pixels, patient = texture(50 + n, 96), f"s{n // 4}" if n < 8 else ""
+        pictures[f"p/{n:02d}.png"] = (_encoded(pixels), patient)
+        if n % 2:
+            pictures[f"q/{n:02d}.jpg"] = (_encoded(pixels[3:, 2:], "JPEG"), f"s{n // 8}" if n % 4 == 1 else "")
+        if n % 5 == 0:
+            pictures[f"again/{n:02d}.bmp"] = (_encoded(pixels, "BMP"), "")
+    rows = []
+    for name, (content, patient) in pictures.items():
+        sources.put(tmp_path / name, content)
+        rows.append(f"{name},{'ab'[len(rows) % 2]},{patient},{rng.choice(['train', 'val', 'test'], p=[0.7, 0.15, 0.15])}")
+    for n, split in enumerate(["train", "val", "test"] * 3):  # no split is left without a picture
+        sources.put(tmp_path / f"z/{n}.png", _encoded(texture(90 + n, 96)))
+        rows.append(f"z/{n}.png,{'ab'[n % 2]},,{split}")
+    outcomes = []
+    for order in (range(len(rows)), reversed(range(len(rows))), rng.permutation(len(rows))):
+        sources.put(tmp_path / "pictures.csv", "\n".join(["path,label,patient,split", *(rows[place] for place in order)]))
+        gate = {"torn_near_copy": action, "torn_unit": action}
+        data, found = sources.run("csv", tmp_path, sources.CSV, unit="patient", gate=gate)
+        kept = data.manifest[["source", "split", "unit"]].sort_values("source").to_numpy().tolist()
+        outcomes.append((kept, {kind: sorted(files) for kind, files in found.items()}))
+    assert {"torn_unit", "torn_near_copy"} <= outcomes[0][1].keys()
+    assert outcomes[0] == outcomes[1] == outcomes[2]

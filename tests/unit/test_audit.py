@@ -191,6 +191,9 @@ def test_nothing_is_left_open_where_all_was_decided(tmp_path: Path, monkeypatch:
     judged("classify", data, monkeypatch, answer("classify", data))
     lines = files.read_json(artefacts.audit_metrics("classify"))["left_open"]
     assert lines == ["everything: the data set has no group column"]
+    drawn = reports.Drawn("pictures", "", [])
+    whole = "everything: the evaluation is degenerate (few_units), and the data set has no group column"
+    assert reports.left_open([], {}, [], {"few_units": "few"}, 10, drawn) == [whole]
 
 
 def test_pictures_without_a_value_are_judged_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,9 +76,19 @@ def precision_recall(folder: Path, curves: dict[str, NDArray[np.float64]], recal
             axes.plot(recall, precision, linewidth=1, label=name)
     axes.plot(recall, mean, linewidth=2.4, color="#222222", label="mean")
     axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="recall", ylabel="precision at IoU 0.5")
-    if len(curves) < MANY:
-        axes.legend(fontsize=8, frameon=False, loc="lower left")
+    _legend(axes, len(curves))
     _save(figure, folder / "pr_curve.png")
+
+
+def _legend(axes: Any, num: int) -> None:
+    """Name the curves beside the plot, where none lies below the names; of many classes all have one name."""
+    lines = axes.get_lines()
+    names = [line.get_label() for line in lines]
+    if num >= MANY and len(lines) > 1:
+        lines, names = [lines[0], lines[-1]], [f"each of {num} classes", names[-1]]
+    legend = axes.legend(lines, names, fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    for text in legend.get_texts():
+        text.set_parse_math(False)  # a class may be called a$b$
 
 
 def bars(folder: Path, names: Sequence[str], values: Sequence[float]) -> None:

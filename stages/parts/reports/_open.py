@@ -42,13 +42,15 @@ def left_open(  # noqa: PLR0913, PLR0917 - each is a reason of its own
         min_group: pictures or units that a group needs to be compared.
         drawn: how pictures are drawn.
     """
-    lines = []
+    lines, whole = [], []
     if nothing is None or nothing:
         told = f"is degenerate ({', '.join(nothing)})" if nothing else "does not say whether it is degenerate"
-        lines.append(f"everything: the evaluation {told}")
+        whole.append(f"the evaluation {told}")
     if not findings and not others and not leave_out:
         but = f" but {drawn.column}, which tells units" if drawn.column else ""
-        lines.append(f"everything: the data set has no group column{but}")
+        whole.append(f"the data set has no group column{but}")
+    if whole:
+        lines.append(f"everything: {', and '.join(whole)}")
     lines += drawn.torn
     lines += [f"{name}: {count:,} different values and no groups" for name, count in others.items()]
     if leave_out:

@@ -1,0 +1,45 @@
+"""A plot of an evaluation can be read: names stand beside the curves and cover none."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stages.parts.evaluators import _plots
+
+RECALL = np.linspace(0, 1, 101)
+
+
+def drawn(curves: dict[str, Any], folder: Path, patch: pytest.MonkeyPatch) -> Any:
+    """Draw the curves and return the figure, laid out as it is saved."""
+    held: list[Any] = []
+    save = _plots._save
+    patch.setattr(_plots, "_save", lambda figure, path: (save(figure, path), held.append(figure)))
+    _plots.precision_recall(folder, curves, RECALL)
+    return held[0]
+
+
+@pytest.mark.parametrize(
+    "names", [["cat"], ["RBC", "WBC", "Platelets"], [f"class {n}" for n in range(15)], ["_x", "a$b$", "$"]]
+)
+def test_every_curve_is_named_beside_the_plot(names: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its class as the user wrote it, and the mean; the names lie in the picture, outside of the curves' field."""
+    curves = {name: np.clip(1 - RECALL * (n + 1), 0, 1) for n, name in enumerate(names)}
+    figure = drawn(curves, tmp_path, monkeypatch)
+    (axes,) = figure.axes
+    legend = axes.get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == [*names, "mean"]
+    assert not any(text.get_parse_math() for text in legend.get_texts())
+    box, field = legend.get_window_extent(), axes.get_window_extent()
+    assert box.x0 >= field.x1
+    assert box.x1 <= figure.bbox.x1
+    assert box.y0 >= 0
+    assert field.width > figure.bbox.width / 2
+
+
+def test_of_many_classes_the_mean_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their names would fill the picture; what the thin curves are is said."""
+    curves = {f"class {n}": np.full(101, n / 20) for n in range(20)}
+    legend = drawn(curves, tmp_path, monkeypatch).axes[0].get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == ["each of 20 classes", "mean"]

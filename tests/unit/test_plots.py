@@ -1,12 +1,13 @@
-"""A plot of an evaluation can be read: names stand beside the curves and cover none."""
+"""What an evaluation draws can be read: names of curves cover none, names of objects lie in the picture."""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import ImageFont
 
-from stages.parts.evaluators import _plots
+from stages.parts.evaluators import _gallery, _plots
 
 RECALL = np.linspace(0, 1, 101)
 
@@ -43,3 +44,17 @@ def test_of_many_classes_the_mean_is_named(tmp_path: Path, monkeypatch: pytest.M
     curves = {f"class {n}": np.full(101, n / 20) for n in range(20)}
     legend = drawn(curves, tmp_path, monkeypatch).axes[0].get_legend()
     assert [text.get_text() for text in legend.get_texts()] == ["each of 20 classes", "mean"]
+
+
+@pytest.mark.parametrize("left", [0, 100, 180, 207])
+@pytest.mark.parametrize("colour", [_gallery.TRUTH, _gallery.FALSE])
+def test_a_name_at_the_edge_is_drawn_whole(left: int, colour: tuple[int, int, int]) -> None:
+    """It begins at its box, or as far left of it as the picture's edge asks."""
+    text, width = "square 0.85", 208
+    blank = np.zeros((width, width, 3), np.uint8)
+    box = [(left, 90, min(left + 20, width), 110)]
+    named, bare = (_gallery.with_boxes(blank, box, [word], colour, 1) for word in (text, ""))
+    columns = np.flatnonzero((named != bare).any((0, 2)))
+    asked = ImageFont.load_default(11).getlength(text)
+    assert columns[-1] - columns[0] + 1 >= asked - 1
+    assert columns[0] == min(left + 2, int(width - asked - 1)) or columns[0] == min(left + 2, int(width - asked))

@@ -42,7 +42,8 @@ def with_boxes(
         top, bottom = sorted((y0 * factor, y1 * factor))
         pen.rectangle((left, top, right, bottom), outline=colour, width=2)
         if text and named:
-            at = (left + 2, max(0, top - 13) if colour == TRUTH else min(canvas.height - 13, bottom + 1))
+            beside = max(0.0, min(left + 2, canvas.width - font.getlength(text) - 1))  # whole, at the right edge too
+            at = (beside, max(0, top - 13) if colour == TRUTH else min(canvas.height - 13, bottom + 1))
             pen.rectangle(pen.textbbox(at, text, font=font), fill=colour)
             pen.text(at, text, fill=(0, 0, 0), font=font)
     return np.asarray(canvas)

@@ -307,7 +307,8 @@ class Objects:
         found = []
         for row in np.flatnonzero(total).tolist():
             words = [f"{number[row]} {word}" for word, number in numbers.items() if number[row]]
-            found.append(Mistake(row, int(total[row]), f"of {objects_of[row]} objects\n{', '.join(words)}"))
+            there = f"{objects_of[row]} object{'s' if objects_of[row] != 1 else ''}"
+            found.append(Mistake(row, int(total[row]), f"{there}:\n{', '.join(words)}"))
         return sorted(found, key=lambda m: (-m.badness, m.row))
 
     def _said(self, row: int) -> list[Mark]:

@@ -152,21 +152,24 @@ def told(entries: Sequence[Entry], by: str, findings: Findings) -> list[Entry]:
 def near(entries: Sequence[Entry], findings: Findings, *, join: bool) -> list[Entry]:
     """Name near copies, and bring them into the unit of the picture that they are copies of.
 
-    Units that a column tells stay as they are: a picture that two patients share does not make them one.
+    Equal pixels are copies whatever they show, a plain colour too. Units that a column tells stay as they are: a picture
+    that two patients share does not make them one.
 
     Args:
         entries: the pictures, each with its unit.
         findings: where copies are noted; those of equal pixels are noted already.
         join: make them one unit.
     """
-    sizes = np.array([(entry.width, entry.height) for entry in entries], np.int64).reshape(-1, 2)
-    thumbs = np.array([entry.thumb for entry in entries], np.uint8).reshape(-1, near_copies.SIDE, near_copies.SIDE)
-    places, pairs = near_copies.copies(thumbs, sizes)
-    first = [entries[place] for place in places]
+    once = {entry.pixels: entry for entry in reversed(entries) if entry.thumb is not None}  # the first of equal pixels
+    shown = [entry for entry in entries if once.get(entry.pixels) is entry]
+    sizes = np.array([(entry.width, entry.height) for entry in shown], np.int64).reshape(-1, 2)
+    places, pairs = near_copies.copies([entry.thumb for entry in shown if entry.thumb is not None], sizes)
+    known = {entry.pixels: shown[place] for entry, place in zip(shown, places, strict=True)}
+    first = [known.get(entry.pixels, entry) for entry in entries]
     like: dict[str, list[str]] = defaultdict(list)
     for one, two in pairs.tolist():
-        like[entries[one].image_id].append(entries[two].image_id)
-        like[entries[two].image_id].append(entries[one].image_id)
+        like[shown[one].pixels].append(shown[two].image_id)
+        like[shown[two].pixels].append(shown[one].image_id)
     alike: dict[str, list[Entry]] = defaultdict(list)
     for entry, other in zip(entries, first, strict=True):
         alike[other.image_id].append(entry)
@@ -179,7 +182,7 @@ def near(entries: Sequence[Entry], findings: Findings, *, join: bool) -> list[En
         replace(
             entry,
             copy_of=other.image_id,
-            like=tuple(like[entry.image_id]),
+            like=tuple(like[entry.pixels]),
             unit=names[other.image_id] if joins else entry.unit,
         )
         for entry, other, joins in zip(entries, first, own, strict=True)

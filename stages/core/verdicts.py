@@ -6,13 +6,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stages.core import images, splits
 from stages.core.dataset import SPLITS
 from stages.core.errors import ParamsError, nearest
 from stages.core.findings import Findings
 from stages.core.items import Mark, Source
+from stages.maths.near_copies import Thumbnail
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Entry:
         unit: name of the unit it belongs to.
         copy_of: ``image_id`` of the picture that it is a near copy of; its own, or empty, where it is none.
         like: ``image_id`` of each picture that it is a near copy of, whether it counts as one unit with it or not.
-        thumb: small grey picture, (32, 32) uint8.
+        thumb: what it is compared by with others.
         values: those of its index mask, 255 among them.
         drawn: the mask came as a file.
     """
@@ -43,7 +43,7 @@ class Entry:
     unit: str = ""
     copy_of: str = ""
     like: tuple[str, ...] = ()
-    thumb: NDArray[np.uint8] | None = field(default=None, compare=False, repr=False)
+    thumb: Thumbnail | None = field(default=None, compare=False, repr=False)
     values: frozenset[int] = frozenset()
     drawn: bool = False
 

@@ -1,59 +1,133 @@
 """Finds near copies: a picture that is another one encoded anew, scaled or cropped by a little, not one that is like it.
 
 Candidates come from small descriptors, compared by exact whole-number products, so that neither order nor threads matter.
-Each is then registered (two scales and a shift, found by least squares: B. Lucas and T. Kanade, IJCAI 1981) and kept where
-what overlaps is almost perfectly correlated. Copies are linked to a representative alone, never to another copy, so that a
-row of pictures, each like the next, is no unit.
+Each is then registered (two scales and a shift, found by least squares: B. Lucas and T. Kanade, IJCAI 1981), coarse to fine,
+and kept where what overlaps is almost perfectly correlated and nowhere differs by more than encoding and resampling change.
+One shape on plain ground fits another one of its kind, moved and scaled, as well as its own crop: what shows so little is
+compared as it lies. Copies are linked to a representative alone, never to another copy, so that a row of pictures, each like
+the next, is no unit.
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import cv2
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from stages.maths.registration import apart, registered
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-SIDE = 32  # of a thumbnail
+SIDE = 64  # of a thumbnail
 SMALLEST = 32  # px; a picture with a smaller side says too little
-ALIKE = 0.985  # correlation from which registered thumbnails are copies; see docs/decisions/010-units.md
-_BLUR = 0.7  # pixels of a thumbnail: takes off what resampling changes
-_FLAT = 3.0  # grey levels; a picture that deviates less from its mean has nothing to compare
-_GRID = 12  # side of a descriptor
-_MAYBE = 0.65  # correlation of descriptors from which a pair is a candidate
-_NEAREST = 6  # candidates of a picture
-_COARSE, _COARSE_SIDE = 0.95, 16  # correlation of coarse thumbnails below which a pair is given up
+ALIKE = 0.97  # correlation from which registered thumbnails may be copies; see docs/decisions/010-units.md
+APART = 6.0  # how far they may be apart where they differ most, see ``registration.apart``
+_FINE_SIDE = 128  # of a larger one
+_APART_DETAIL = 4.0  # likewise in detail, of pictures that are compared as they lie
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # of the larger one: the plane that JPEG encodes most finely
+_COLOUR_SIDE = 32  # of the thumbnail in colour
+_BLUR = 1.0  # pixels of a thumbnail: takes off what resampling changes
+_FLAT = 1.5  # grey levels; a picture that deviates less from its mean has nothing to compare
+_GRID = 12  # side of a descriptor of form
+_MAYBE = 0.5  # correlation of descriptors from which a pair is a candidate
+_NEAREST, _NEAREST_PAINT = 6, 2  # candidates of a picture by form and, of those alike in form, by colour
+_STEPS = ((16, 0.6, 6), (32, 0.9, 4), (64, ALIKE, 3))  # sides, correlation below which a pair is given up, rounds
 _SHAPES = 1.12  # ratio between the aspect ratios of two copies
 _ROWS = 2**22  # products held at a time: 16 MB
+_UNEVEN, _EVEN = 0.7, 0.5  # share of the 256 cells of a thumbnail that deviate by more than this many grey levels
+_PARTS = 3  # one shape on plain ground is one part
+_EDGE, _EDGES = 1.5, 0.05  # grey levels a pixel, and of a thumbnail's contrast: what is steeper is the edge of a part
 
 
-def thumbnail(picture: NDArray[Any]) -> Bytes:
-    """Return a small grey picture, (32, 32) uint8.
+@dataclass(frozen=True)
+class Thumbnail:
+    """What is kept of a picture to compare it.
+
+    Attributes:
+        grey: (64, 64) uint8.
+        colour: (32, 32, 3) uint8.
+        fine: PNG of a larger one in grey, of a side of 128 or what the picture has, where most is even and little tells: of
+            such pictures it is small. Empty where there is none.
+    """
+
+    grey: Bytes
+    colour: Bytes
+    fine: bytes = field(default=b"", repr=False)
+
+    @property
+    def content(self) -> bytes:
+        """All that is kept, by which several are brought into an order of their own."""
+        return self.grey.tobytes() + self.colour.tobytes() + self.fine
+
+    @cached_property
+    def telling(self) -> bool:
+        """Whether there is enough to see to tell a crop from another picture: many uneven cells, or several parts."""
+        return not _mostly_even(self.grey) or self._parts() >= _PARTS
+
+    def _parts(self) -> int:
+        """Count connected regions of edges, of 4 pixels or more."""
+        grey = self.grey.astype(np.float64)
+        down, across = np.gradient(grey)
+        edges = np.hypot(down, across) > max(_EDGE, _EDGES * np.ptp(grey))
+        _, _, statistics, _ = cv2.connectedComponentsWithStats(edges.astype(np.uint8), connectivity=8)
+        return int((statistics[1:, cv2.CC_STAT_AREA] >= 4).sum())  # noqa: PLR2004
+
+
+def thumbnail(picture: NDArray[Any]) -> Thumbnail:
+    """Return what is kept of a picture.
 
     Args:
         picture: (H, W) or (H, W, C), uint8 as shown, or numbers of another type in linear light, which are scaled by
             their maximum and brought to a square root.
     """
     small = cv2.resize(np.ascontiguousarray(picture), (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
-    grey = small if small.ndim == 2 else small[..., :3].mean(axis=2, dtype=np.float32)  # noqa: PLR2004 - one plane
+    small = small[..., None] if small.ndim == 2 else small[..., :3]  # noqa: PLR2004 - one plane
     if picture.dtype != np.uint8:
-        grey = 255 * np.sqrt(grey.clip(0) / max(float(grey.max()), 1e-9))
-    return np.asarray(np.rint(cv2.GaussianBlur(grey, (0, 0), _BLUR)).clip(0, 255), np.uint8)
+        small = 255 * np.sqrt(small.clip(0) / max(float(small.max()), 1e-9))
+    grey = cv2.GaussianBlur(small.mean(axis=2, dtype=np.float32), (0, 0), _BLUR)
+    planes = small if small.shape[2] == 3 else np.repeat(small[..., :1], 3, axis=2)  # noqa: PLR2004
+    few = cv2.resize(planes, (_COLOUR_SIDE, _COLOUR_SIDE), interpolation=cv2.INTER_AREA)
+    seen, painted = _whole(grey), _whole(cv2.GaussianBlur(few, (0, 0), _BLUR))
+    return Thumbnail(seen, painted, _fine(picture) if _mostly_even(seen) and picture.dtype == np.uint8 else b"")
 
 
-def representatives(thumbs: Bytes, sizes: Ints) -> Ints:
+def _fine(picture: NDArray[np.uint8]) -> bytes:
+    """Return the PNG of a larger thumbnail; nothing where the picture has no more pixels than the smaller one."""
+    side = min(_FINE_SIDE, *picture.shape[:2]) // 16 * 16
+    if side <= SIDE:
+        return b""
+    large = cv2.resize(np.ascontiguousarray(picture), (side, side), interpolation=cv2.INTER_AREA).astype(np.float32)
+    large = large[..., :3] @ _LUMA if large.ndim == 3 and large.shape[2] >= 3 else large.reshape(side, side, -1)[..., 0]  # noqa: PLR2004
+    return cv2.imencode(".png", _whole(cv2.GaussianBlur(large, (0, 0), _BLUR)))[1].tobytes()
+
+
+def _mostly_even(grey: Bytes) -> bool:
+    """Say whether most of a thumbnail is even: a drawing or a render, not a photograph."""
+    cells = grey.reshape(16, 4, 16, 4).astype(np.float64).std(axis=(1, 3))
+    return bool((cells > _EVEN).mean() < _UNEVEN)
+
+
+def _whole(values: NDArray[np.float32]) -> Bytes:
+    return np.asarray(np.rint(values).clip(0, 255), np.uint8)
+
+
+def representatives(thumbs: Sequence[Thumbnail], sizes: Ints) -> Ints:
     """Return for each picture the place of the one that it is a near copy of; see ``copies``."""
     return copies(thumbs, sizes)[0]
 
 
-def copies(thumbs: Bytes, sizes: Ints) -> tuple[Ints, Ints]:
+def copies(thumbs: Sequence[Thumbnail], sizes: Ints) -> tuple[Ints, Ints]:
     """Return for each picture the place of the one that it is a near copy of, its own where it is none; and all pairs.
 
+    Neither depends on the order of the pictures, but for which of several with the same thumbnail comes first.
+
     Args:
-        thumbs: (N, 32, 32), see ``thumbnail``.
+        thumbs: of N pictures, see ``thumbnail``.
         sizes: (N, 2) width and height of the pictures.
 
     Returns:
@@ -61,69 +135,111 @@ def copies(thumbs: Bytes, sizes: Ints) -> tuple[Ints, Ints]:
         represents the other or not, the lower place first: in a row of pictures each is like the next.
     """
     found = np.arange(len(thumbs))
-    grey = thumbs.astype(np.float64)
-    clear = (grey.std(axis=(1, 2)) >= _FLAT) & (sizes.min(axis=1) >= SMALLEST)
-    places = np.flatnonzero(clear)
-    coarse = np.stack([_shrunk(thumb, _COARSE_SIDE) for thumb in grey[places]]) if places.size else np.zeros((0, 16, 16))
-    pairs = _candidates(_descriptors(thumbs[places]), np.log(sizes[places, 0] / sizes[places, 1]))
-    match = _Matcher(coarse, grey[places])
+    told = [t.grey.std() >= _FLAT and size.min() >= SMALLEST for t, size in zip(thumbs, sizes, strict=True)]
+    order = sorted(np.flatnonzero(told).tolist(), key=lambda place: thumbs[place].content)
+    places = np.array(order, np.int64)
+    match = _Matcher([thumbs[place] for place in order])
+    shapes = np.log(sizes[places, 0] / sizes[places, 1]).astype(np.float32)
+    pairs = _candidates(_forms([thumbs[i].grey for i in order]), _paints([thumbs[i].colour for i in order]), shapes)
     friends: dict[int, dict[int, float]] = defaultdict(dict)
     for one, two in pairs.tolist():
         if (alike := match.correlation(one, two)) >= ALIKE:
             friends[one][two] = friends[two][one] = alike
     for copy, first in _linked(friends, match).items():
         found[places[copy]] = places[first]
-    alike_pairs = [(places[one], places[two]) for one in sorted(friends) for two in sorted(friends[one]) if one < two]
+    alike_pairs = sorted(sorted((order[one], order[two])) for one in friends for two in friends[one] if one < two)
     return found, np.array(alike_pairs, np.int64).reshape(-1, 2)
 
 
-def _shrunk(thumb: Floats, side: int) -> Floats:
-    return np.asarray(cv2.resize(thumb, (side, side), interpolation=cv2.INTER_AREA), np.float64)
+def _shrunk(thumb: NDArray[Any], side: int) -> Floats:
+    return np.asarray(cv2.resize(thumb.astype(np.float64), (side, side), interpolation=cv2.INTER_AREA), np.float64)
 
 
-def _descriptors(thumbs: Bytes) -> NDArray[np.float32]:
+def _forms(greys: Sequence[Bytes]) -> NDArray[np.float32]:
     """Return (N, 144) whole numbers from -127 to 127: products of two sum to less than 2 ** 24, exact as float32."""
-    small = (
-        np.stack([_shrunk(t.astype(np.float64), _GRID).ravel() for t in thumbs]) if len(thumbs) else np.zeros((0, _GRID**2))
-    )
+    small = np.array([_shrunk(grey, _GRID).ravel() for grey in greys]).reshape(-1, _GRID**2)
     small -= small.mean(axis=1, keepdims=True)
     top = np.abs(small).max(axis=1, keepdims=True, initial=0)
     return np.rint(127 * small / np.where(top > 0, top, 1)).astype(np.float32)
 
 
-def _candidates(descriptors: NDArray[np.float32], shapes: Floats) -> Ints:
-    """Return pairs (P, 2), the lower place first, of which one is among the nearest of the other."""
-    num = len(descriptors)
-    lengths = np.sqrt((descriptors.astype(np.float64) ** 2).sum(axis=1))
+def _paints(colours: Sequence[Bytes]) -> NDArray[np.float32]:
+    """Return (N, 192) whole numbers from -128 to 127, the colours of 8 x 8 places; likewise exact."""
+    small = np.array([_shrunk(colour, 8).ravel() for colour in colours]).reshape(-1, 192)
+    return np.asarray(np.rint(small) - 128, np.float32)
+
+
+def _candidates(forms: NDArray[np.float32], paints: NDArray[np.float32], shapes: NDArray[np.float32]) -> Ints:
+    """Return pairs (P, 2), the lower place first, of which one is among the nearest of the other, in form or in colour.
+
+    In form they are alike in any case: of drawings of one form in many colours all are equally near, but one is a copy.
+    """
+    num = len(forms)
+    lengths = np.sqrt((forms.astype(np.float64) ** 2).sum(axis=1))
     scaled = (1 / np.where(lengths > 0, lengths, 1)).astype(np.float32)
-    nearest = min(_NEAREST, num - 1)
+    squares = (paints.astype(np.float64) ** 2).sum(axis=1).astype(np.float32)  # below 2 ** 24 as well
     pairs = [np.zeros((0, 2), np.int64)]
     step = max(1, _ROWS // max(num, 1))
-    for start in range(0, num if nearest > 0 else 0, step):
+    for start in range(0, num if num > 1 else 0, step):
         rows = np.arange(start, min(start + step, num))
-        alike = descriptors[rows] @ descriptors.T  # exact
+        alike = forms[rows] @ forms.T  # exact
         alike *= scaled[rows, None] * scaled[None]
         alike[np.arange(rows.size), rows] = -1
-        best = np.argpartition(-alike, nearest - 1, axis=1)[:, :nearest]
-        one, two = np.repeat(rows, nearest), best.ravel()
-        kept = (alike[one - start, two] >= _MAYBE) & (np.abs(shapes[one] - shapes[two]) <= np.log(_SHAPES))
-        pairs.append(np.sort(np.stack([one[kept], two[kept]], axis=1), axis=1))
+        alike[np.abs(shapes[rows, None] - shapes[None]) > np.log(_SHAPES)] = -1
+        near = 2 * (paints[rows] @ paints.T) - squares
+        near[alike < _MAYBE] = -np.inf
+        for value, count in ((alike, _NEAREST), (near, _NEAREST_PAINT)):
+            nearest = min(count, num - 1)
+            best = np.argpartition(-value, nearest - 1, axis=1)[:, :nearest]
+            one, two = np.repeat(rows, nearest), best.ravel()
+            kept = alike[one - start, two] >= _MAYBE
+            pairs.append(np.sort(np.stack([one[kept], two[kept]], axis=1), axis=1))
     return np.unique(np.concatenate(pairs), axis=0)
 
 
 class _Matcher:
-    """Correlates registered thumbnails, coarse ones first."""
+    """Compares thumbnails, coarse ones first."""
 
-    def __init__(self, coarse: Floats, fine: Floats) -> None:
-        self._coarse, self._fine = coarse, fine
+    def __init__(self, thumbs: Sequence[Thumbnail]) -> None:
+        self._thumbs = thumbs
+        self._coarse = [_shrunk(thumb.grey, _STEPS[0][0]) for thumb in thumbs]
 
     def correlation(self, one: int, two: int) -> float:
-        """Return the correlation of two pictures where they overlap; 0 where coarse thumbnails tell them apart."""
-        at = np.zeros(4)
-        if _registered(self._coarse[one], self._coarse[two], at, 6) < _COARSE:
+        """Return the correlation of two copies where they overlap; 0 where they are none."""
+        free = self._thumbs[one].telling and self._thumbs[two].telling
+        at, alike, before = np.zeros(4), 0.0, _STEPS[0][0]
+        for side, least, rounds in _STEPS:
+            at[1::2] *= side / before
+            a, b, before = self._grey(one, side), self._grey(two, side), side
+            alike = float(registered(a, b, at, rounds if free else 0))
+            if alike < least:
+                return 0.0
+        if apart(a, b, at) > APART or not self._same_colour(one, two, at):
             return 0.0
-        at[1::2] *= SIDE / _COARSE_SIDE
-        return float(_registered(self._fine[one], self._fine[two], at, 4))
+        return alike if self._same_detail(one, two, at, free=free) else 0.0
+
+    def _grey(self, place: int, side: int) -> Floats:
+        return self._coarse[place] if side == _STEPS[0][0] else _shrunk(self._thumbs[place].grey, side)
+
+    def _same_detail(self, one: int, two: int, at: Floats, *, free: bool) -> bool:
+        held = [self._thumbs[i].fine for i in (one, two)]
+        if not all(held):
+            return True
+        fine = [cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE) for png in held]
+        side = min(picture.shape[0] for picture in fine)
+        a, b = (_shrunk(picture, side) for picture in fine)
+        there = at * (1, side / SIDE, 1, side / SIDE)
+        registered(a, b, there, 2 if free else 0)
+        return float(apart(a, b, there)) <= (APART if free else _APART_DETAIL)
+
+    def _same_colour(self, one: int, two: int, at: Floats) -> bool:
+        there = at * (1, _COLOUR_SIDE / SIDE, 1, _COLOUR_SIDE / SIDE)
+        return all(apart(a, b, there) <= APART for a, b in zip(self._tints(one), self._tints(two), strict=True))
+
+    def _tints(self, place: int) -> list[Floats]:
+        """Return what is left of the three colours without grey, (32, 32) each."""
+        colour = self._thumbs[place].colour.astype(np.float64)
+        return [np.ascontiguousarray(colour[..., i] - colour.mean(axis=2)) for i in range(3)]
 
 
 def _linked(friends: dict[int, dict[int, float]], match: _Matcher) -> dict[int, int]:
@@ -138,69 +254,3 @@ def _linked(friends: dict[int, dict[int, float]], match: _Matcher) -> dict[int, 
         best = max(alike, key=lambda one: (alike[one], -one), default=place)
         first[place] = best if alike.get(best, 0.0) >= ALIKE else place
     return first
-
-
-@numba.njit(cache=True)
-def _registered(  # noqa: C901, PLR0912 - one compiled pass
-    one: Floats, two: Floats, at: Floats, rounds: int
-) -> float:  # pragma: no cover - compiled
-    """Return the correlation of a picture with another one scaled and shifted onto it, where both are.
-
-    Each round regresses ``one`` on the moved ``two``, its derivatives by the four parameters and a constant.
-
-    Args:
-        one: (S, S).
-        two: (S, S).
-        at: (4,) scale less 1 and shift in pixels, of rows and of columns; the start, and what was found.
-        rounds: how often the parameters are refined.
-    """
-    side = one.shape[0]
-    middle = (side - 1) / 2
-    basis, normal, right = np.empty(6), np.empty((6, 6)), np.empty(6)
-    for turn in range(rounds + 1):
-        normal[:], right[:] = 0.0, 0.0
-        squares = 0.0
-        for y in range(side):
-            row = middle + (y - middle) * (1 + at[0]) + at[1]
-            if row < 0 or row > side - 1:
-                continue
-            top = min(int(row), side - 2)
-            down = row - top
-            for x in range(side):
-                column = middle + (x - middle) * (1 + at[2]) + at[3]
-                if column < 0 or column > side - 1:
-                    continue
-                left = min(int(column), side - 2)
-                across = column - left
-                a, b, c, d = two[top, left], two[top, left + 1], two[top + 1, left], two[top + 1, left + 1]
-                by_row = (c - a) * (1 - across) + (d - b) * across
-                by_column = (b - a) * (1 - down) + (d - c) * down
-                basis[0], basis[1] = by_row * (y - middle), by_row
-                basis[2], basis[3] = by_column * (x - middle), by_column
-                basis[4] = (a * (1 - across) + b * across) * (1 - down) + (c * (1 - across) + d * across) * down
-                basis[5] = 1.0
-                value = one[y, x]
-                squares += value * value
-                for i in range(6):
-                    right[i] += basis[i] * value
-                    for j in range(i, 6):
-                        normal[i, j] += basis[i] * basis[j]
-        num = normal[5, 5]
-        if num < 0.5 * side * side:
-            return 0.0
-        if turn == rounds:
-            spread = (squares - right[5] ** 2 / num) * (normal[4, 4] - normal[4, 5] ** 2 / num)
-            return (right[4] - right[5] * normal[4, 5] / num) / np.sqrt(spread) if spread > 0 else 0.0
-        for i in range(6):
-            for j in range(i):
-                normal[i, j] = normal[j, i]
-        for i in range(4):
-            normal[i, i] += 1e-3 * normal[i, i] + 1e-6
-        normal[4, 4] += 1e-6
-        found = np.linalg.solve(normal, right)
-        if found[4] <= 0.1:  # noqa: PLR2004 - no likeness left to follow
-            return 0.0
-        for i in range(4):
-            limit = 0.13 if i % 2 == 0 else 0.1 * side
-            at[i] = min(max(at[i] + found[i] / found[4], -limit), limit)
-    return 0.0

@@ -25,7 +25,7 @@ class Decoded:
         width: of the upright picture.
         height: of the upright picture.
         pixels: hash of the decoded pixels.
-        thumb: small grey picture, see ``maths.near_copies``.
+        thumb: what it is compared by with others, see ``maths.near_copies``.
         camera: camera columns of the manifest.
     """
 
@@ -33,7 +33,7 @@ class Decoded:
     width: int
     height: int
     pixels: str
-    thumb: NDArray[np.uint8]
+    thumb: near_copies.Thumbnail
     camera: dict[str, Any] = field(default_factory=dict)
 
 

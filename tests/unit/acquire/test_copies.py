@@ -168,6 +168,28 @@ def test_equal_pixels_are_named_once(tmp_path: Path) -> None:
     assert {"p/02.png", "p/again.bmp"} in _units(data).values()
 
 
+def test_equal_plain_pictures_are_copies(tmp_path: Path) -> None:
+    """A plain colour and a picture of 20 px say nothing, yet equal pixels are one unit; another colour or size is not."""
+    source, part = _table(tmp_path, {})
+    plain = {
+        "red": np.full((64, 64, 3), (200, 30, 30)),
+        "other": np.full((64, 64, 3), (201, 30, 30)),
+        "small": texture(70, 20),
+    }
+    table = tmp_path / "pictures.csv"
+    lines = []
+    for name, pixels in plain.items():
+        for form in ("png", "bmp"):
+            sources.put(tmp_path / f"p/{name}.{form}", _encoded(pixels.astype(np.uint8), form.upper()))
+            lines.append(f"p/{name}.{form},a,,")
+    sources.put(tmp_path / "p/large.png", _encoded(np.full((96, 96, 3), (200, 30, 30), np.uint8)))
+    table.write_text("\n".join([table.read_text(), *lines, "p/large.png,a,,"]))
+    data, found = sources.run(source, tmp_path, part, **SHARES)
+    assert "near_copy" not in found
+    units = [unit for unit in _units(data).values() if len(unit) > 1]
+    assert sorted(map(sorted, units)) == [[f"p/{name}.bmp", f"p/{name}.png"] for name in sorted(plain)]
+
+
 def test_scenes_holds_no_copies(tmp_path: Path) -> None:
     """The embedded pictures stand on the same grounds and are none of each other's copies."""
     data, found = sources.run("scenes", tmp_path, {**sources.SCENES, "num_images": 144, "size_px": 160})

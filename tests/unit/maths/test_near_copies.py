@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from scipy.ndimage import affine_transform, gaussian_filter
 
-from stages.maths import near_copies
+from stages.maths import near_copies, registration
 from tests.factories import texture
 from tests.sources import SHARED
 
@@ -49,7 +49,7 @@ COPIES: dict[str, Callable[[Picture, np.random.Generator], Picture]] = {
 
 
 def _found(pictures: list[Picture]) -> Any:
-    thumbs = np.stack([near_copies.thumbnail(p) for p in pictures])
+    thumbs = [near_copies.thumbnail(p) for p in pictures]
     return near_copies.representatives(thumbs, np.array([p.shape[1::-1] for p in pictures]))
 
 
@@ -107,7 +107,7 @@ def test_neighbours_of_a_pan_are_pairs_whoever_represents_them() -> None:
     """A representative stands for a few frames; where the next one's begin, the frames on both sides are a pair still."""
     wide = cv2.resize(texture(1, 400), (1200, 400), interpolation=cv2.INTER_CUBIC)
     frames = [wide[140:260, 3 * n : 3 * n + 120] for n in range(60)]
-    thumbs = np.stack([near_copies.thumbnail(frame) for frame in frames])
+    thumbs = [near_copies.thumbnail(frame) for frame in frames]
     found, pairs = near_copies.copies(thumbs, np.full((60, 2), 120))
     told = {(one, two) for one, two in pairs.tolist()}
     assert np.unique(found).size > 1
@@ -137,7 +137,7 @@ def test_registration_finds_what_was_moved() -> None:
         scale, shift = 1 + random.uniform(-0.06, 0.06, 2), random.uniform(-1.5, 1.5, 2)
         two = affine_transform(one, np.diag(1 / scale), 15.5 - (15.5 + shift) / scale, order=3, mode="nearest")
         at = np.zeros(4)
-        assert near_copies._registered(one, two, at, 8) > 0.99
+        assert registration.registered(one, two, at, 8) > 0.99
         assert at[::2] == pytest.approx(scale - 1, abs=0.02)
         assert at[1::2] == pytest.approx(shift, abs=0.3)
 
@@ -156,17 +156,18 @@ def test_what_says_too_little_is_left_alone() -> None:
 
 def test_products_of_descriptors_are_exact() -> None:
     """They are whole numbers whose products fit float32, so that no order of summing or number of threads changes any."""
-    held = near_copies._descriptors(np.stack([near_copies.thumbnail(texture(n)) for n in range(30)]))
-    assert (held == np.rint(held)).all()
-    assert np.abs(held).max() <= 127
-    assert held.shape[1] * 127**2 < 2**24
-    assert ((held @ held.T) == held.astype(np.int64) @ held.astype(np.int64).T).all()
+    thumbs = [near_copies.thumbnail(texture(n)) for n in range(30)]
+    for held in (near_copies._forms([t.grey for t in thumbs]), near_copies._paints([t.colour for t in thumbs])):
+        assert (held == np.rint(held)).all()
+        assert np.abs(held).max() <= 128
+        assert 3 * held.shape[1] * 128**2 < 2**24
+        assert ((held @ held.T) == held.astype(np.int64) @ held.astype(np.int64).T).all()
 
 
 def test_a_mosaic_is_seen_as_its_picture() -> None:
     """A 16 bit mosaic in linear light gives nearly the thumbnail of the picture that it shows, whatever its exposure."""
     grey = texture(3, 128)[..., 0].astype(np.float64) / 255
-    whole = near_copies.thumbnail(np.asarray(np.rint(grey * 255), np.uint8)).astype(float)
+    whole = near_copies.thumbnail(np.asarray(np.rint(grey * 255), np.uint8)).grey.astype(float)
     for white in (1000, 60_000):
-        mosaic = near_copies.thumbnail(np.asarray(np.rint(grey**2 * white), np.uint16)).astype(float)
+        mosaic = near_copies.thumbnail(np.asarray(np.rint(grey**2 * white), np.uint16)).grey.astype(float)
         assert np.corrcoef(whole.ravel(), mosaic.ravel())[0, 1] > 0.995

@@ -112,7 +112,7 @@ def _mostly_even(grey: Bytes) -> bool:
     return bool((cells > _EVEN).mean() < _UNEVEN)
 
 
-def _whole(values: NDArray[np.float32]) -> Bytes:
+def _whole(values: NDArray[Any]) -> Bytes:
     return np.asarray(np.rint(values).clip(0, 255), np.uint8)
 
 
@@ -225,7 +225,7 @@ class _Matcher:
         held = [self._thumbs[i].fine for i in (one, two)]
         if not all(held):
             return True
-        fine = [cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE) for png in held]
+        fine = [np.asarray(cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE), np.uint8) for png in held]
         side = min(picture.shape[0] for picture in fine)
         a, b = (_shrunk(picture, side) for picture in fine)
         there = at * (1, side / SIDE, 1, side / SIDE)

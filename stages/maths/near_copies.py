@@ -27,6 +27,7 @@ SIDE = 64  # of a thumbnail
 SMALLEST = 32  # px; a picture with a smaller side says too little
 ALIKE = 0.97  # correlation from which registered thumbnails may be copies; see docs/decisions/010-units.md
 APART = 6.0  # how far they may be apart where they differ most, see ``registration.apart``
+_LYING, _MOVED = 1.0, 2.0  # grey levels that encoding changes, of pictures compared as they lie and of registered ones
 _FINE_SIDE = 128  # of a larger one
 _APART_DETAIL = 4.0  # likewise in detail, of pictures that are compared as they lie
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # of the larger one: the plane that JPEG encodes most finely
@@ -214,7 +215,8 @@ class _Matcher:
             alike = float(registered(a, b, at, rounds if free else 0))
             if alike < least:
                 return 0.0
-        if apart(a, b, at) > APART or not self._same_colour(one, two, at):
+        levels = _MOVED if free else _LYING
+        if apart(a, b, at, levels) > APART or not self._same_colour(one, two, at, levels):
             return 0.0
         return alike if self._same_detail(one, two, at, free=free) else 0.0
 
@@ -230,11 +232,11 @@ class _Matcher:
         a, b = (_shrunk(picture, side) for picture in fine)
         there = at * (1, side / SIDE, 1, side / SIDE)
         registered(a, b, there, 2 if free else 0)
-        return float(apart(a, b, there)) <= (APART if free else _APART_DETAIL)
+        return float(apart(a, b, there, _MOVED if free else _LYING)) <= (APART if free else _APART_DETAIL)
 
-    def _same_colour(self, one: int, two: int, at: Floats) -> bool:
+    def _same_colour(self, one: int, two: int, at: Floats, levels: float) -> bool:
         there = at * (1, _COLOUR_SIDE / SIDE, 1, _COLOUR_SIDE / SIDE)
-        return all(apart(a, b, there) <= APART for a, b in zip(self._tints(one), self._tints(two), strict=True))
+        return all(apart(a, b, there, levels) <= APART for a, b in zip(self._tints(one), self._tints(two), strict=True))
 
     def _tints(self, place: int) -> list[Floats]:
         """Return what is left of the three colours without grey, (32, 32) each."""

@@ -5,7 +5,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-LEVELS = 1.0  # grey levels that encoding and resampling change
 PIXELS = 0.15  # pixels that a registered picture may be off
 _CELLS = 16  # of a side; a window is two by two of them
 
@@ -77,16 +76,17 @@ def registered(  # noqa: C901, PLR0912 - one compiled pass
 
 
 @numba.njit(cache=True)
-def apart(one: Floats, two: Floats, at: Floats) -> float:  # pragma: no cover - compiled
+def apart(one: Floats, two: Floats, at: Floats, levels: float) -> float:  # pragma: no cover - compiled
     """Return by how much two pictures differ in the window where they differ most, against what is to be expected.
 
-    The square root of the mean square difference over ``LEVELS`` squared plus the mean square slope times ``PIXELS``
+    The square root of the mean square difference over ``levels`` squared plus the mean square slope times ``PIXELS``
     squared: windows are an eighth of a side, set half of that apart. Neither brightness nor contrast is brought together.
 
     Args:
         one: (S, S), S a multiple of 16.
         two: (S, S).
         at: (4,) what ``registered`` found.
+        levels: grey levels that encoding and resampling change.
     """
     side = one.shape[0]
     middle, cell = (side - 1) / 2, side // _CELLS
@@ -118,6 +118,6 @@ def apart(one: Floats, two: Floats, at: Floats) -> float:  # pragma: no cover - 
         for j in range(_CELLS - 1):
             held = num[i : i + 2, j : j + 2].sum()
             if held >= 2 * cell * cell:
-                expected = held * LEVELS**2 + PIXELS**2 * slopes[i : i + 2, j : j + 2].sum()
+                expected = held * levels**2 + PIXELS**2 * slopes[i : i + 2, j : j + 2].sum()
                 worst = max(worst, squares[i : i + 2, j : j + 2].sum() / expected)
     return float(np.sqrt(worst))

@@ -123,8 +123,8 @@ def test_apart_is_the_difference_where_it_is_largest() -> None:
     one, ramp = np.full((64, 64), 100.0), np.repeat(np.linspace(50, 200, 64)[None], 64, axis=0)
     two = one.copy()
     two[:, :32] += 5
-    assert apart(one, two, np.zeros(4)) == pytest.approx(5)
-    assert apart(one, one, np.zeros(4)) == 0
+    assert apart(one, two, np.zeros(4), 1.0) == pytest.approx(5)
+    assert apart(one, one, np.zeros(4), 1.0) == 0
     slope = 150 / 63
     moved = np.array([0, 0, 0, 0.5])
-    assert apart(ramp, ramp, moved) == pytest.approx(0.5 * slope / np.sqrt(1 + (0.15 * slope) ** 2), rel=0.02)
+    assert apart(ramp, ramp, moved, 1.0) == pytest.approx(0.5 * slope / np.sqrt(1 + (0.15 * slope) ** 2), rel=0.02)

@@ -1,11 +1,12 @@
 """Tells which of two registered models is the older one: by when their weights were first registered, whatever the version.
 
-The same weights may be registered again, under other rules or after another evaluation; that makes them no newer. Nor does
-it that their version was deleted meanwhile: the LoggedModel that it was made of is left, and names weights and version.
+The same weights may be registered again, under other rules, after another evaluation or with another ``model.json`` (which
+holds settings that change no answer, too); that makes them no newer. Nor does it that their version was deleted meanwhile:
+the LoggedModel that it was made of is left, and names weights and version.
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,48 +23,98 @@ from stages.core import digests
 from stages.core.errors import DataError, InfrastructureError
 
 MODEL = digests.MODEL
-WEIGHTS = "artifacts/model"
+WEIGHTS = digests.WEIGHTS
+PLACE = "artifacts/model"  # in a package
 NEW = float("inf")
 
 
 @dataclass(frozen=True)
-class Ages:
-    """The digest of each version's weights, by number.
+class Model:
+    """What tells a model's weights from another's.
 
     Attributes:
-        weights: None where nobody can tell: a version of ours from before the tag whose files are gone.
+        weights: SHA-256 of their file; empty where it is not known: a version of before whose files are gone.
+        whole: digest of weights and card, which tells such a one; empty where that is not known either.
     """
 
-    weights: dict[int, str | None]
+    weights: str = ""
+    whole: str = ""
 
-    def older(self, model: str, champion: int) -> bool:
-        """Tell whether a model was registered before the champion was; the champion's own weights were not.
+    def is_like(self, other: "Model") -> bool:
+        """Tell whether two models have the same weights, as far as anybody knows."""
+        if self.weights and other.weights:
+            return self.weights == other.weights
+        return bool(self.whole) and self.whole == other.whole
+
+    def tags(self) -> dict[str, str]:
+        """Return the tags that keep it."""
+        return {key: value for key, value in ((WEIGHTS, self.weights), (MODEL, self.whole)) if value}
+
+
+UNKNOWN = Model()
+Found = Mapping[int, Model | None]
+
+
+@dataclass(frozen=True)
+class Ages:
+    """The weights of each version that is ours, by number.
+
+    Attributes:
+        models: ``UNKNOWN`` where nobody can tell: a version of ours from before the tags whose files are gone.
+    """
+
+    models: Mapping[int, Model]
+
+    def older(self, model: Model, champion: int) -> bool:
+        """Tell whether a model's weights were registered before the champion's were; the champion's own were not.
 
         A version of which nobody knows the weights may have been this model: it makes the model older, never newer.
         """
-        theirs = self.weights.get(champion)
-        if theirs == model:
+        theirs = self.models.get(champion, UNKNOWN)
+        if theirs.is_like(model):
             return False
-        return self._first(model, None) < (self._first(theirs) if theirs else champion)
+        first = min([n for n, one in self.models.items() if one == UNKNOWN or one.is_like(model)], default=NEW)
+        return first < min([n for n, one in self.models.items() if one.is_like(theirs)], default=champion)
 
-    def _first(self, *models: str | None) -> float:
-        return min([number for number, found in self.weights.items() if found in models], default=NEW)
+
+def of(folder: Path) -> Model:
+    """Return what tells the model in a folder."""
+    return Model(digests.weights(folder), digests.model(folder))
 
 
 def read(client: MlflowClient, name: str) -> Ages:
-    """Return the digests of a registered model's versions; what a version of before lacks is read from its files, once."""
-    found = {int(version.version): _weights(client, version) for version in registry.versions(client, name)}
-    there = {number: digest for number, digest in found.items() if digest != ""}
+    """Return the weights of a registered model's versions; what a version of before lacks is read from its files, once."""
+    found: Found = {int(version.version): _model(client, version) for version in registry.versions(client, name)}
+    there = {number: model for number, model in found.items() if model is not None}
     return Ages({**_deleted(client, name, found), **there})
 
 
-def _deleted(client: MlflowClient, name: str, there: Collection[int]) -> dict[int, str | None]:
-    """Return the digests of versions that are there no more, as far as their LoggedModels are left and name them."""
-    found: dict[int, str | None] = {}
+def _deleted(client: MlflowClient, name: str, there: Collection[int]) -> dict[int, Model]:
+    """Return the weights of versions that are there no more, as far as their LoggedModels are left and tell them."""
+    found: dict[int, Model] = {}
     for logged in registry.logged_models(client, lineage.experiment(), name):
         own = [one for one in versions_of(logged) if one.get("name") == name and str(one.get("version")).isdigit()]
-        found |= {int(one["version"]): logged.tags[MODEL] for one in own if MODEL in logged.tags}
-    return {number: digest for number, digest in found.items() if number not in there}
+        gone = [number for one in own if (number := int(one["version"])) not in there]
+        if gone and (model := _logged(client, logged)) != UNKNOWN:
+            found |= dict.fromkeys(gone, model)
+    return found
+
+
+def _logged(client: MlflowClient, logged: LoggedModel) -> Model:
+    """Return the weights of a LoggedModel: by its tags, else from its files; where these are gone by weights and card."""
+    known = _tagged(logged.tags)
+    if known.weights or not known.whole:
+        return known
+    with TemporaryDirectory(prefix="rawline-") as holder, suppress(InfrastructureError):
+        weights = digests.weights(registry.fetch(f"{logged.model_uri}/{PLACE}", Path(holder)))
+        if weights:
+            client.set_logged_model_tags(logged.model_id, {WEIGHTS: weights})
+        return Model(weights, known.whole)
+    return known
+
+
+def _tagged(tags: Mapping[str, str]) -> Model:
+    return Model(str(tags.get(WEIGHTS, "")), str(tags.get(MODEL, "")))
 
 
 def versions_of(logged: LoggedModel) -> list[dict[str, Any]]:
@@ -81,21 +132,27 @@ def versions_of(logged: LoggedModel) -> list[dict[str, Any]]:
     return []
 
 
-def _weights(client: MlflowClient, version: ModelVersion) -> str | None:
-    """Return the digest of a version's weights; None where it is not known, empty for a model that is not ours."""
-    if known := version.tags.get(MODEL):
-        return str(known)
+def _model(client: MlflowClient, version: ModelVersion) -> Model | None:
+    """Return the weights of a version; ``UNKNOWN`` where nobody knows them, None for a model that is not ours.
+
+    Raises:
+        InfrastructureError: it is ours, its tags do not tell them, and its files are out of reach now.
+    """
+    known = _tagged(version.tags)
+    if known.weights:
+        return known
+    ours = registry.DIGEST in version.tags or bool(known.whole)
     with TemporaryDirectory(prefix="rawline-") as holder:
         try:
-            folder = registry.download(client, version.name, str(version.version), WEIGHTS, Path(holder))
-            digest = digests.model(folder)
+            found = of(registry.download(client, version.name, str(version.version), PLACE, Path(holder)))
         except DataError:
-            digest = ""
+            found = UNKNOWN
         except InfrastructureError:
-            if registry.DIGEST in version.tags:  # one of ours: it may be this very model, and nobody can tell now
+            if ours:  # it may be this very model, and nobody can tell now
                 raise
-            digest = ""
-        if not digest:
-            return None if registry.DIGEST in version.tags else ""
-    client.set_model_version_tag(version.name, str(version.version), MODEL, digest)
-    return digest
+            found = UNKNOWN
+    if not found.weights:
+        return known if ours else None
+    for key, value in found.tags().items():
+        client.set_model_version_tag(version.name, str(version.version), key, value)
+    return found

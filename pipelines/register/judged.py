@@ -111,7 +111,7 @@ def note(client: MlflowClient, version: ModelVersion, found: Evidence, task: str
     for key, value in words.items():
         client.set_tag(version.run_id, key, value)
     if model:
-        weights = {ages.MODEL: version.tags[ages.MODEL]} if ages.MODEL in version.tags else {}
+        weights = {key: version.tags[key] for key in (ages.WEIGHTS, ages.MODEL) if key in version.tags}
         _link(client, model, version, {**words, **weights, "test_data": found.test_data})
     client.set_model_version_tag(version.name, version.version, NOTED, f"{name} {digest}")
 

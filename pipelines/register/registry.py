@@ -194,18 +194,31 @@ def download(client: MlflowClient, name: str, version: str, path: str, target: P
             raise
         raise DataError(f"there is no version {version}") from error
     try:
-        found = Path(mlflow.artifacts.download_artifacts(artifact_uri=f"{uri}/{path}", dst_path=str(target), **_stores()))
-        if path or any(found.iterdir()):
-            return found
-        why = "nothing lies there"  # of a whole package that is not there MLflow gives an empty folder
-    except Exception as error:  # noqa: BLE001 - each kind of store has errors of its own
-        why = reason(error)
+        return fetch(f"{uri}/{path}", target)
+    except InfrastructureError as error:
+        why = str(error)
     if _is_deleted(client, held) or _lacks(held, uri, path):
         raise DataError(f"version {version} has no {path or 'files'}: {why}")
     raise InfrastructureError(
         f"the files of {name} version {version} cannot be fetched now: {why}; run it again once they can be, or, where they "
         "are gone for good, delete that version; an alias that it holds may be moved by hand"
     )
+
+
+def fetch(uri: str, target: Path) -> Path:
+    """Fetch a file or folder of a package by its address.
+
+    Raises:
+        InfrastructureError: it is not there or out of reach.
+    """
+    try:
+        found = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(target), **_stores()))
+        is_empty = found.is_dir() and not any(found.iterdir())
+    except Exception as error:  # each kind of store has errors of its own
+        raise InfrastructureError(reason(error)) from error
+    if is_empty:
+        raise InfrastructureError("nothing lies there")  # of a whole package that is not there MLflow gives an empty folder
+    return found
 
 
 def _stores() -> dict[str, str]:

@@ -33,7 +33,7 @@ class Case:
         name: registered model.
         task: the task.
         found: the candidate's evidence.
-        model: digest of its weights, whatever it was judged by.
+        model: what tells its weights, whatever it was judged by.
         code: what is known about its code.
         params: the rules.
         render: writes the card that goes with a decision and the version's number.
@@ -43,7 +43,7 @@ class Case:
     name: str
     task: str
     found: judgement.Evidence
-    model: str
+    model: ages.Model
     code: judgement.Code
     params: Params
     render: Callable[[judgement.Decision, str], str]

@@ -94,7 +94,7 @@ def _act(  # noqa: PLR0913, PLR0917 - what a registration consists of
         facts = _facts(task, name, found, lineage.told(client, origin, task, runs), job.params)
         if not settled or facts.origin.code.clean or settling.CODE not in waits:
             case = Case(
-                client, name, task, found, digests.of(*_model(task)), facts.origin.code, job.params,
+                client, name, task, found, ages.of(artefacts.finetuned(task)), facts.origin.code, job.params,
                 lambda decision, number: card.render(replace(facts, decision=decision, version=number)),
             )  # fmt: skip
             yield from _settle(case, facts, runs, digest, version, waits)
@@ -209,7 +209,7 @@ def _create(
 ) -> ModelVersion:
     """Make the version of a logged model, the decision and the digest among its tags."""
     client, name = case.client, case.name
-    own = {ages.MODEL: case.model, "code_policy": case.params.code, **_code_tags(facts)}
+    own = {**case.model.tags(), "code_policy": case.params.code, **_code_tags(facts)}
     tags = {**card.tags(facts, runs), **decision, **own}
     with judged.own_run(client, case.task, decision[registry.DIGEST]) as run_id:
         return registry.create(client, name, logged, tags, card.render(facts), run_id=run_id)

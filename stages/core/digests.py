@@ -4,7 +4,9 @@ import hashlib
 from pathlib import Path
 
 MODEL = "model_digest"  # of the metrics of evaluation and audit: the model that they judged
-FILES = ("best.safetensors", "model.json")
+WEIGHTS = "weights_digest"  # of a registered version: its weights, whatever its card says
+WEIGHTS_FILE = "best.safetensors"
+FILES = (WEIGHTS_FILE, "model.json")
 
 
 def of(*paths: Path, text: str = "") -> str:
@@ -27,3 +29,16 @@ def model(folder: Path) -> str:
     """
     paths = [folder / name for name in FILES]
     return of(*paths) if all(path.is_file() for path in paths) else ""
+
+
+def weights(folder: Path) -> str:
+    """Return the SHA-256 of a trained model's weights, as ``sha256sum`` has it; empty where they are missing.
+
+    Args:
+        folder: holds ``best.safetensors``.
+    """
+    path = folder / WEIGHTS_FILE
+    if not path.is_file():
+        return ""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

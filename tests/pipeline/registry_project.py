@@ -84,6 +84,13 @@ def judge(value: float, verdict: str = "PASS", n: int = 200, weights: str = "wei
     artefacts.evaluated("classify").mkdir(parents=True, exist_ok=True)
 
 
+def change_card(**settings: Any) -> None:
+    """Let the card say more, as it does after a setting was changed that changes no answer; the weights stay."""
+    card = artefacts.finetuned("classify") / "model.json"
+    files.write_json(card, files.read_json(card) | settings)
+    name_model()
+
+
 def name_model() -> None:
     """Let evaluation and audit say that they judged the model as it lies there."""
     for place in (artefacts.evaluate_metrics("classify"), artefacts.audit_metrics("classify")):

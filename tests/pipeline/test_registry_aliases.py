@@ -12,7 +12,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from pipelines.record import provenance
-from pipelines.register import ages, history, registry
+from pipelines.register import history, registry
 from pipelines.register.history import BY_HAND, History
 from stages.core import artefacts, files
 from tests.pipeline import registry_project as project
@@ -172,26 +172,6 @@ def test_a_deleted_or_renamed_registered_model_begins_anew(client):
     assert holders() == {"challenger": 1, "champion": 1}
 
 
-def test_the_same_weights_that_lost_do_not_come_back_by_other_rules(client):
-    """Version 3 has the weights of version 1: as good as the champion within the allowance is not enough for them."""
-    another(0.905, "slightly better")
-    assert holders()["champion"] == 2
-    project.judge(0.9)
-    version = project.register(max_drop=0.05)
-    assert int(version.version) == 3
-    assert "registered before the champion and not shown to be better" in version.tags["gate.champion"]
-    assert holders() == {"challenger": 3, "champion": 2}
-
-
-def test_weights_of_a_deleted_version_are_no_newer(client):
-    """Version 1 is deleted after version 2 took its place: its weights, judged otherwise, are the older model still."""
-    another(0.95, "better")
-    client.delete_model_version(NAME, "1")
-    project.judge(0.945)
-    assert "registered before the champion and not shown to be better" in project.register().tags["gate.champion"]
-    assert holders() == {"challenger": 3, "champion": 2}
-
-
 def test_a_lowered_floor_promotes_and_raising_it_again_takes_nothing_back(client):
     """Moves stand until a newer decision: the version of the higher floor is settled, the registry names the champion."""
     client.delete_registered_model(NAME)
@@ -257,49 +237,6 @@ def test_moves_of_several_processes_are_one_after_the_other(client, tmp_path):
     chain = moves("challenger")
     assert all(one[1] == two[0] for one, two in pairwise(chain))
     assert int(chain[-1][1]) == holders()["challenger"]
-
-
-def test_the_champions_own_weights_may_take_over_and_are_not_the_older_model(client):
-    """Version 2 has the champion's weights under other rules; version 3, newer than both, meets a champion of its age."""
-    version = project.register(min_quality=0.5)
-    assert holders() == {"challenger": 2, "champion": 2}
-    assert "registered before" not in version.tags["gate.champion"]
-    assert another(0.9, "newer") == 3
-    assert holders()["champion"] == 3
-
-
-def test_a_champion_registered_again_is_no_newer_than_it_was(client):
-    """Weights 1, weights 2, weights 1 again made champion by hand: weights 2 are not the older model."""
-    another(0.85, "second")
-    project.judge(0.9)
-    project.register(max_drop=0.05)
-    client.set_registered_model_alias(NAME, "champion", "3")
-    project.judge(0.9, weights="second")
-    version = project.register()
-    assert int(version.version) == 4
-    assert version.tags["gate.champion"].startswith("yes: not shown to be worse")
-
-
-@pytest.mark.parametrize("files_there", [True, False])
-def test_a_version_of_before_is_as_old_as_its_files_say(client, monkeypatch, files_there):
-    """Without the tag its weights are read from its package; where that fails, no model of unknown age comes back."""
-    another(0.95, "better")
-    client.delete_model_version_tag(NAME, "1", ages.MODEL)
-    plain = registry.download
-
-    def files_of(client, name, version, path, target):
-        if path != ages.WEIGHTS or not files_there:
-            return plain(client, name, version, path, target)
-        for file in artefacts.finetuned("classify").iterdir():
-            (target / file.name).write_bytes(file.read_bytes())
-        return target
-
-    monkeypatch.setattr(registry, "download", files_of)
-    project.judge(0.955)
-    version = project.register(max_drop=0.05)
-    assert version.tags["gate.champion"].startswith("no: registered before the champion and not shown to be better")
-    assert holders()["champion"] == 2
-    assert (ages.MODEL in client.get_model_version(NAME, "1").tags) == files_there
 
 
 def test_a_move_by_code_of_unknown_state_says_so(client, monkeypatch):

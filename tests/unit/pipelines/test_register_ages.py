@@ -2,7 +2,14 @@
 
 import pytest
 
-from pipelines.register.ages import Ages
+from pipelines.register.ages import UNKNOWN, Ages, Model
+
+OURS = Model("a", "a1")
+OTHER = Model("b", "b1")
+
+
+def _model(weights: str | None) -> Model:
+    return UNKNOWN if weights is None else Model(weights, f"{weights}1")
 
 
 @pytest.mark.parametrize(("weights", "model", "champion", "older"), [
@@ -22,4 +29,21 @@ from pipelines.register.ages import Ages
 ])  # fmt: skip
 def test_the_first_registration_of_the_weights_counts(weights, model, champion, older):
     """Neither the number of the candidate's version nor that of the champion's says how old its model is."""
-    assert Ages(weights).older(model, champion) == older
+    known = {number: _model(one) for number, one in weights.items()}
+    assert Ages(known).older(_model(model), champion) == older
+
+
+@pytest.mark.parametrize(("first", "older"), [
+    (OURS, True),
+    (Model("a", "a2"), True),  # another card
+    (OTHER, False),
+    (Model("", "a1"), True),  # of before, and its files are gone: weights and card tell
+    (Model("", "b1"), False),
+    (UNKNOWN, True),
+])  # fmt: skip
+def test_weights_tell_where_they_are_known_else_weights_and_card(first, older):
+    """The model is older where version 1 is it, or may be, whatever its card; after the champion, or as it, it is not."""
+    champion = Model("c", "c1")
+    assert Ages({1: first, 2: champion}).older(OURS, 2) == older
+    assert not Ages({2: champion, 3: first}).older(OURS, 2)
+    assert not Ages({1: first, 2: Model("a", "a2")}).older(OURS, 2)

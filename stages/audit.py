@@ -64,6 +64,7 @@ def run(job: Job[Params]) -> Iterator[Record]:
     data = dataset.read(artefacts.PREPROCESSED).subset("test")
     judge = evaluators.load(task, evaluators.settings(folder), data, folder)
     evaluation = evaluators.metrics(artefacts.evaluate_metrics(task))
+    digests.require_tables(task, evaluation)
     sorted_columns, others = group_columns(judge, params)
     comparisons: list[groups.Comparison] = []
     for done, total, comparison in compared(judge, sorted_columns, params, job.seed):

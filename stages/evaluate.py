@@ -3,7 +3,8 @@
 Enters: ``data/preprocessed`` (its test split) and ``data/finetuned/<task>``.
 Leaves: ``data/evaluated/<task>`` with predictions, tables, plots and a gallery of the worst mistakes, and
 ``data/metrics/evaluate_<task>.json``, where each headline figure is ``{"value", "low", "high", "n"}`` with a 95 % interval;
-``degenerate`` there says why the figures say nothing, where they do not, ``model_digest`` which model they are of.
+``degenerate`` there says why the figures say nothing, where they do not, ``model_digest`` which model they are of,
+``tables_digest`` which tables of the folder.
 Choices: none; the task names its evaluator in ``stages/parts/evaluators``.
 """
 
@@ -70,6 +71,7 @@ def run(job: Job[Params]) -> Iterator[Record]:
         judge.plots()
         num = _gallery_page(judge, folder, job.params.num_worst)
         headline = judge.headlines()[0].name
+        content |= {digests.TABLES: digests.tables(folder)}
         files.write_json(artefacts.evaluate_metrics(task), content)
     yield Metrics(figures.numbers(files.tidy(content)))  # as the file has them, to the digit
     if told := figures.covers(content):

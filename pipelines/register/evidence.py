@@ -35,7 +35,8 @@ def collect(task: str, metric: str) -> Evidence:
         metric: name of the headline figure that the gate judges.
 
     Raises:
-        DataError: a file is missing or broken, the audit gives no verdict, or either judged another model than lies there.
+        DataError: a file is missing or broken, the audit gives no verdict, either judged another model than lies
+            there, or the figures are of other tables than lie there.
         ParamsError: the evaluation has no figure ``metric``.
     """
     where = artefacts.evaluate_metrics(task)
@@ -45,6 +46,8 @@ def collect(task: str, metric: str) -> Evidence:
     if metric not in found:
         hint = f"{where} has no such figure; {nearest(metric, found)} (params.yaml: register.{task}.metric)"
         raise ParamsError(f"register.{task}.metric is '{metric}'; {hint}")
+    settings(artefacts.evaluated(task))  # names code of another form, whose tables may be gone
+    digests.require_tables(task, evaluation)
     judged = gather(task, metric, evaluation, artefacts.evaluated(task), verdict(task))
     audit = files.read_json(artefacts.audit_metrics(task))
     _same_model(f"audit@{task}", audit, task)
@@ -59,13 +62,9 @@ def _same_model(stage: str, content: Mapping[str, Any], task: str) -> None:
     """
     judged = content.get(digests.MODEL)
     if judged is None:
-        raise DataError(f"{stage} does not say which model it judged; {_again(stage)}")
+        raise DataError(f"{stage} does not say which model it judged; {digests.again(stage)}")
     if judged != digests.model(artefacts.finetuned(task)):
-        raise DataError(f"{stage} judged another model than lies in {artefacts.finetuned(task)}; {_again(stage)}")
-
-
-def _again(stage: str) -> str:
-    return f"make it again: rawline repro, or, where that finds nothing to do, dvc repro --force --single-item {stage}"
+        raise DataError(f"{stage} judged another model than lies in {artefacts.finetuned(task)}; {digests.again(stage)}")
 
 
 def gather(task: str, metric: str, evaluation: Mapping[str, Any], folder: Path, audit: str) -> Evidence:

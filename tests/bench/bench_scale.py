@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from stages import audit
-from stages.core import artefacts, dataset, files
+from stages.core import artefacts, dataset, digests, files
 from stages.core.stage import Job
 from stages.parts import evaluators
 from tests.bench import streaming
@@ -75,9 +75,9 @@ def make(num_pictures: int) -> None:
     folder = artefacts.evaluated("classify")
     folder.mkdir(parents=True)
     evaluators.write_settings(folder, {})
-    files.write_json(artefacts.evaluate_metrics("classify"), {})
     told = pd.DataFrame({"image_id": names, "label": labels[truth], "predicted": labels[said], "score": 0.9})
     told.assign(truth_score=np.where(truth == said, 0.9, 0.1)).to_parquet(folder / "predictions.parquet", index=False)
+    files.write_json(artefacts.evaluate_metrics("classify"), {digests.TABLES: digests.tables(folder)})
 
 
 def audited() -> None:

@@ -80,8 +80,8 @@ def judge(value: float, verdict: str = "PASS", n: int = 200, weights: str = "wei
     content = {"accuracy": accuracy, "degenerate": [], "degenerate_asked": ["accuracy"]}
     files.write_json(artefacts.evaluate_metrics("classify"), content)
     files.write_json(artefacts.audit_metrics("classify"), {"verdict": verdict})
-    name_model()
     artefacts.evaluated("classify").mkdir(parents=True, exist_ok=True)
+    name_model()
 
 
 def change_card(**settings: Any) -> None:
@@ -92,7 +92,10 @@ def change_card(**settings: Any) -> None:
 
 
 def name_model() -> None:
-    """Let evaluation and audit say that they judged the model as it lies there."""
+    """Let evaluation and audit say that they judged the model as it lies there, by the tables as they lie there."""
+    where = artefacts.evaluate_metrics("classify")
+    tables = digests.tables(artefacts.evaluated("classify"))
+    files.write_json(where, files.read_json(where) | {digests.TABLES: tables})
     for place in (artefacts.evaluate_metrics("classify"), artefacts.audit_metrics("classify")):
         files.write_json(place, files.read_json(place) | {digests.MODEL: digests.model(artefacts.finetuned("classify"))})
 

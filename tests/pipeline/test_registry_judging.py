@@ -4,6 +4,7 @@ The model tells classes by the colours of the made shapes, so that its answers a
 """
 
 import re
+import shutil
 import types
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,14 @@ from hypothesis import strategies as st
 from pipelines import run_stage
 from pipelines.register import evidence, judging, package, rivals
 from pipelines.register.judgement import Evidence, Unjudged
-from stages import evaluate
+from stages import audit, evaluate
 from stages.core import artefacts, checkpoint, dataset, digests, files
-from stages.core.errors import InfrastructureError
+from stages.core.errors import DataError, InfrastructureError
 from stages.core.stage import Job, Note
 from stages.maths import geometry
 from stages.parts.cameras import _prepared
 from tests.factories import COLOURS, make_dataset
-from tests.judging import FOUND
+from tests.judging import FOUND, run
 from tests.pipeline import chain_project
 from tests.pipeline import registry_project as project
 
@@ -123,6 +124,36 @@ def published(client, task: str) -> str:
     package.save(packed, folder)
     client.create_registered_model(f"shapes-{task}")
     return str(client.create_model_version(f"shapes-{task}", source=folder.as_uri()).version)
+
+
+def test_tables_of_another_model_are_refused(client, monkeypatch):
+    """One model's figures and another's answers, put back, would be judged as one: neither gate nor audit has it."""
+    preprocess(size_px=64, fit="letterbox")
+    train("classify")
+    better = evaluated("classify")
+    kept, there = Path("kept"), artefacts.evaluated("classify")
+    shutil.copytree(there, kept)
+    (artefacts.finetuned("classify") / "best.safetensors").write_text("worse")
+    one = {"scores": np.array([0.8, 0.1, 0.1], np.float32)}
+    card = files.read_json(artefacts.finetuned("classify") / "model.json")
+    worse_model = types.SimpleNamespace(card=card, predict=lambda images: [one for _ in images])
+    monkeypatch.setattr(checkpoint, "load", lambda *_: worse_model)
+    worse = evaluated("classify")
+    assert worse.figure.value != better.figure.value
+    assert np.mean([*worse.outcomes.values()]) == pytest.approx(worse.figure.value, abs=1e-6)
+    shutil.rmtree(there)
+    shutil.copytree(kept, there)
+    told = r"^data/evaluated/classify holds other tables than the figures in data/metrics/evaluate_classify.json are of; "
+    for read in (lambda: evidence.collect("classify", "accuracy"), lambda: run(audit, "classify")):
+        with pytest.raises(DataError, match=told):
+            read()
+    (there / "worst.png").unlink(missing_ok=True)  # for people alone
+    place = artefacts.evaluate_metrics("classify")
+    files.write_json(place, files.read_json(place) | {digests.TABLES: digests.tables(kept)})
+    evidence.collect("classify", "accuracy")
+    files.write_json(place, {key: value for key, value in files.read_json(place).items() if key != digests.TABLES})
+    with pytest.raises(DataError, match="does not say of which tables its figures are; make it again: rawline repro"):
+        evidence.collect("classify", "accuracy")
 
 
 def test_a_package_names_no_place_of_the_machine_that_packed_it(client):

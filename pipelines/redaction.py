@@ -41,12 +41,24 @@ _HEADER = re.compile(
     r"[\w+/=.~-]+",
     re.IGNORECASE,
 )
-_ASSIGNED = re.compile(  # a name with its value: in a command, a connection string, a table
-    r"(?<![\w-])(?P<key>[\w-]++)(?:=|['\"]\s?:\s?(?=['\"]))"
-    rf"(?:(?P<quote>['\"])(?P<quoted>(?:\\.|(?!(?P=quote))[^\\\n])++)(?=(?P=quote))|(?P<plain>(?:[^\s&;#'\"<>]|{_INSIDE})++))"
+_GIVEN = (  # a value: in quotes, behind b as in Python or behind backslashes as in JSON within JSON too, or up to a blank
+    r"(?:[bruBRU]{0,2}(?:(?P<quote>['\"])(?P<quoted>(?:\\.|(?!(?P=quote))[^\\\n])++)(?=(?P=quote))"
+    r"|(?P<mark>\\+['\"])(?P<escaped>(?:(?!(?<!\\)(?P=mark))[^\n]){1,4096}+)(?=(?P=mark)))"
+    rf"|(?P<plain>(?:[^\s&;#'\"<>]|{_INSIDE})++))"
 )
+_ASSIGNED = (  # a name with its value
+    re.compile(  # in a command, a connection string, a table; JSON's numbers too
+        r"(?<![\w-])(?P<key>[\w-]++)(?:=|\\*['\"]\s?:\s?(?=[bruBRU]{0,2}\\*['\"]|-?\d))" + _GIVEN
+    ),
+    re.compile(rf"(?<![\w-])(?P<key>[\w-]++)[ \t]{{1,16}}=[ \t]{{1,16}}{_GIVEN}(?=['\"\\]|[ \t]*+(?:[#;,\r\n]|$))"),  # INI
+    re.compile(rf"(?m:^)[ \t]*+(?:-[ \t]++)?(?P<key>[\w.-]++):[ \t]++{_GIVEN}(?=['\"\\]|[ \t]*+(?:[#\r\n]|$))"),  # YAML
+)
+_LOGIN = re.compile(  # of curl; docker and chown take numbers there
+    r"(?P<name>(?<!\S)(?:-u|--(?:proxy-)?user)(?:[ \t]{1,16}|=)['\"]?[^\s:'\"]{1,256}:)(?!//|\d+(?!\S))[^\s'\"]+"
+)
+_AWS4 = re.compile(r"(?P<name>\bAWS4-HMAC-SHA256\b[^\n]{0,1000}?\bSignature=)[0-9a-f]{16,}", re.IGNORECASE)
 _OPTION = re.compile(  # a command's option with its value, as a word of its own: in a shell's line, in a list of words
-    r"(?<![\w-])--(?P<key>\w[\w-]*+)(?:[ \t]++(?!-)|['\"],\s?(?=['\"]))"
+    r"(?<![\w-])-{1,2}(?P<key>\w[\w-]*+)(?:[ \t]{1,16}+(?!-)|['\"],\s?(?=['\"]))"
     r"(?:(?P<quote>['\"])(?P<quoted>(?:\\.|(?!(?P=quote))[^\\\n])++)(?=(?P=quote))|(?P<plain>[^\s'\"<>]++))"
 )
 _PRIVATE = re.compile(r"(?P<name>-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----)(?:(?!-----)[\s\S])++")
@@ -63,23 +75,42 @@ def redact(text: object) -> str:
         'http://***@host:5000/api?token=***&page=1 failed'
     """
     shown = str(text)
-    for secret in sorted(secrets(os.environ), key=len, reverse=True):
-        shown = re.sub(_anywhere(secret), MASK, shown)
+    for pattern in _held(tuple(os.environ.items())):
+        shown = pattern.sub(MASK, shown)
     shown = "".join(map(_without_user, _BREAK.split(shown)))
-    shown = _HEADER.sub(rf"\g<name>{MASK}", _QUERY.sub(rf"\g<name>{MASK}", shown))
-    shown = _PRIVATE.sub(rf"\g<name>{MASK}", shown)
-    return _OPTION.sub(_without_value, _ASSIGNED.sub(_without_value, shown))
+    for pattern in (_QUERY, _HEADER, _AWS4, _LOGIN, _PRIVATE):
+        shown = pattern.sub(rf"\g<name>{MASK}", shown)
+    for pattern in (*_ASSIGNED, _OPTION):
+        shown = pattern.sub(_without_value, shown)
+    return shown
+
+
+def is_secret(name: str, value: str) -> bool:
+    """Tell whether a value is a secret by its name; of a token, which has many meanings, only one that is long enough.
+
+    Example:
+        >>> is_secret("db.password", "x"), is_secret("pad_token", "[PAD]"), is_secret("token", "None")
+        (True, False, False)
+    """
+    short = len(value) < SHORTEST and not is_password(name)
+    return not short and any(map(str.isalnum, value)) and not _LITERAL.fullmatch(value) and names_a_secret(name)
 
 
 def _without_value(found: re.Match[str]) -> str:
-    """Mask what is given to a secret's name; of a token, which has many meanings, only what is long enough for one."""
-    key = found["key"]
-    value = found["quoted"] or found["plain"].rstrip(")]},.:")
-    short = len(value) < SHORTEST and not is_password(key)
-    if short or not any(map(str.isalnum, value)) or _LITERAL.fullmatch(value) or not names_a_secret(key):
+    """Mask what is given to a secret's name."""
+    given = found.groupdict()
+    kind = next(kind for kind in ("quoted", "escaped", "plain") if given.get(kind))
+    value = found[kind].rstrip(")]},.:") if kind == "plain" else found[kind]
+    if not is_secret(found["key"], value):
         return found[0]
-    begin = found.start("quoted" if found["quoted"] else "plain") - found.start()
+    begin = found.start(kind) - found.start()
     return f"{found[0][:begin]}{MASK}{found[0][begin + len(value) :]}"
+
+
+@lru_cache(maxsize=8)
+def _held(environment: tuple[tuple[str, str], ...]) -> tuple[re.Pattern[str], ...]:
+    """Return patterns for the secrets of an environment, the longest first: a screen asks with each line."""
+    return tuple(re.compile(_anywhere(secret)) for secret in sorted(secrets(dict(environment)), key=len, reverse=True))
 
 
 def _without_user(word: str) -> str:
@@ -290,8 +321,6 @@ def reveal(line: str) -> None:
 
 
 def guard_screen() -> None:
-    """Redact what this process prints, the lines of libraries among them, where the environment holds secrets."""
-    if isinstance(sys.stdout, Screen):
-        return
-    if secrets(os.environ) or any(given for value in os.environ.values() for given in [*_given(value)]):
+    """Redact what this process prints, the lines of libraries among them: a parameter may hold a secret, too."""
+    if not isinstance(sys.stdout, Screen):
         sys.stdout, sys.stderr = Screen(sys.stdout), Screen(sys.stderr)

@@ -6,6 +6,7 @@ from typing import Any
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
+from pipelines import masking
 from pipelines.record.events import Event
 from pipelines.record.names import allowed
 
@@ -20,8 +21,8 @@ def metrics(event: Event) -> list[Metric]:
 
 
 def params(values: dict[str, Any]) -> list[Param]:
-    """Return parameters; of what is longer than MLflow takes a digest, so that two that differ are not shown as equal."""
-    return [Param(allowed(key), _within(str(value))) for key, value in values.items()]
+    """Return parameters without secrets; of a longer one than MLflow takes a digest, so that no two are shown as equal."""
+    return [Param(allowed(key), _within(str(value))) for key, value in masking.parameters(values).items()]
 
 
 def _within(text: str) -> str:

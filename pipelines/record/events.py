@@ -8,6 +8,9 @@ from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
+from pipelines import masking
+from pipelines.redaction import redact
+
 Event = dict[str, Any]
 LARGEST = 2**63  # of a time, a step and a whole number; MLflow's databases keep no larger one
 BEGIN = b'{"t": '  # of every line that is written here
@@ -55,6 +58,21 @@ def is_torn(line: bytes) -> bool:
 def line(kind: str, time_ms: int, content: Mapping[str, Any]) -> bytes:
     """Return an event as a line of a journal."""
     return json.dumps({"t": time_ms, "kind": kind, **content}, default=_plain).encode() + b"\n"
+
+
+def masked(kind: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an event's content as others may read it in MLflow: parameters, tags and sentences without credentials.
+
+    Example:
+        >>> masked("note", {"text": "from https://me:s3cret@host/x"})
+        {'text': 'from https://***@host/x'}
+    """
+    found = dict(content)
+    if kind == "params":
+        found["values"] = masking.parameters(found["values"])
+    for key in ("values",) * (kind == "tags") + ("tags",) * (kind == "open"):
+        found[key] = masking.words(found.get(key, {}))
+    return found | {key: redact(found[key]) for key in ("text", "message") if isinstance(found.get(key), str)}
 
 
 def _writable(event: Any) -> Any:

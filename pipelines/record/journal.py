@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pipelines import masking
 from pipelines.record import events, identity
 from pipelines.record.events import Event
 from stages.core import files
@@ -113,12 +114,12 @@ class Journal:
         return not (self.is_parent or self.is_standin())
 
     def write(self, kind: str, **content: Any) -> None:
-        """Append an event; the time is noted to the millisecond.
+        """Append an event; the time is noted to the millisecond, and what others will read of it holds no secret.
 
         A line that a kill left half-written is closed first. Where the disk is full the event is dropped and ``lost`` says
         so: what the stage makes is worth more than its record. Room for the end was set aside at the beginning.
         """
-        line = events.line(kind, int(time.time() * 1000), content)
+        line = events.line(kind, int(time.time() * 1000), events.masked(kind, content))
         with self._turn:
             try:
                 self._append(self._said() * (kind == "end") + line, synced=kind in events.SYNCED)
@@ -178,7 +179,10 @@ class Journal:
         return [text for text in (*self.missing().values(), *gone, *refused) if text]
 
     def keep(self, path: Path, folder: str = "") -> None:
-        """Copy a file or folder into the journal, so that it can be sent after the original has changed."""
+        """Copy a file or folder into the journal, so that it can be sent after the original has changed.
+
+        Of a YAML file (``params.yaml``, ``dvc.lock``) the copy holds no secret.
+        """
         with self._turn:
             self._kept += 1
             place = self.files / f"{os.getpid()}-{secrets.token_hex(3)}-{self._kept}" / path.name
@@ -188,6 +192,7 @@ class Journal:
                 shutil.copytree(path, place)
             else:
                 shutil.copy2(path, place)
+                masking.file(place)
         except OSError as error:  # copytree gathers what went wrong, without a number
             if error.errno not in FULL and not (isinstance(error, shutil.Error) and _is_full(place.parent)):
                 raise

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import os
 import socket
 import sys
 from pathlib import Path
@@ -97,6 +98,22 @@ def test_what_is_no_secret_is_printed_as_without_secrets(command: str, tmp_path:
             assert told(held) == plain, name
     if command == "json":
         assert [entry.get("label") for entry in json.loads(plain[0])] == ["cat", None]
+
+
+def test_a_screen_is_guarded_whatever_the_environment_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address of a parameter may be printed where no variable holds a secret."""
+    for name in [name for name in os.environ if name not in ("PATH", "HOME")]:
+        monkeypatch.delenv(name)
+    below = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", below)
+    monkeypatch.setattr(sys, "stderr", below)
+    redaction.guard_screen()
+    first = sys.stdout
+    redaction.guard_screen()
+    assert sys.stdout is first
+    print(f"from https://me:{SECRET}@host/x?token={SECRET}")  # noqa: T201 - a library's line
+    print("to", file=sys.stderr)  # noqa: T201
+    assert below.getvalue() == "from https://***@host/x?token=***\nto\n"
 
 
 def test_bytes_are_redacted_and_kept(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,6 +114,8 @@ def test_text_is_masked_as_one_pattern_over_all_of_it_would(pieces: list[str]) -
         "x@" * 50_000 + "http://a:b/" * 10_000, "?" + "token" * 40_000, "authorization" + " " * 100_000,
         "token_" * 40_000 + "=", "a='" * 50_000, 'password="' * 20_000, "authorization: token " * 10_000,
         "pa'" * 50_000, "x-token:" * 20_000, "-token: " * 20_000,
+        'password=\\"' * 20_000, "password = " * 20_000, " " * 200_000, "-u a:" * 20_000, "--password " * 20_000,
+        "AWS4-HMAC-SHA256 " * 5_000, "password:\n" * 20_000, "\\" * 200_000, "password" + "\\" * 200_000,
     ],
 )  # fmt: skip
 def test_each_sign_is_looked_at_once(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,6 +195,12 @@ def test_a_link_leads_to_the_host_that_urllib_sees_or_stays_masked(text: str, be
         "http://me:pa'{}@h", "see 'http://me:pa\"s's{}@h' there", "https://me:a!'{}@h/x", "https://h/?token=it's{}",
         "password={}", "connect(user=a, password='{}', host=b)", "--db-password={} --port=1", "DB_PASS={}", 'api_key="{}"',
         "OPENAI_KEY={}", "spring.datasource.password={}", "{{'password': 'a \\'{}'}}", "token={}, x=1", "(secret={})",
+        '{{\\"password\\": \\"{}\\"}}', '{{\\"password\\": \\"a\\\\\\"{}\\"}}',
+        "{{'password': b'{}'}}", '{{"password":8{}, "x": 1}}', "password = {}",
+        "[default]\naws_secret_access_key = {}\nx=1", "[db]\npassword = '{}' ; of ann", "password: {}",
+        "db:\n  - password: {}  # ann's",
+        "login --password {} --port=1", "--api-key '{}' there", "curl -u me:{} h",
+        "curl --proxy-user 'me:{}' h", "curl --user=me:{} h",
     ],
 )  # fmt: skip
 def test_tokens_are_not_shown(text: str) -> None:
@@ -203,6 +211,16 @@ def test_tokens_are_not_shown(text: str) -> None:
         assert shown.endswith(rest) or not text.endswith(rest)
 
 
+AWS = "Authorization: AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE/20260101/x/s3/aws4_request, SignedHeaders=host, Signature="
+
+
+def test_what_signs_a_request_is_not_shown() -> None:
+    """Amazon's header has a comma and a blank between its parts."""
+    shown = redaction.redact(f"{AWS}{'0f' * 32}\nHost: zzhost")
+    assert "0f0f" not in shown
+    assert shown.endswith("SignedHeaders=host, Signature=***\nHost: zzhost")
+
+
 PLAIN = [
     "http://127.0.0.1:5000/#/x@y", "models:/m@champion", "me@home.org", "a: b@c", "sqlite:////a/b@c.db", str(Path.cwd()),
     "Authorization: token expired", "the api-key: see docs/record.md", "password: it's wrong", "no password given",
@@ -210,7 +228,9 @@ PLAIN = [
     "bypass=always", "compass=northern", "sort_key=created", "cache_key=data/raw", "SECRET_NAME=somewhere", "eos_token=2",
     "a password = 4 words", "{'token_count': '123456', 'sort_key': 'created'}", "it's 'http://h:80' and me@home",
     "f'{a}' @b", '{"PASS": "green", "FAIL": "red"}', "PASS=3", "set `PASSWORD=` and", "password=***",
-    "--token-file=/run/secrets/it", "password=", "secret=''",
+    "--token-file=/run/secrets/it", "password=", "secret=''", "docker run -u 1000:1000 image", "fetch -u https://host/x",
+    "pad_token: [PAD]", '{"token": 7, "tokens": 123456}', "  accuracy: 0.913",
+    "--token-file it", "rawline.signature = 0123abcdef",
 ]  # fmt: skip
 
 
@@ -220,7 +240,10 @@ def test_plain_text_stays_as_it_is(text: str) -> None:
     assert redaction.redact(text) == text
 
 
-@given(st.lists(st.sampled_from([*PIECES, "password", "token_", "-", "_", '"', "\\", "x-api-key: ", "s3cr3t"]), max_size=24))
+NAMES = ["password", "token_", "-", "_", '"', "\\", "x-api-key: ", "s3cr3t", "\n", ": ", "-u "]
+
+
+@given(st.lists(st.sampled_from([*PIECES, *NAMES]), max_size=24))
 def test_what_was_masked_stays_as_it_is(pieces: list[str]) -> None:
     """A text that goes through two hands, a log and a screen, loses nothing more."""
     once = redaction.redact("".join(pieces))

@@ -1,0 +1,104 @@
+"""Parameters and YAML go to the record without credentials; YAML stays YAML, and what is no secret keeps its bytes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines import masking
+from pipelines.record import entities
+from pipelines.record.journal import Journal
+
+SECRET = "s3cr3tW0rd"  # noqa: S105 - it is nobody's
+ADDRESS = f"https://me:{SECRET}@host.example/data.zip?token={SECRET}"
+SHOWN = "https://***@host.example/data.zip?token=***"
+KEPT = Path(__file__).parents[3] / "params.yaml"
+PLAIN = st.sampled_from(
+    ["a", "seed", "7", "0.5", "null", "yes", "é: ü", "# no", "a b", "- x", "&x", "", "it's", 'a"b', "x\ny\n"]
+)
+SECRETS = st.sampled_from([ADDRESS, f"curl -u me:{SECRET} h", f'{{"token": "{SECRET}"}}', f"password={SECRET}"])
+VALUES = PLAIN | SECRETS | st.integers(0, 99) | st.booleans() | st.none()
+TREES = st.recursive(
+    VALUES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abcd") | PLAIN, inner, max_size=4)
+)
+
+
+def _masked(tree: Any) -> Any:
+    """Mask value by value, as the document should be: a second way that knows no text."""
+    if isinstance(tree, dict):
+        return {key: _masked(value) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [_masked(value) for value in tree]
+    return masking.redact(tree) if isinstance(tree, str) else tree
+
+
+@given(TREES, st.booleans() | st.none(), st.sampled_from([20, 80, 1000]))
+def test_a_document_means_what_it_meant_but_for_its_secrets(tree: Any, flow: bool | None, width: int) -> None:
+    """In blocks, in brackets, folded, quoted or not: it reads back as its values masked one by one."""
+    text = yaml.safe_dump({"root": tree}, default_flow_style=flow, width=width, allow_unicode=True)
+    shown = masking.document(text)
+    assert yaml.safe_load(shown) == {"root": _masked(tree)}
+    assert SECRET not in shown
+    assert shown == text or SECRET in text
+
+
+def test_comments_anchors_and_names_count() -> None:
+    """A secret in a comment goes, an anchor stays, and what is given to a secret's name is hidden whatever it is."""
+    text = (
+        f"# from {ADDRESS}\r\na: &x {ADDRESS}  # {ADDRESS}\r\nb: *x\r\npassword: 12345678\r\nc: |\r\n  {ADDRESS}\r\nd: 1\r\n"
+    )
+    shown = masking.document(text)
+    assert SECRET not in shown
+    assert "12345678" not in shown
+    assert yaml.safe_load(shown) == {"a": SHOWN, "b": SHOWN, "password": "***", "c": f"{SHOWN}\n", "d": 1}
+    assert shown.startswith(f"# from {SHOWN}\r\na: &x ")
+    assert shown.endswith("\nd: 1\r\n")
+
+
+def test_what_is_no_yaml_is_masked_all_the_same() -> None:
+    """A broken file is the stages' to report; its copy holds no secret either."""
+    assert masking.document(f"a: [{ADDRESS}\nb: {{") == f"a: [{SHOWN}\nb: {{"
+
+
+def test_the_projects_own_parameters_keep_their_bytes() -> None:
+    """Nothing in them looks like a secret."""
+    text = KEPT.read_text(encoding="utf-8")
+    assert masking.document(text) == text
+
+
+def test_a_journal_holds_no_secret_that_mlflow_would_show(tmp_path: Path) -> None:
+    """Parameters, tags, notes, messages and the copies of params.yaml and dvc.lock; names and hashes stay as they were."""
+    journal = Journal(tmp_path / "a.jsonl")
+    journal.write(
+        "open", name="a", experiment="e", tags={"command": f"x --password {SECRET}", "rawline.stage": "token=abcdefg"}
+    )
+    journal.write(
+        "params", values={"acquire.source": ADDRESS, "db.password": 12345678, "seed": 7, "names": f'["{ADDRESS}"]'}
+    )
+    journal.write("tags", values={"where": ADDRESS})
+    journal.write("note", text=f"read {ADDRESS}")
+    journal.write("end", status="FAILED", message=f"no answer from {ADDRESS}")
+    for name in ("params.yaml", "dvc.lock", "plain.txt"):
+        (tmp_path / name).write_text(f"acquire:\n  source: {ADDRESS}\n  seed: 7\n")
+        journal.keep(tmp_path / name)
+    first, params, tags, note, end = (event for event, _ in journal.events() if event["kind"] != "artifact")
+    assert first["tags"] == {"command": "x --password ***", "rawline.stage": "token=abcdefg"}
+    assert params["values"] == {"acquire.source": SHOWN, "db.password": "***", "seed": 7, "names": json.dumps([SHOWN])}
+    assert (tags["values"], note["text"], end["message"]) == ({"where": SHOWN}, f"read {SHOWN}", f"no answer from {SHOWN}")
+    for name in ("params.yaml", "dvc.lock"):
+        (kept,) = journal.files.rglob(name)
+        assert yaml.safe_load(kept.read_text()) == {"acquire": {"source": SHOWN, "seed": 7}}
+        assert SECRET in (tmp_path / name).read_text()
+
+
+@pytest.mark.parametrize(("name", "value", "shown"), [
+    ("acquire.source", ADDRESS, SHOWN), ("acquire.token", SECRET, "***"), ("finetune.epochs", 7, "7"), ("token", 512, "512"),
+])  # fmt: skip
+def test_no_parameter_of_a_registered_version_is_a_secret(name: str, value: Any, shown: str) -> None:
+    """They come from dvc.lock, not from a journal, and pass the same gate."""
+    (found,) = entities.params({name: value})
+    assert (found.key, found.value) == (name, shown)

@@ -15,6 +15,7 @@ from pipelines.record import lockfile, outputs
 from pipelines.record.events import Event
 
 STALE = "rawline.edited_while_running"
+OUT = "dvc.out."  # before a path: the hash that DVC booked of it
 OUTS_EDITED = "rawline.outs_edited"  # the outputs of a run whose inputs were edited meanwhile, which has no rawline.outs
 UNBOOKED = "dvc did not book its outputs: its command ended well, but dvc failed or was stopped before it wrote dvc.lock"
 
@@ -86,7 +87,7 @@ def differences(first: Event, last: Event, entry: lockfile.Entry) -> list[str]:
 def signed(entry: Mapping[str, Any]) -> dict[str, str]:
     """Return the tags that say what went in and what came out."""
     entry = dict(entry)
-    outs = {f"dvc.out.{path}": value for path, value in lockfile.hashes(entry, "outs").items()}
+    outs = {f"{OUT}{path}": value for path, value in lockfile.hashes(entry, "outs").items()}
     return {"rawline.signature": lockfile.signature(entry), "rawline.outs": lockfile.output(entry), **outs}
 
 

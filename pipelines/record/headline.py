@@ -4,8 +4,9 @@ Parameters: the values of ``params.yaml`` that make the models, under their own 
 lists as JSON. Metrics: each figure at the top of a stage's metrics file as ``<task>/<name>``, its interval and count beside
 it. Tags: ``verdict.<task>``, and what the interval of a gain covers, ``<name>.covers.<task>``.
 A stage that ran notes its figures in its own journal as it ends, since ``data/`` may have moved on when the execution is
-closed; they are shown once DVC has booked the stage, for MLflow takes no metric back. A cached stage gives the content that
-``dvc.lock`` books for it, found by its hash, or none. Nothing else counts: not what a failed, killed or not reached stage
+closed; they are shown once DVC has booked the stage, for MLflow takes no metric back, and where that booked the file that
+they are of: another command of the stage may have changed it. Else, as for a cached stage, the content that ``dvc.lock``
+books gives them, found by its hash, or none. Nothing else counts: not what a failed, killed or not reached stage
 left in the folder, nor that of a stage whose inputs were edited as it ran.
 """
 
@@ -20,7 +21,7 @@ from pipelines import settings
 from pipelines.graph import Graph, Node
 from pipelines.graph import file as file_of
 from pipelines.record import dvc_cache, lockfile
-from pipelines.record.booking import STALE
+from pipelines.record.booking import OUT, STALE
 from pipelines.record.events import Event
 from pipelines.record.journal import Journal, journals
 from stages.core import figures
@@ -105,8 +106,8 @@ def note(journal: Journal, node: Node | None) -> None:
     if node is None:
         return
     for path in node.metrics:
-        if Path(path).is_file() and (found := _read(Path(path).read_bytes(), node.verb)):
-            journal.write(KIND, path=path, **found)
+        if Path(path).is_file() and (found := _read(content := Path(path).read_bytes(), node.verb)):
+            journal.write(KIND, path=path, md5=_md5(content), **found)
 
 
 def write(parent: Journal, place: Path, graph: Graph, states: Mapping[str, Any], entries: lockfile.Entries) -> None:
@@ -168,19 +169,36 @@ def _of_stage(node: Node, state: str, place: Path, entries: lockfile.Entries) ->
     if state != "Cached":
         return []
     booked = lockfile.hashes(entries.get(node.name, {}), "outs")
-    contents = [_booked(path, booked[path]) for path in node.metrics if path in booked]
-    return [found for content in contents if content and (found := _read(content, node.verb))]
+    return [found for path in node.metrics if path in booked and (found := _by_hash(path, booked[path], node.verb))]
 
 
 def _noted(node: Node, place: Path) -> list[Event]:
-    """Return what the last attempt noted; nothing where its inputs were edited as it ran, or before DVC has booked it."""
+    """Return what the last attempt noted; nothing where its inputs were edited as it ran, or before DVC has booked it.
+
+    Of a file that DVC booked otherwise, since another command of the stage changed it, what it booked.
+    """
     own = [journal for journal in journals(place) if journal.opening().get("stage") == node.name]
     if not own or not is_booked(own[-1]):
         return []
     events = [event for event, _ in own[-1].events()]
-    if any(event["kind"] == "tags" and STALE in event["values"] for event in events):
+    tags = {key: value for event in events if event["kind"] == "tags" for key, value in event["values"].items()}
+    if STALE in tags:
         return []
-    return [event for event in events if event["kind"] == KIND]
+    noted = {event.get("path"): event for event in events if event["kind"] == KIND}
+    found = (_of_file(path, noted.get(path), tags.get(f"{OUT}{path}"), node.verb) for path in node.metrics)
+    return [event for event in found if event]
+
+
+def _of_file(path: str, noted: Event | None, booked: str | None, verb: str) -> Event | None:
+    """Return a file's figures as noted where nothing was booked of it, or this very content; else what was booked."""
+    if booked is None or (noted and noted.get("md5") == booked):
+        return noted
+    return _by_hash(path, booked, verb)
+
+
+def _by_hash(path: str, value: str, verb: str) -> Event | None:
+    content = _booked(path, value)
+    return _read(content, verb) if content else None
 
 
 def _booked(path: str, value: str) -> bytes | None:

@@ -1,6 +1,7 @@
 """The parent run shows what its execution knows of every task, and never a number that it did not make or book."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,30 @@ def test_executions_compare_whether_their_stages_ran_were_cached_or_failed(proje
     assert {"seed", "name", "acquire.num_epochs"} <= set(ran.data.params)
     experiment = project.client.get_experiment_by_name("toy")
     assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
+
+
+SECOND = """
+from pathlib import Path
+place = Path("data/metrics/evaluate_classify.json")
+place.write_text(place.read_text().replace("0.1", "0.9"))
+"""
+
+
+@pytest.mark.slow
+def test_a_figure_that_a_second_command_changed_is_shown_as_dvc_booked_it(project: toy.Project) -> None:
+    """The stage noted 0.1 before it; the execution that made it and the next one, which found it cached, show 0.9."""
+    (project.root / "second.py").write_text(SECOND)
+    graph = yaml.safe_load((project.root / "dvc.yaml").read_text())
+    body = graph["stages"]["evaluate"]["do"]
+    body["cmd"] = [body["cmd"], f"{sys.executable} second.py"]
+    (project.root / "dvc.yaml").write_text(yaml.safe_dump(graph, sort_keys=False))
+    for epochs in (3, 4):
+        project.set("finetune.detect", num_epochs=epochs)
+        assert project.dvc("repro").returncode == 0
+        project.settle()
+    ran, cached = project.parents()
+    assert cached.data.tags[headline.CACHED] == "evaluate@classify"
+    assert ran.data.metrics == cached.data.metrics == {**figures(), "classify/accuracy": 0.9}
 
 
 @pytest.mark.long

@@ -1,5 +1,6 @@
 """Reads DVC's graph once: what runs, what it needs and in which order. Nothing here repeats ``dvc.yaml``."""
 
+import hashlib
 import os
 import posixpath
 import re
@@ -12,6 +13,7 @@ from pipelines import dvc_lock
 from stages.core.errors import ParamsError, nearest
 
 _OURS = re.compile(r"\bstage (\w+)")  # python -m pipelines stage NAME [TASK]
+MAX_FILE_NAME = 180  # bytes
 FILE = "dvc.yaml"  # DVC's name for a file of stages, in whatever folder
 
 
@@ -183,11 +185,20 @@ def seen(path: str, wdir: str) -> str:
 def file_name(address: str) -> str:
     """Return an address as the name of one file, whatever stage it is: a folder's sign is written ``%2F``.
 
+    One that leaves no room for what is put behind it (a file's name has 255 bytes) ends in digits of its SHA-256.
+
     Example:
         >>> file_name("finetune@a"), file_name("sub/dvc.yaml:acquire")
         ('finetune@a', 'sub%2Fdvc.yaml:acquire')
+        >>> len(file_name("finetune@" + "é" * 300).encode())
+        180
     """
-    return address.replace("/", "%2F")
+    name = address.replace("/", "%2F")
+    written = name.encode("utf-8", "surrogatepass")
+    if len(written) <= MAX_FILE_NAME:
+        return name
+    digits = hashlib.sha256(address.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return f"{written[: MAX_FILE_NAME - 17].decode(errors='ignore')}-{digits}"
 
 
 def _from_dvc(graph: Any, root: str) -> Graph:

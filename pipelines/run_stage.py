@@ -131,12 +131,22 @@ def _check_words(name: str, task: str | None, raw: dict[str, Any]) -> None:
     if name not in STAGES:
         raise ParamsError(f"'{name}' is no stage; {nearest(name, STAGES)}")
     tasks = [str(key) for key in raw.get("tasks") or {}]
+    _check_length("name", str(raw.get("name")), settings.MAX_NAME)
+    for one in tasks:
+        _check_length("tasks", one, settings.MAX_TASK)
     if name not in PER_TASK and task:
         raise ParamsError(f"{name} takes no task; it was given '{task}'. Run: rawline stage {name}")
     if name in PER_TASK and not task:
         raise ParamsError(f"{name} needs a task, one of {', '.join(tasks) or 'none'} (params.yaml: tasks)")
     if task and task not in tasks:
         raise ParamsError(f"'{task}' is no task; {nearest(task, tasks)} (params.yaml: tasks)")
+
+
+def _check_length(where: str, word: str, most: int) -> None:
+    """Refuse a name of which no file and no registered model can be named."""
+    if (size := settings.num_bytes(word)) > most:
+        told = f"{where}: '{word[:20]}...' has {size} bytes; expected {most} at most, since folders, locks and models"
+        raise ParamsError(f"{told} are named after it (params.yaml: {where})")
 
 
 def _note_refusal(address: str, error: RawlineError) -> None:

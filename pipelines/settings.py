@@ -10,6 +10,8 @@ from stages.core import params
 from stages.core.errors import ParamsError
 
 EXPERIMENTS = ("/.dvc/tmp/exps/", "/.dvc/tmp/exps")
+MAX_NAME, MAX_TASK = 200, 40
+"""Bytes of a project's name and of a task: with words around them both name a lock's file (255) and a model (MLflow: 256)"""
 QUIET = {
     "NO_ALBUMENTATIONS_UPDATE": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -82,11 +84,17 @@ def _absolute(uri: str) -> str:
 
 
 def experiment() -> str:
-    """Return the name of the MLflow experiment: ``name`` in ``params.yaml``, ``rawline`` where it cannot be read."""
+    """Return the name of the MLflow experiment: ``name`` in ``params.yaml``, ``rawline`` where none can be read or used."""
     try:
-        return str(params.read().get("name") or "rawline")
+        name = str(params.read().get("name") or "rawline")
     except ParamsError:
         return "rawline"
+    return name if num_bytes(name) <= MAX_NAME else "rawline"  # the refusal of a longer one is recorded, too
+
+
+def num_bytes(name: str) -> int:
+    """Return the length of a name in a file system."""
+    return len(name.encode("utf-8", "surrogatepass"))
 
 
 def is_local() -> bool:

@@ -188,7 +188,7 @@ def _judge(entries: list[Entry], source: Source, findings: Findings, job: Job[Pa
     values, strata = job.params, "none" if job.params.split_by == by else job.params.split_by
     kept = verdicts.with_splits(kept, _shares(values), strata, job.seed)
     kept = units.torn(kept, findings)
-    verdicts.check_units(kept, by, degenerate.LEAST, findings)
+    verdicts.check_units(kept, source, by, degenerate.LEAST, findings)
     verdicts.check_classes(kept, source, findings)
     return kept
 

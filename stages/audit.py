@@ -34,7 +34,8 @@ class Params(Base):
     Attributes:
         max_gap: largest gap allowed between the best and the worst group of a column.
         min_worst_group: smallest figure allowed for any group.
-        min_group: units a group needs to be compared, pictures where none belong together; smaller ones are only shown.
+        min_group: units that hold what a figure is read from that a group needs to be compared, pictures where none belong
+            together; smaller ones are only shown.
         max_groups: different values from which on a column's values are no groups: numbers are then sorted into four groups
             by quantile, a column of texts (ids, file names) is not audited, and nothing passes until it is named in
             ``leave_out``.

@@ -157,24 +157,31 @@ def _with_split(entry: Entry, unit: splits.Unit, chosen: Mapping[str, str]) -> E
     return entry if torn else replace(entry, split=chosen[unit.key])
 
 
-def check_units(entries: Sequence[Entry], by: str, least: int, findings: Findings) -> None:
+def check_units(entries: Sequence[Entry], source: Source, by: str, least: int, findings: Findings) -> None:
     """Note a test split of fewer units than an interval needs, or of units worth fewer: now, not after a training.
 
-    Units of unequal size count for fewer than they are, by Kish's number (``stages/judge/units.py``).
+    Units of unequal size count for fewer than they are, by Kish's number (``stages/judge/units.py``). Where the set has
+    labels those of pictures with a label count, where it has objects those of pictures with one, each for itself.
 
     Args:
         entries: the pictures that stay, each with its unit and split.
+        source: what was read.
         by: the column that tells units; empty where none does.
         least: units that an interval needs.
         findings: where it is noted.
     """
-    test = [entry.unit for entry in entries if entry.split == "test"]
-    sizes = np.array([*Counter(test).values()], np.float64)
-    worth = sizes.sum() ** 2 / (sizes**2).sum() if test else 0.0
-    if test and round(worth) < least:
-        uneven = f", of very unequal size, worth {worth:.1f} of equal size" if sizes.size >= least else ""
-        what = f"{_counted(test, by)} ({len(test)} pictures{uneven})"
-        findings.add("few_units", "", f"the test split has {what}, fewer than the {least} that an interval needs")
+    test = [entry for entry in entries if entry.split == "test"]
+    told = {" with a label": [e for e in test if e.label is not None]} if source.labels else {}
+    if source.categories:
+        told[" with an object that counts"] = [e for e in test if any(mark.counts for mark in e.marks)]
+    judged = {what if len(held) < len(test) else "": held for what, held in (told or {"": test}).items()}
+    for what, held in judged.items() if test else ():
+        sizes = np.array([*Counter(entry.unit for entry in held).values()], np.float64)
+        worth = sizes.sum() ** 2 / (sizes**2).sum() if held else 0.0
+        if round(worth) < least:
+            uneven = f", of very unequal size, worth {worth:.1f} of equal size" if sizes.size >= least else ""
+            have = f"{_counted([e.unit for e in held], by)} ({len(held)} pictures{what}{uneven})"
+            findings.add("few_units", "", f"the test split has {have}, fewer than the {least} that an interval needs")
 
 
 def empty_split(entries: Sequence[Entry], shares: Mapping[str, float], by: str, findings: Findings) -> str:

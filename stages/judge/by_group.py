@@ -23,7 +23,8 @@ def estimates(  # noqa: PLR0913, PLR0917 - a figure, its groups, and how its err
     A proportion of independent pictures gets Wilson's interval. Any other figure gets Wilson's with the effective size
     that its standard error shows, and Student's quantile in the normal one's place, since that error is itself
     estimated from the group's pictures. The standard error comes from the slope, or from draws where none is known. What is
-    drawn is a unit, or its part in a group; units of unequal size count as ``Units.worth`` says.
+    drawn is a unit, or its part in a group; units of unequal size count as ``Units.worth`` says. Only pictures that hold
+    what the figure is read from count: others tell nothing of it, however many.
 
     Args:
         measure: the figure.
@@ -39,15 +40,14 @@ def estimates(  # noqa: PLR0913, PLR0917 - a figure, its groups, and how its err
     if not num_groups:
         return ()
     pictures = statistics.sums(np.ones(codes.size), codes, num_groups)
-    least = np.zeros(num_groups)
+    worth, least = holders_worth(measure, codes, num_groups, units), np.zeros(num_groups)
     if units is not None:
         least = _alike(measure, codes, num_groups, units)
-        worth = units.worth(codes, num_groups)
         rows, codes = units.within(codes)
         measure = measure.merged(rows, codes.size)
     drawn = statistics.sums(np.ones(codes.size), codes, num_groups)
-    worth = drawn if units is None else worth
     counts = statistics.sums(measure.counts, codes, num_groups)
+    holding = statistics.sums(np.asarray(measure.counts > 0, np.float64), codes, num_groups)
     trials = worth
     if measure.slope is None:
         values = np.array([measure.of(codes == g) for g in range(num_groups)])
@@ -67,11 +67,26 @@ def estimates(  # noqa: PLR0913, PLR0917 - a figure, its groups, and how its err
         sizes = statistics.effective_sizes(values, spreads, trials)
     low, high = statistics.wilson(values, sizes, freedom=freedom)
     return tuple(
-        Estimate(float(v), float(a), float(b), int(n), float(size), int(num), int(of), float(f))
-        for v, a, b, n, size, num, of, f in zip(
-            values, low, high, counts, np.where(known, sizes, 0.0), pictures, drawn, freedom, strict=True
+        Estimate(float(v), float(a), float(b), int(n), float(size), int(num), int(of), float(f), num_holders=int(held))
+        for v, a, b, n, size, num, of, f, held in zip(
+            values, low, high, counts, np.where(known, sizes, 0.0), pictures, drawn, freedom, holding, strict=True
         )
     )
+
+
+def holders_worth(measure: Measure, codes: Codes, num_groups: int, units: Units | None = None) -> NDArray[np.float64]:
+    """Return how many units of equal size those of each group are worth that hold what a figure is read from, (G,).
+
+    Args:
+        measure: the figure, over pictures.
+        codes: (N,) the group of each picture, -1 for none.
+        num_groups: G.
+        units: which pictures are drawn together; None where each is drawn for itself.
+    """
+    holding = np.where(measure.counts > 0, codes, -1)
+    if units is None:
+        return statistics.sums(np.ones(codes.size), holding, num_groups)
+    return units.worth(holding, num_groups)
 
 
 def _alike(measure: Measure, codes: Codes, num_groups: int, held: Units) -> NDArray[np.float64]:

@@ -10,8 +10,8 @@ model become champion. The kinds, and when they hold:
 * ``constant_answer``: an answer that does not look at the picture does as well, that is, the 95 % interval of the model's
   gain over it on the same pictures does not lie above 0: one class everywhere (``constants``), or the model's own answers to
   other pictures (``dealt``);
-* ``few_units``: fewer than ``LEAST`` units of pictures, each picture one where none belong together, or units of so unequal
-  size that they are worth fewer;
+* ``few_units``: fewer than ``LEAST`` units of pictures that hold what is judged (pictures without an object tell nothing of
+  how objects fare), each picture one where none belong together, or units of so unequal size that they are worth fewer;
 * ``exact``: every pixel of every picture right, since no learned model draws outlines to the pixel; or a figure between 0
   and 1 that is the same in each of a hundred units or more and that none of them moves. That an interval is narrow, since a
   grid of recalls hides from the draws what varies, is no such thing.
@@ -120,14 +120,15 @@ def of_variety(units: Mapping[str, float], unit: str) -> list[Fault]:
     return [Fault("single_class", f"{what}: there is nothing to tell apart; see the labels, masks and splits")]
 
 
-def of_units(num_units: int, num_pictures: int, worth: float | None = None) -> list[Fault]:
+def of_units(num_units: int, num_pictures: int, worth: float | None = None, what: str = "that can be judged") -> list[Fault]:
     """Return a fault where too little of the test split is drawn for itself to give an interval.
 
     Args:
-        num_units: units that can be judged.
-        num_pictures: pictures in them.
+        num_units: units that hold what is judged.
+        num_pictures: pictures of theirs that do.
         worth: units of equal size that they are worth (``Units.worth``), rounded to whole ones; as many as they are where it
             is not given.
+        what: what these pictures have in common.
 
     Example:
         >>> [len(of_units(*numbers)) for numbers in ((10, 10), (11, 11), (10, 300), (41, 240, 1.4))]
@@ -135,7 +136,7 @@ def of_units(num_units: int, num_pictures: int, worth: float | None = None) -> l
     """
     if min(num_units, num_units if worth is None else round(worth)) >= LEAST:
         return []
-    have, more = f"the test split has {num_pictures} pictures that can be judged", ""
+    have, more = f"the test split has {num_pictures} pictures {what}", ""
     if num_units < num_pictures:
         have, more = f"{have}, of {num_units} units", " of other units"
     if num_units >= LEAST and worth is not None:

@@ -58,9 +58,11 @@ class Panel:
         units: (F,) likewise units of pictures, which the interval rests on.
         independent: (F,) it is a proportion of pictures, so that Wilson's interval holds as it stands where each of them is
             a unit of its own, and with the effective size elsewhere.
-        worth: (F,) units of equal size that the units behind each are worth (``Units.worth``); none: as many as they are.
+        worth: (F,) units of equal size that those that hold the n of each are worth (``Units.worth_of``); none: as many as
+            are behind it.
         least: (F,) variance of each at least (``units.spread``); none: 0.
-        errors: gives the standard error of each figure, (F,), as its slope shows it; 0 where none is known.
+        slopes: gives what the slope of each figure shows, (2, F): its standard error, 0 where none is known, and the trials
+            that all is worth where it is right, or wrong (``ratio_slope.Moves``), infinite where each unit counts.
         part: a slice of the units to ``values`` over these units alone; None where no way is shorter than weights of 0.
     """
 
@@ -72,8 +74,12 @@ class Panel:
     independent: Sequence[bool]
     worth: Sequence[float] = ()
     least: Sequence[float] = ()
-    errors: Callable[[], Floats] | None = None
+    slopes: Callable[[], Floats] | None = None
     part: Part | None = None
+
+    def shown(self) -> Floats:
+        """Return what ``slopes`` give, (2, F): errors of 0 and endless trials where none is known."""
+        return self.slopes() if self.slopes else np.array([[0.0], [np.inf]]).repeat(len(self.names), axis=1)
 
 
 def figures(panel: Panel, weights: Floats) -> dict[str, Floats]:
@@ -85,15 +91,15 @@ def estimates(panel: Panel, draws: Draws) -> dict[str, Estimate]:
     """Return every figure of a panel with its 95 % interval; see ``measures.estimated``."""
     whole = panel.values(np.ones((1, draws.num_units)))[0]
     replicates = draws.of(panel.values)
-    errors = panel.errors() if panel.errors else np.zeros(len(panel.names))
-    found = [_estimate(panel, i, float(whole[i]), replicates[:, i], float(error)) for i, error in enumerate(errors)]
+    slopes = panel.shown()
+    found = [_estimate(panel, i, float(whole[i]), replicates[:, i], slopes[:, i]) for i in range(len(panel.names))]
     if any(one.alike for one in found):
         same = alike(panel.values, draws.num_units, panel.part)
         found = [replace(one, alike=one.alike and bool(same[i])) for i, one in enumerate(found)]
     return dict(zip(panel.names, found, strict=True))
 
 
-def _estimate(panel: Panel, at: int, value: float, replicates: Floats, error: float) -> Estimate:
+def _estimate(panel: Panel, at: int, value: float, replicates: Floats, slope: Floats) -> Estimate:
     behind = int(panel.pictures[at]), int(panel.units[at])
     share = bool(panel.independent[at])
     independent = share and behind[0] == behind[1]
@@ -101,7 +107,7 @@ def _estimate(panel: Panel, at: int, value: float, replicates: Floats, error: fl
     least = float(panel.least[at]) if panel.least else 0.0
     return estimated(
         value, replicates, int(panel.n[at]), behind,
-        independent=independent, share=share, error=error, worth=worth, least=least,
+        independent=independent, share=share, error=float(slope[0]), worth=worth, trials=float(slope[1]), least=least,
     )  # fmt: skip
 
 

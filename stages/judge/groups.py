@@ -80,8 +80,8 @@ class Comparison:
         return self.compared[int(np.argmin(self._arrays[0]))]
 
     def small(self, min_group: int) -> tuple[int, ...]:
-        """Return the groups that have fewer units than a comparison needs; others that are not compared have no figure."""
-        return tuple(g for g, e in enumerate(self.estimates) if e.num_units < min_group)
+        """Return the groups of fewer holders than a comparison needs; others that are not compared have no figure."""
+        return tuple(g for g, e in enumerate(self.estimates) if e.num_holders < min_group)
 
     @property
     def num_claims(self) -> int:
@@ -192,17 +192,18 @@ def compare(  # noqa: PLR0913 - what is compared, and how
     Args:
         measure: the figure.
         grouping: the groups.
-        min_group: groups with fewer units, or units worth fewer of equal size (rounded), are shown but not compared.
+        min_group: groups with fewer units that hold what the figure is read from, or such that are worth fewer of equal size
+            (rounded), are shown but not compared.
         num_bootstraps: draws behind the standard error of a figure without a slope.
         random: where they come from.
         units: which pictures are drawn together; None where each is drawn for itself.
     """
     codes = grouping.codes.astype(np.int64)
     found = by_group.estimates(measure, codes, len(grouping.names), num_bootstraps, random, units)
-    enough = [g for g, e in enumerate(found) if np.isfinite(e.value) and e.num_units >= min_group]
+    enough = [g for g, e in enumerate(found) if np.isfinite(e.value) and e.num_holders >= min_group]
     if units is None or units.single:
         return Comparison(measure, grouping, found, tuple(enough))
-    worth = units.worth(codes, len(found))
+    worth = by_group.holders_worth(measure, codes, len(found), units)
     compared = tuple(g for g in enough if round(worth[g]) >= min_group)
     return Comparison(measure, grouping, found, compared, tuple(g for g in enough if g not in compared))
 

@@ -112,6 +112,7 @@ class Estimate:
         bias: how far the figure lies above the true one on average, as its bootstrap shows; the interval reaches as far
             again.
         alike: it neither is 0 or 1 nor varies from unit to unit, of which there are many.
+        num_holders: of a group, units that hold what it is read from; the others tell nothing of it.
     """
 
     value: float
@@ -124,6 +125,7 @@ class Estimate:
     freedom: float = float("inf")
     bias: float = 0.0
     alike: bool = False
+    num_holders: int = 0
 
     def at(self, level: float, times: float = 1.0) -> tuple[float, float, float]:
         """Return (value, low, high) at another coverage, or if there were ``times`` as many pictures of the same kind."""
@@ -147,20 +149,6 @@ def _reaching(value: float, size: float, level: float, freedom: float, bias: flo
     return max(min(low, low - bias), 0.0), min(max(high, high - bias), 1.0)
 
 
-def estimate(measure: Measure, rows: NDArray[np.bool_], weights: Floats) -> Estimate:
-    """Return a measure over some pictures, each drawn for itself, with its 95 % interval; see ``estimated``.
-
-    Args:
-        measure: the figure.
-        rows: (N,) bool, the pictures.
-        weights: (M, N) bootstrap weights; used as they fall on the chosen pictures.
-    """
-    value, n, pictures = measure.of(rows), int(measure.counts[rows].sum()), int(rows.sum())
-    told = np.isfinite(value) and not measure.independent
-    replicates = measure.values(weights * rows) if told else np.zeros(0)
-    return estimated(value, replicates, n, (pictures, pictures), independent=measure.independent)
-
-
 def estimated(  # noqa: PLR0913 - a figure and what its interval rests on
     value: float,
     replicates: Floats,
@@ -171,6 +159,7 @@ def estimated(  # noqa: PLR0913 - a figure and what its interval rests on
     share: bool = False,
     error: float = 0.0,
     worth: float | None = None,
+    trials: float = float("inf"),
     least: float = 0.0,
 ) -> Estimate:
     """Return a figure with its 95 % interval, drawn by units.
@@ -189,7 +178,9 @@ def estimated(  # noqa: PLR0913 - a figure and what its interval rests on
         independent: it is a proportion of n independent pictures.
         share: it is a proportion of pictures, some of which are drawn together: nothing is off, and its draws say all.
         error: its standard error by the slope, 0 where none is known.
-        worth: units of equal size that the units are worth (``Units.worth``); as many as they are where it is not given.
+        worth: units of equal size that those that hold the n are worth (``Units.worth``); as many as there are units where
+            it is not given.
+        trials: what they are worth where all is right, or wrong (``ratio_slope.Moves``); as many as they are.
         least: variance that it has at least (``units.spread``).
     """
     if not np.isfinite(value):
@@ -203,7 +194,7 @@ def estimated(  # noqa: PLR0913 - a figure and what its interval rests on
     drawn = float(known.std()) * np.sqrt(draws / max(draws - 1, 1)) if known.size > 1 else 0.0
     spread = max(drawn, float(np.sqrt(least))) if share else max(drawn, error)
     varies = spread > _ROUNDING
-    size = statistics.effective_size(value, spread if varies else 0.0, worth)
+    size = statistics.effective_size(value, spread if varies else 0.0, min(worth, trials))
     freedom = float("inf") if draws == behind[0] else max(worth - 1.0, 1.0)
     bias = float(known.mean()) - value if varies and known.size and not share else 0.0
     bounds = _reaching(value, size, 0.95, freedom, bias)

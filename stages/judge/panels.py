@@ -15,7 +15,7 @@ from stages.judge.draws import Panel, Values
 from stages.judge.measures import Measure
 from stages.judge.precision_slope import mean_precision
 from stages.judge.ratio_slope import Slope
-from stages.judge.units import Units, added, alone, spread_of_share, worth
+from stages.judge.units import Units, added, alone, spread_of_share
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -59,7 +59,7 @@ def of_measures(measures: Sequence[Measure], units: Units) -> Panel:
         measures: the figures, each over the same U units (``Measure.merged``).
         units: which pictures are drawn together.
     """
-    num, num_pictures, worth = units.num, units.codes.size, float(units.worth()[0])
+    num, num_pictures = units.num, units.codes.size
 
     def values(weights: Floats) -> Floats:
         return np.stack([measure.values(weights) for measure in measures], axis=1)
@@ -68,18 +68,19 @@ def of_measures(measures: Sequence[Measure], units: Units) -> Panel:
         few = [of(some) for of in parts if of is not None]
         return lambda weights: np.stack([values(weights) for values in few], axis=1)
 
-    def errors() -> Floats:
-        return np.array([_error(measure.slope, num) for measure in measures])
+    def slopes() -> Floats:
+        return np.array([_shown(measure.slope, num) for measure in measures]).T
 
     names, n = tuple(measure.name for measure in measures), [int(measure.counts.sum()) for measure in measures]
     behind, independent = [num_pictures] * len(n), [measure.independent for measure in measures]
     parts = [measure.part for measure in measures]
     known = None if None in parts else part
-    return Panel(names, values, n, behind, [num] * len(n), independent, [worth] * len(n), errors=errors, part=known)
+    worth = [units.worth_of((measure.counts > 0)[units.codes]) for measure in measures]
+    return Panel(names, values, n, behind, [num] * len(n), independent, worth, slopes=slopes, part=known)
 
 
-def _error(slope: Slope | None, num_units: int) -> float:
-    return 0.0 if slope is None else ratio_slope.whole(slope, num_units)
+def _shown(slope: Slope | None, num_units: int) -> tuple[float, float]:
+    return (0.0, float("inf")) if slope is None else ratio_slope.whole(slope, num_units)
 
 
 def _of_each(held: Counts, read: Read) -> Floats:
@@ -117,9 +118,10 @@ def of_classes(
         few = drawn.part(some)
         return lambda weights: under(few, weights)
 
-    def errors() -> Floats:
-        means = [_error(_slope(drawn, read), units.num) for read in headline.values()]
-        return np.concatenate([means, *(_of_each(drawn, read) for read in figures.values())])
+    def slopes() -> Floats:
+        means = np.array([_shown(_slope(drawn, read), units.num) for read in headline.values()]).reshape(-1, 2).T
+        each = np.concatenate([np.zeros(0), *(_of_each(drawn, read) for read in figures.values())])
+        return np.concatenate([means, [each, np.full(each.size, np.inf)]], axis=1)
 
     there, said = (np.asarray(table.sum(axis=0)).ravel().astype(int).tolist() for table in (held.real, held.said))
     n = [sum(there)] * len(headline)
@@ -133,14 +135,14 @@ def of_classes(
         independent += [single and read in (classes.precision, classes.recall)] * num_classes
     names = [*headline, *(f"{name}/{label}" for name in figures for label in range(num_classes))]
     if units.single:
-        return Panel(tuple(names), values, n, behind, drawn_from, independent, errors=errors, part=part)
+        return Panel(tuple(names), values, n, behind, drawn_from, independent, slopes=slopes, part=part)
     worths = [float(units.worth()[0])] * len(headline)
     for read in figures.values():
         worths += _worth(held.said if read is classes.precision else held.real, units)
     least = [_least(drawn, read, each=False) if single else [0.0] for read in headline.values()]
     least += [_least(drawn, read, each=True) if single else [0.0] * num_classes for read in figures.values()]
     known = [v for one in least for v in one]
-    return Panel(tuple(names), values, n, behind, drawn_from, independent, worths, known, errors, part)
+    return Panel(tuple(names), values, n, behind, drawn_from, independent, worths, known, slopes, part)
 
 
 def _worth(table: Any, units: Units) -> list[float]:
@@ -211,8 +213,8 @@ def of_precision(
         rule: how the curves are averaged.
         units: which pictures are drawn together; None where each is drawn for itself.
         each: mAP and mAP50 of each class too, as ``map/<index>`` and ``map50/<index>``.
-        part: the tables hold a part of the objects (of one size): pictures and units of the means are those that hold one
-            of them, not those of the whole split.
+        part: the tables hold a part of the objects (of one size): pictures and units of the means are named as those that
+            hold one of them, not as those of the whole split. Intervals rest on holders in any case.
     """
 
     def under(tables: list[ap.Matches], weights: Floats) -> Floats:
@@ -229,16 +231,16 @@ def of_precision(
         few = [table.part(some) for table in drawn]
         return lambda weights: under(few, weights)
 
-    def errors() -> Floats:
+    def slopes() -> Floats:
         num_units = drawn[0].num_pictures
 
-        def error(some: list[ap.Matches], chosen: slice) -> float:
+        def shown(some: list[ap.Matches], chosen: slice) -> tuple[float, float]:
             return ratio_slope.whole(mean_precision(some, chosen, ap.LEVELS[rule]), num_units)
 
-        found = [error(drawn, chosen) for chosen in CHOSEN.values()]
+        found = [shown(drawn, chosen) for chosen in CHOSEN.values()]
         found.append(ratio_slope.whole(_recall_slope(drawn), num_units))
-        shown = [error([table], CHOSEN[name]) for name in ("map", "map50") for table in drawn] if each else []
-        return np.array([*found, *shown])
+        of_each = [shown([table], CHOSEN[name]) for name in ("map", "map50") for table in drawn] if each else []
+        return np.array([*found, *of_each]).T
 
     units = units or alone(tables[0].num_pictures)
     drawn = tables if units.single else [table.merged(units.codes, units.num) for table in tables]
@@ -248,9 +250,7 @@ def of_precision(
     num, num_units, means_of = tables[0].num_pictures, units.num, (*CHOSEN, "ar")
     if part:
         num, num_units = (int(np.unique(np.concatenate([t.holders for t in some])).size) for some in (tables, drawn))
-    inside = np.unique(np.concatenate([table.holders for table in tables])) if part else np.arange(num)
-    whole = _of_holders(inside, units)
-    each_worth = [_of_holders(table.holders, units) for table in tables]
+    whole, *each_worth = (units.worth_of(held) for held in (_holding(tables), *(_holding([table]) for table in tables)))
     return Panel(
         (*means_of, *names),
         values,
@@ -259,15 +259,17 @@ def of_precision(
         [num_units] * len(means_of) + (of_units * 2 if each else []),
         [False] * (len(means_of) + len(names)),
         [whole] * len(means_of) + (each_worth * 2 if each else []),
-        errors=errors,
+        slopes=slopes,
         part=share,
     )
 
 
-def _of_holders(pictures: Ints, units: Units) -> float:
-    """Return how many units of equal size those of some pictures are worth, by these pictures."""
-    rows, sizes = np.unique(units.codes[pictures], return_counts=True)
-    return float(worth(sizes, np.zeros(rows.size, np.int64), 1)[0])
+def _holding(tables: Sequence[ap.Matches]) -> NDArray[np.bool_]:
+    """Tell which pictures hold an object of some classes, (N,)."""
+    found = np.zeros(tables[0].num_pictures, bool)
+    for table in tables:
+        found[table.holders] = True
+    return found
 
 
 def _recall_slope(tables: list[ap.Matches]) -> Slope:

@@ -30,8 +30,10 @@ class Moves:
         values: (G,) the figures, NaN where undefined.
         influence: (N,) of each picture on the figure of its own group, 0 where it has none.
         freedom: (G,) degrees of freedom of the variance that the influences show.
-        added: (G,) variance that influences cannot show, of classes that one picture of a group alone holds.
-        trials: (G,) pictures that the group is worth where all is right, or all wrong; infinite where each counts.
+        added: (G,) variance that influences cannot show, of classes that one picture of a group alone holds, or of which all
+            is right, or all wrong.
+        trials: (G,) pictures that the group is worth where all is right, or all wrong; infinite where each that holds what
+            the figure is read from counts.
     """
 
     values: Floats
@@ -50,7 +52,9 @@ def pooled(each: Floats, variances: Floats, pictures: Floats) -> tuple[Floats, F
 
     A class that one picture of a group alone holds shows no variance of its own; it is taken for one trial, half a
     success and half a failure added: as much as a figure between 0 and 1 can vary, which is known and takes no freedom.
-    Degrees of freedom of the others are Satterthwaite's (Biometrics Bulletin 2, 1946).
+    Classes of which all is right, or all wrong, happen to show none; those that do so together are taken for the trials that
+    they are worth, half a success and half a failure added too. Degrees of freedom of the others are Satterthwaite's
+    (Biometrics Bulletin 2, 1946).
 
     Where all is right, or all wrong, the group is worth as many trials as are all right as seldom; see ``_trials``.
 
@@ -66,17 +70,33 @@ def pooled(each: Floats, variances: Floats, pictures: Floats) -> tuple[Floats, F
     num = np.maximum(known.sum(1), 1)
     share = (np.nan_to_num(each) + 0.5) / 2
     lone = np.where(known & (pictures <= 1), share * (1 - share), 0.0)
-    parts = np.where(known, np.maximum(variances, lone), 0.0)
+    right, wrong = (known & at for at in (np.nan_to_num(each) >= 1 - _ROUNDING, np.nan_to_num(each) <= _ROUNDING))
+    added = lone.sum(1) + sum(_unseen(np.where(flat & (pictures > 1), pictures, 0.0)) for flat in (right, wrong))
+    parts = np.where(known & (pictures > 1), variances, 0.0)
     squares = np.divide(parts**2, pictures - 1, out=np.zeros(parts.shape), where=pictures > 1).sum(1)
-    same = np.where(known, each, 1.0).min(1, initial=1.0) >= 1 - _ROUNDING
-    same |= np.where(known, each, 0.0).max(1, initial=0.0) <= _ROUNDING
+    same = (right == known).all(1) | (wrong == known).all(1)
     fewest = np.where(known, pictures, np.inf).min(1, initial=np.inf)
-    told = np.where((same | (lone.max(1, initial=0.0) > 0)) & (known & (pictures > 1)).any(1), np.inf, fewest - 1)
+    told = np.where((same | (added > 0)) & (known & (pictures > 1)).any(1), np.inf, fewest - 1)
     varies = (squares > 0) & ~same  # the last digits of sums do not
-    freedom = np.where(varies, parts.sum(1) ** 2 / np.where(varies, squares, 1.0), told)
+    freedom = np.where(varies, (parts.sum(1) + added) ** 2 / np.where(varies, squares, 1.0), told)
     trials, still = np.full(num.size, np.inf), same & known.any(1)
     trials[still] = _trials(np.where(known, np.maximum(pictures, 1.0), 0.0)[still])
-    return np.maximum(freedom, 1.0), lone.sum(1) / num**2, trials
+    return np.maximum(freedom, 1.0), added / num**2, trials
+
+
+def _unseen(pictures: Floats) -> Floats:
+    """Return the variance of the sum of classes that are all right, or all wrong, and show none, (G,).
+
+    As that of a share of their trials, by the estimate of R. Krichevsky and V. Trofimov (IEEE Transactions on Information
+    Theory 27, 1981). Each class for itself would be too much: where many are held by few pictures each, others show it.
+
+    Args:
+        pictures: (G, K) of each such class, 0 for others.
+    """
+    found, some = np.zeros(len(pictures)), (pictures > 0).any(1)
+    trials, num = _trials(pictures[some]), (pictures[some] > 0).sum(1)
+    found[some] = num**2 * 0.5 * (trials + 0.5) / ((trials + 1) ** 2 * trials)
+    return found
 
 
 def _trials(pictures: Floats) -> Floats:
@@ -99,8 +119,8 @@ def _trials(pictures: Floats) -> Floats:
     return found.round(9)
 
 
-def whole(slope: Slope, num_units: int) -> float:
-    """Return the standard error of a figure over everything.
+def whole(slope: Slope, num_units: int) -> tuple[float, float]:
+    """Return the standard error of a figure over everything, and the trials that all of it is worth; see ``Moves``.
 
     Args:
         slope: of the figure, over rows that are drawn for themselves.
@@ -109,7 +129,7 @@ def whole(slope: Slope, num_units: int) -> float:
     codes = np.zeros(num_units, np.int64)
     moves = slope(codes, 1)
     error = statistics.standard_errors(moves.influence, codes, 1)[0]
-    return float(np.hypot(error, np.sqrt(moves.added[0])))
+    return float(np.hypot(error, np.sqrt(moves.added[0]))), float(moves.trials[0])
 
 
 def by_class(above: Any, below: Any) -> Floats:

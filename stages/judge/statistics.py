@@ -86,7 +86,7 @@ def exact(value: ArrayLike, n: ArrayLike, level: float = 0.95, freedom: ArrayLik
     return low, np.where((misses <= 0) | (np.isnan(high) & known), 1.0, high)
 
 
-def effective_size(value: float, spread: float, num_pictures: float) -> float:
+def effective_size(value: float, spread: float, holders: float) -> float:
     """Return the number of independent trials that would give a proportion the same standard error.
 
     With it Wilson's interval serves any figure between 0 and 1 (an average precision, a mean IoU, a recall of objects
@@ -95,20 +95,21 @@ def effective_size(value: float, spread: float, num_pictures: float) -> float:
     Args:
         value: the figure.
         spread: its standard error, for instance of bootstrap replicates.
-        num_pictures: pictures behind it; the answer where the spread says nothing (all right, all wrong, one picture).
+        holders: pictures that hold what it is read from; the answer where the spread says nothing (all right, all wrong, one
+            picture). Others are no trials: they can be neither right nor wrong.
 
     Example:
         >>> round(effective_size(0.5, 0.05, 80))
         100
     """
-    return float(effective_sizes(np.array([value]), np.array([spread]), np.array([num_pictures]))[0])
+    return float(effective_sizes(np.array([value]), np.array([spread]), np.array([holders]))[0])
 
 
-def effective_sizes(values: Floats, spreads: Floats, num_pictures: ArrayLike) -> Floats:
+def effective_sizes(values: Floats, spreads: Floats, holders: ArrayLike) -> Floats:
     """Return ``effective_size`` of several figures, each (G,)."""
     told = (values > _ROUNDING) & (values < 1 - _ROUNDING) & np.isfinite(spreads) & (spreads > _ROUNDING)
     sizes = np.divide(values * (1 - values), spreads**2, out=np.zeros(values.shape), where=told)
-    return np.where(told, sizes, num_pictures)
+    return np.where(told, sizes, holders)
 
 
 def difference(first: tuple[float, float, float], second: tuple[float, float, float]) -> tuple[float, float, float]:

@@ -70,6 +70,27 @@ class Units:
         rows, codes = self.within(np.zeros(self.codes.size, np.int64) if groups is None else groups)
         return worth(np.bincount(rows, minlength=codes.size), codes, num_groups)
 
+    def worth_of(self, holding: NDArray[np.bool_]) -> float:
+        """Return how many units of equal size those of some pictures are worth, by these pictures alone.
+
+        Args:
+            holding: (N,) which pictures hold what a figure is read from.
+
+        Example:
+            >>> of(list("abbb")).worth_of(np.array([True, True, False, False]))
+            2.0
+        """
+        return float(self.worth(np.where(holding, 0, -1))[0])
+
+    def behind(self, holding: NDArray[np.bool_]) -> tuple[int, int, float]:
+        """Return how many units and pictures hold something, and what these units are worth; see ``worth_of``.
+
+        Example:
+            >>> of(list("abbb")).behind(np.array([True, True, True, False]))
+            (2, 3, 1.8)
+        """
+        return int(np.unique(self.codes[holding]).size), int(holding.sum()), self.worth_of(holding)
+
 
 def worth(sizes: NDArray[Any], codes: Ints, num_groups: int) -> Floats:
     """Return Kish's effective number of rows of each group: their sum squared over the sum of squares.

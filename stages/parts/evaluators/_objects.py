@@ -218,6 +218,8 @@ class Objects:
         """Return whether the figures say nothing, and why; see ``judge.degenerate``."""
         names = self.data.info.categories
         counts = np.bincount(self.rows.columns["object_labels"], minlength=len(names)).tolist()
+        holding = np.bincount(self.rows.pictures("objects"), minlength=self.rows.num_pictures) > 0
+        what = "that can be judged" if holding.all() else "with an object that counts"
         marks = self.data.coco["annotations"]
         spared = {names[mark["category_id"] - 1] for mark in marks if detections.is_spared(mark)}
         told = "all that the truth has of it are crowds, difficult or ignored; add test pictures where it stands clear"
@@ -226,7 +228,7 @@ class Objects:
         faults = [
             *degenerate.of_classes(dict(zip(names, counts, strict=True)), "object", dict.fromkeys(spared, told)),
             *degenerate.of_constants(None, [], others),
-            *degenerate.of_units(self.units.num, self.units.codes.size, float(self.units.worth()[0])),
+            *degenerate.of_units(*self.units.behind(holding), what),
             *degenerate.of_exact({measure.name: figures[measure.name] for measure in own}),
         ]
         return degenerate.content(faults, others)
@@ -250,10 +252,10 @@ class Objects:
 
             return values
 
-        def errors() -> Floats:
+        def slopes() -> Floats:
             of_all = (sparse.csr_array(np.asarray(table.sum(axis=1)).reshape(-1, 1)) for table in (hits, there))
-            known = first.errors() if first.errors else np.zeros(len(first.names))
-            return np.concatenate([known, ratio_slope.by_class(*of_all), ratio_slope.by_class(hits, there)])
+            recalls = np.concatenate([ratio_slope.by_class(*of_all), ratio_slope.by_class(hits, there)])
+            return np.concatenate([first.shown(), [recalls, np.full(recalls.size, np.inf)]], axis=1)
 
         first = panels.of_precision(self._tables, self.rule.average_precision, units=self.units, each=True)
         counts = [int(table.num_objects) for table in self._tables]
@@ -266,8 +268,8 @@ class Objects:
             [*first.pictures, self.rows.num_pictures, *holders],
             [*first.units, num, *drawn],
             [False] * (len(first.names) + 1 + classes),
-            worth=[*first.worth, float(self.units.worth()[0]), *first.worth[-classes:]],
-            errors=errors,
+            worth=[*first.worth, first.worth[0], *first.worth[-classes:]],
+            slopes=slopes,
             part=None if part is None else lambda some: with_recalls(part(some), some),
         )
 

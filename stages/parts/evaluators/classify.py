@@ -166,7 +166,7 @@ class Classify:
             *degenerate.of_variety(there, "picture"),
             *degenerate.of_classes(there, "picture"),
             *degenerate.of_constants(f"always saying {names[label]}", gains, others),
-            *degenerate.of_units(self.units.num, self.units.codes.size, float(self.units.worth()[0])),
+            *degenerate.of_units(*self.units.behind(np.ones(len(self._truth), bool))),
             *degenerate.of_exact(figures),
         ]
         return degenerate.content(faults, others)

@@ -158,7 +158,7 @@ class Segment:
             *degenerate.of_variety(there, "pixel"),
             *degenerate.of_classes(there, "pixel", {} if all(there.values()) else self._ignored(there)),
             *degenerate.of_constants(f"saying {names[label]} of every pixel", gains, others),
-            *degenerate.of_units(self.units.num, self.units.codes.size, float(self.units.worth()[0])),
+            *degenerate.of_units(*self.units.behind(np.asarray(self.held.real.sum(axis=1)).ravel() > 0)),
             *degenerate.of_exact(figures, all_right=list(figures)),
         ]
         return degenerate.content(faults, others)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from stages.judge.columns import NO_VALUE
+from stages.judge.groups import Comparison
 from stages.judge.verdicts import UNDECIDED, Finding
 
 _NAMED = 8  # what one line lists
@@ -79,7 +80,7 @@ def _of(finding: Finding, min_group: int, what: str) -> Iterator[tuple[str, str]
     if not finding.is_compared:
         few = len(grouping.names) - len(small) - len(uneven) <= 1
         yield (
-            (f"fewer than two groups of {min_group} {what}", columns)
+            (f"fewer than two groups of {min_group} {what}{with_unit(finding.comparison, small)}", columns)
             if few
             else ("fewer than two groups whose figure is defined", f"{title} by {columns}")
         )
@@ -87,12 +88,26 @@ def _of(finding: Finding, min_group: int, what: str) -> Iterator[tuple[str, str]
     if len(grouping.columns) == 1:
         for index, name in enumerate(grouping.names):
             if index in small:
-                yield f"groups of fewer than {min_group} {what}", f"{columns} {name}"
+                yield (
+                    f"groups of fewer than {min_group} {what}{with_unit(finding.comparison, (index,))}",
+                    f"{columns} {name}",
+                )
             elif index not in {*compared, *uneven}:
                 yield "groups whose figure is not defined", f"{title} of {columns} {name}"
     if finding.verdict == UNDECIDED and not uneven:
         why = "explained by the classes, or not to be told from them" if finding.explained else f"too few {what} to tell"
         yield why, f"{title} by {columns}"
+
+
+def with_unit(comparison: Comparison, small: Sequence[int]) -> str:
+    """Say that groups are small because few of their pictures hold what is judged; nothing where they are small anyway.
+
+    Args:
+        comparison: what was compared.
+        small: groups that are too small.
+    """
+    estimates = [comparison.estimates[group] for group in small]
+    return f" with {comparison.measure.unit}" if any(e.num_holders < e.num_units for e in estimates) else ""
 
 
 def _unknown(findings: Sequence[Finding]) -> list[str]:

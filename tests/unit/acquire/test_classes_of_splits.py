@@ -121,3 +121,24 @@ def test_a_class_of_objects_and_painted_masks_is_named_once(tmp_path: Path) -> N
     file.write_text(json.dumps(content))
     sources.run(source, tmp_path, part)
     assert [line for line in details("empty_class") if "fox" in line] == ["class fox has no object that counts"]
+
+
+def test_few_test_pictures_with_an_object_are_named(tmp_path: Path) -> None:
+    """Thirty of forty pictures are test: enough units while each has an object that counts, too few where five have one."""
+    source, part = sources.coco(tmp_path, num=40)
+    file = tmp_path / "instances.json"
+    content = json.loads(file.read_text())
+    sources.run(source, tmp_path, part, val_share=0.0, test_share=0.75)
+    assert not details("few_units")
+    for mark in content["annotations"]:
+        mark["iscrowd"] = int(mark["image_id"] >= 5)
+    file.write_text(json.dumps(content))
+    data, _ = sources.run(source, tmp_path, part, val_share=0.0, test_share=0.75)
+    test = {
+        int(name.removeprefix("p").removesuffix(".png"))
+        for name in data.manifest["source"][data.manifest["split"] == "test"]
+    }
+    held = len(test & set(range(5)))
+    (line,) = details("few_units")
+    many = "" if held == 1 else "s"
+    assert line.startswith(f"the test split has {held} unit{many} ({held} pictures with an object that counts), fewer than")

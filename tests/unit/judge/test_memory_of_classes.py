@@ -40,7 +40,8 @@ def dense(name: str, unit: str, hits: Floats, totals: Floats) -> Measure:
         own = np.maximum(codes, 0)
         moved = (hits - np.nan_to_num(found)[own] * totals) / np.where(of > 0, of, 1.0)[own]
         there = statistics.sums(np.asarray(totals > 0, np.float64), codes, num_groups)
-        return ratio_slope.Moves(found, np.where(codes >= 0, moved, 0.0), np.maximum(there - 1, 1), np.zeros(num_groups))
+        known = np.maximum(there - 1, 1), np.zeros(num_groups), np.full(num_groups, np.inf)
+        return ratio_slope.Moves(found, np.where(codes >= 0, moved, 0.0), *known)
 
     def values(weights: Floats) -> Floats:
         return confusion.ratio(weights @ hits, weights @ totals)

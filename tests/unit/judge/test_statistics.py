@@ -2,9 +2,20 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy import stats
 
 from stages.judge import measures, statistics
+from stages.judge.measures import Estimate, Measure
+
+Floats = NDArray[np.float64]
+
+
+def drawn(measure: Measure, weights: Floats) -> Estimate:
+    """Return a figure of all pictures, each drawn for itself, with the interval of its draws."""
+    num, n = measure.counts.size, int(measure.counts.sum())
+    value = measure.of(np.ones(num, bool))
+    return measures.estimated(value, measure.values(weights), n, (num, num), independent=measure.independent)
 
 
 @pytest.mark.parametrize("n", [1, 6, 20, 99, 1000])
@@ -22,10 +33,9 @@ def test_a_flawless_group_gets_no_point_interval() -> None:
     """Six right of six says little: the interval is not [1, 1] as a percentile bootstrap's, for no kind of figure."""
     right = np.ones(6)
     weights = statistics.resamples(6, 500, np.random.default_rng(0))
-    everything = np.ones(6, bool)
     assert statistics.percentile_interval(weights @ right / 6) == (1.0, 1.0)
-    plain = measures.estimate(measures.proportion("a", "a", "pictures", right, right), everything, weights)
-    other = measures.estimate(measures.average("b", "b", right), everything, weights)
+    plain = drawn(measures.proportion("a", "a", "pictures", right, right), weights)
+    other = drawn(measures.average("b", "b", right), weights)
     assert plain.low == other.low == pytest.approx(0.61, abs=0.001)
     assert plain.high == other.high == 1.0
 
@@ -50,9 +60,7 @@ def test_effective_size_covers_clustered_objects(num_pictures: int) -> None:
         totals = random.integers(1, 12, num_pictures).astype(float)
         hits = random.binomial(totals.astype(int), random.beta(1.6, 0.4, num_pictures)).astype(float)
         weights = statistics.resamples(num_pictures, 300, random)
-        found = measures.estimate(
-            measures.proportion("r", "r", "objects", hits, totals), np.ones(num_pictures, bool), weights
-        )
+        found = drawn(measures.proportion("r", "r", "objects", hits, totals), weights)
         low, high = statistics.wilson(found.value, totals.sum())
         covered.append(found.low <= 0.8 <= found.high)
         naive.append(low <= 0.8 <= high)

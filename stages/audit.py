@@ -6,7 +6,7 @@ Leaves: ``data/audited/<task>`` with ``groups.csv`` and ``report.html``, and ``d
     without its limits) and which model was judged (``model_digest``).
 Choices: none; thresholds are parameters. Needs no model. Without any ``group_*`` column the verdict is UNDECIDED, and so
     it is at best where a column holds no groups (an id) or the evaluation is degenerate (``stages/judge/degenerate.py``):
-    nothing audited, or audited on nothing, must not read as a pass.
+    nothing audited, or audited on nothing, must not read as a pass. What is degenerate by one figure does not pass by it.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -63,7 +63,8 @@ def run(job: Job[Params]) -> Iterator[Record]:
     task, params = str(job.task), job.params
     folder = artefacts.evaluated(task)
     data = dataset.read(artefacts.PREPROCESSED).subset("test")
-    judge = evaluators.load(task, evaluators.settings(folder), data, folder)
+    settings = evaluators.settings(folder)
+    judge = evaluators.load(task, settings, data, folder)
     evaluation = evaluators.metrics(artefacts.evaluate_metrics(task))
     digests.require_tables(task, evaluation)
     sorted_columns, others = group_columns(judge, params)
@@ -72,9 +73,10 @@ def run(job: Job[Params]) -> Iterator[Record]:
         comparisons.append(comparison)
         yield Progress(done, total, "comparisons of groups")
     limits = Limits(params.max_gap, params.min_worst_group, params.alpha)
-    findings = verdicts.judge([c for c in comparisons if c.measure.judged], limits, dealer(judge, params, job.seed))
-    headline = judge.headlines()[0].name
-    faults = degenerate.of(evaluation, headline)
+    judged = [measure.name for measure in judge.measures() if measure.judged]
+    faults, of_figures = degenerate.parted(evaluation, judged)
+    found = verdicts.judge([c for c in comparisons if c.measure.judged], limits, dealer(judge, params, job.seed))
+    findings = verdicts.withheld(found, of_figures)
     nothing = reports.nothing(faults)
     verdict = verdicts.overall(findings, complete=not others and not nothing)
     refused = reports.refusals(others, f"audit.{task}")
@@ -86,7 +88,7 @@ def run(job: Job[Params]) -> Iterator[Record]:
         reports.table(comparisons).to_csv(out / "groups.csv", index=False, lineterminator="\n")
         page_content = reports.Content(
             task, judge.data, verdict, reasons, findings, comparisons, limits, params.min_group, about, left_open,
-            judge.units.num, headline,
+            judge.units.num, judged, settings,
         )  # fmt: skip
         page = reports.render(page_content, evaluation, strips(judge, findings, params.num_pictures), folder, judge.legend)
         (out / "report.html").write_text(page, encoding="utf-8")

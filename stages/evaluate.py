@@ -70,7 +70,7 @@ def run(job: Job[Params]) -> Iterator[Record]:
         content = judge.figures(draws) | torn_units(data, judge) | judged
         judge.plots()
         num = _gallery_page(judge, folder, job.params.num_worst)
-        headline = judge.headlines()[0].name
+        judged_by = [measure.name for measure in judge.headlines() if measure.judged]
         content |= {digests.TABLES: digests.tables(folder)}
         files.write_json(artefacts.evaluate_metrics(task), content)
     yield Metrics(figures.numbers(files.tidy(content)))  # as the file has them, to the digit
@@ -78,10 +78,10 @@ def run(job: Job[Params]) -> Iterator[Record]:
         yield Tags(told)
     if lost := figures.undefined(content):
         yield Tags({"undefined": ", ".join(lost)})
-    yield Tags({degenerate.KEY: degenerate.words(degenerate.of(content, headline))})
+    yield Tags({degenerate.KEY: degenerate.concerned(content)})
     yield Note(_sentence(content, num))
-    yield from (Note(f"degenerate evaluation: {line}") for line in degenerate.lines(content, headline))
-    yield from map(Note, degenerate.lines(content, headline, others=True))
+    yield from (Note(f"degenerate evaluation: {line}") for line in degenerate.lines(content, judged_by))
+    yield from map(Note, degenerate.lines(content, judged_by, others=True))
     yield from map(Note, judge.notes())
     yield from map(Note, units.torn(content))
     yield Keep(artefacts.evaluate_metrics(task))

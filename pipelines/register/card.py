@@ -152,7 +152,7 @@ def _nothing(facts: Facts) -> str:
     if not found:
         return ""
     lines = "\n".join(f"- {markdown(kind)}: {markdown(reason)}" for kind, reason in found.items())
-    return f"**The evaluation is degenerate: these figures say nothing.**\n\n{lines}\n\n"
+    return f"**The evaluation is degenerate: by {markdown(facts.evidence.metric)} it says nothing.**\n\n{lines}\n\n"
 
 
 def _classes(facts: Facts) -> str:

@@ -18,7 +18,7 @@ model become champion. The kinds, and when they hold:
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -201,11 +201,42 @@ def of(evaluation: Mapping[str, Any], metric: str | None = None) -> dict[str, st
     if KEY not in evaluation:
         return None
     asked = metric is None or metric in evaluation.get(ASKED, ())
+    found = _by_kind(fault for fault in evaluation[KEY] if metric is None or _concerns(fault, (metric,)))
+    return found if found or asked else None
+
+
+def parted(
+    evaluation: Mapping[str, Any], metrics: Collection[str]
+) -> tuple[dict[str, str] | None, dict[str, dict[str, str]]]:
+    """Return why an evaluation says nothing by any figure, and why by single ones, reasons by kind.
+
+    Args:
+        evaluation: content of the metrics file.
+        metrics: names of the figures.
+
+    Returns:
+        What concerns all figures, None where the evaluation does not say; and by name what concerns a figure alone, those
+        left out by which it says something. A figure that was not asked is ``unknown``.
+
+    Example:
+        >>> faults = [{"kind": "constant_answer", "reason": "cat is as good", "figures": ["accuracy"]}]
+        >>> parted({"degenerate": faults, "degenerate_asked": ["accuracy", "macro_f1"]}, ["accuracy", "macro_f1"])
+        ({}, {'accuracy': {'constant_answer': 'cat is as good'}})
+    """
+    if KEY not in evaluation:
+        return None, {}
+    own = {name: _by_kind(fault for fault in evaluation[KEY] if name in fault["figures"]) for name in metrics}
+    for name in set(metrics) - set(evaluation.get(ASKED, ())):
+        own[name] = own[name] or {UNKNOWN: "dvc repro evaluate"}
+    whole = _by_kind(fault for fault in evaluation[KEY] if not fault["figures"])
+    return whole, {name: found for name, found in own.items() if found}
+
+
+def _by_kind(faults: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     found: dict[str, list[str]] = {}
-    for fault in evaluation[KEY]:
-        if _concerns(fault, metric):
-            found.setdefault(fault["kind"], []).append(fault["reason"])
-    return {kind: "; ".join(reasons) for kind, reasons in found.items()} if found or asked else None
+    for fault in faults:
+        found.setdefault(fault["kind"], []).append(fault["reason"])
+    return {kind: "; ".join(reasons) for kind, reasons in found.items()}
 
 
 def words(found: Mapping[str, str] | None) -> str:
@@ -236,24 +267,24 @@ def concerned(evaluation: Mapping[str, Any]) -> str:
     return ", ".join(kind + ("" if "" in names else f" ({', '.join(names)})") for kind, names in found.items()) or SOUND
 
 
-def lines(evaluation: Mapping[str, Any], metric: str | None = None, *, others: bool = False) -> list[str]:
+def lines(evaluation: Mapping[str, Any], metrics: Collection[str] | None = None, *, others: bool = False) -> list[str]:
     """Return what was found in lines for a reader, each with the figures that it concerns.
 
     Args:
         evaluation: content of the metrics file.
-        metric: name of the figure that it must concern; None for any.
-        others: return what does not concern that figure instead.
+        metrics: names of figures of which it must concern one; None for any.
+        others: return what does not concern any of them instead.
 
     Example:
         >>> found = {"degenerate": [{"kind": "constant_answer", "reason": "black is as good", "figures": ["miou"]}]}
-        >>> lines(found, "miou"), lines(found, "picture_iou"), lines(found, "picture_iou", others=True) == lines(found)
+        >>> lines(found, ["miou"]), lines(found, ["iou"]), lines(found, ["iou"], others=True) == lines(found)
         (['constant_answer (miou): black is as good'], [], True)
     """
-    return [_line(**fault) for fault in evaluation.get(KEY, ()) if _concerns(fault, metric) != others]
+    return [_line(**fault) for fault in evaluation.get(KEY, ()) if _concerns(fault, metrics) != others]
 
 
-def _concerns(fault: Mapping[str, Any], metric: str | None) -> bool:
-    return not fault["figures"] or metric is None or metric in fault["figures"]
+def _concerns(fault: Mapping[str, Any], metrics: Collection[str] | None) -> bool:
+    return not fault["figures"] or metrics is None or any(name in fault["figures"] for name in metrics)
 
 
 def _line(kind: str, reason: str, figures: Sequence[str]) -> str:

@@ -14,8 +14,8 @@ where figures are close to 0 or 1, and do not keep there what they promise. A gr
 not compared, and nothing passes beside it.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -58,6 +58,7 @@ class Finding:
         gap_fails: a gap is shown to be larger than allowed.
         floor_fails: a group is shown to be below the floor.
         explained: the bounds say FAIL, but the classes of the pictures explain it, or cannot be told from the groups.
+        faults: why the evaluation says nothing by the figure, by kind: then it does not pass.
     """
 
     comparison: Comparison
@@ -68,6 +69,7 @@ class Finding:
     gap_fails: bool = False
     floor_fails: bool = False
     explained: bool = False
+    faults: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_compared(self) -> bool:
@@ -90,7 +92,7 @@ class Finding:
     @cached_property
     def more(self) -> int | None:
         """Return how many further pictures would probably settle it; None if it is, or if no sensible number would."""
-        if self.verdict != UNDECIDED or self.explained or not self.is_compared or self.comparison.uneven:
+        if self.verdict != UNDECIDED or self.faults or self.explained or not self.is_compared or self.comparison.uneven:
             return None
         return _more(self.comparison, self.limits, _strict(self.limits, self.num_claims))
 
@@ -124,6 +126,19 @@ def judge(
     """
     num_claims = sum(c.num_claims for c in comparisons)
     return [_finding(c, limits, num_claims, deal) for c in comparisons]
+
+
+def withheld(findings: Sequence[Finding], faults: Mapping[str, Mapping[str, str]]) -> list[Finding]:
+    """Let no finding pass on a figure by which the evaluation says nothing; the others stand.
+
+    Args:
+        findings: what was found.
+        faults: why it says nothing, by name of the figure and by kind (``degenerate.parted``).
+    """
+    own = [(one, faults.get(one.comparison.measure.name, {})) for one in findings]
+    return [
+        replace(one, faults=found, verdict=UNDECIDED if found and one.verdict == PASS else one.verdict) for one, found in own
+    ]
 
 
 def overall(findings: Sequence[Finding], *, complete: bool = True) -> str:

@@ -89,11 +89,11 @@ def test_masks_in_black_and_white_give_no_verdict(share: float, tmp_path: Path, 
     assert "degenerate" in reason
     content = files.read_json(artefacts.audit_metrics("segment"))
     assert len(content["reasons"]) == 1
-    assert content["left_open"] == [f"everything: the evaluation is degenerate ({', '.join(found)})"]
+    assert content["left_open"] == ["everything: the evaluation is degenerate (single_class, ignored_class)"]
     assert "Degenerate: by these figures nothing is shown" in page
     records = judging.run(judging.evaluate, "segment")
     tags = [r.values["degenerate"] for r in records if isinstance(r, Tags) and "degenerate" in r.values]
-    assert tags == [", ".join(found)]
+    assert [one.split(" (")[0] for one in tags[0].split(", ") if ")" not in one or "(" in one] == list(found)
     assert any("degenerate evaluation: single_class" in r.text for r in records if isinstance(r, Note))
 
 
@@ -155,7 +155,7 @@ def test_a_classifier_that_always_says_one_class_ties_with_a_constant(
     assert "constant_answer" in kinds("classify")
     assert files.read_json(artefacts.evaluate_metrics("classify"))["accuracy"]["value"] > 0.85
     assert evidence.collect("classify", "accuracy").constant == "disc"
-    assert "so nothing passes: always saying disc is not shown to be worse: accuracy" in audited("classify")[1]
+    assert "so nothing passes by it: always saying disc is not shown to be worse: accuracy" in audited("classify")[1]
     wrong = set(data.subset("test").manifest.query("label == 'disc'")["image_id"].iloc[:9])
     judged(
         "classify", data, monkeypatch,
@@ -164,10 +164,23 @@ def test_a_classifier_that_always_says_one_class_ties_with_a_constant(
     content = files.read_json(artefacts.evaluate_metrics("classify"))
     assert "constant_answer" in kinds("classify")
     assert degenerate.of(content, "macro_f1") == {}
+    judging.run(judging.audit, "classify", max_gap=0.9, min_worst_group=0.1)
+    found = files.read_json(artefacts.audit_metrics("classify"))
+    told = {name: {one["verdict"] for one in found["by_group"][name].values()} for name in ("accuracy", "macro_f1")}
+    assert told["accuracy"] == {"UNDECIDED"}
+    assert "PASS" in told["macro_f1"]
+    assert "nothing passes, the evaluation is degenerate (constant_answer) by it: accuracy" in found["left_open"]
+    assert not [line for line in found["left_open"] if "everything" in line or "macro" in line]
+    assert found["reasons"][0].startswith(
+        "The evaluation is degenerate (constant_answer) by accuracy, so nothing passes by it"
+    )
+    records = judging.run(judging.evaluate, "classify")
+    tags = [r.values["degenerate"] for r in records if isinstance(r, Tags) and "degenerate" in r.values]
+    assert tags == ["constant_answer (accuracy)"]
 
 
 def test_what_concerns_another_figure_alone_is_told_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Objects drawn too wide: pixel accuracy does not beat a constant, mIoU does, and nothing is called degenerate."""
+    """Objects drawn too wide: pixel accuracy does not beat a constant, mIoU does, and no judged figure is called so."""
     data = project(tmp_path, monkeypatch)
 
     def said(row: Any) -> dict[str, Any]:
@@ -183,7 +196,9 @@ def test_what_concerns_another_figure_alone_is_told_beside_it(tmp_path: Path, mo
     assert "Degenerate" not in page
     assert "constant_answer (pixel_accuracy): saying background of every pixel" in page
     records = judging.run(judging.evaluate, "segment")
-    assert {"no"} == {r.values["degenerate"] for r in records if isinstance(r, Tags) and "degenerate" in r.values}
+    assert {"constant_answer (pixel_accuracy)"} == {
+        r.values["degenerate"] for r in records if isinstance(r, Tags) and "degenerate" in r.values
+    }
 
 
 @pytest.mark.parametrize("task", ["detect", "instance"])

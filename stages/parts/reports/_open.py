@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from stages.judge.columns import NO_VALUE
 from stages.judge.groups import Comparison
 from stages.judge.verdicts import UNDECIDED, Finding
+from stages.parts.reports._words import fault
 
 _NAMED = 8  # what one line lists
 
@@ -39,7 +40,7 @@ def left_open(  # noqa: PLR0913, PLR0917 - each is a reason of its own
         findings: all judged comparisons.
         others: columns that hold no groups, with how many different values they have.
         leave_out: columns left out by the user's word.
-        nothing: why the evaluation says nothing, by kind; None where it does not tell.
+        nothing: why the evaluation says nothing by any figure, by kind; None where it does not tell.
         min_group: pictures or units that a group needs to be compared.
         drawn: how pictures are drawn.
     """
@@ -76,6 +77,8 @@ def _of(finding: Finding, min_group: int, what: str) -> Iterator[tuple[str, str]
     uneven = finding.comparison.uneven
     why = f"nothing passes, units of very unequal size, worth fewer than {min_group}"
     yield from ((why, f"{columns} {grouping.names[group]}") for group in uneven)
+    if finding.faults:
+        yield f"nothing passes, the evaluation {fault(finding.faults)} by it", finding.comparison.measure.title
     title, small = finding.comparison.measure.title, [g for g in finding.comparison.small(min_group) if g not in uneven]
     if not finding.is_compared:
         few = len(grouping.names) - len(small) - len(uneven) <= 1
@@ -94,7 +97,7 @@ def _of(finding: Finding, min_group: int, what: str) -> Iterator[tuple[str, str]
                 )
             elif index not in {*compared, *uneven}:
                 yield "groups whose figure is not defined", f"{title} of {columns} {name}"
-    if finding.verdict == UNDECIDED and not uneven:
+    if finding.verdict == UNDECIDED and not uneven and not finding.faults:
         why = "explained by the classes, or not to be told from them" if finding.explained else f"too few {what} to tell"
         yield why, f"{title} by {columns}"
 

@@ -17,23 +17,13 @@ from stages.judge.groups import Comparison
 from stages.judge.measures import Estimate
 from stages.judge.verdicts import FAIL, PASS, UNDECIDED, Finding, Limits
 from stages.parts.reports import _words
+from stages.parts.reports._definitions import definition
 from stages.parts.reports._template import PAGE
 
 SHOWN = 3  # worst groups whose pictures are shown
 THUMB_PX = 200
 CLASS_TITLES = {"f1": "F1", "iou": "IoU", "map": "mAP", "map50": "mAP50"}  # as the card has them
 PLOTS = (("confusion.png", "Confusion matrix"), ("pr_curve.png", "Precision over recall"), ("iou.png", "IoU by class"))
-
-DEFINITIONS = {
-    "classify": "Accuracy is the share of pictures whose highest score is the right label. Macro F1 is the mean over "
-    "classes of 2 TP / (2 TP + FP + FN); of a group, classes that its truth lacks are left out.",
-    "detect": "mAP50 is COCO's average precision at IoU 0.5 (101 recall thresholds, at most 100 detections a picture), "
-    "averaged over the classes present. Recall is the share of objects found at IoU 0.5 above the score threshold.",
-    "instance": "mAP50 is COCO's average precision of masks at IoU 0.5 (101 recall thresholds, at most 100 a picture), "
-    "averaged over the classes present. Recall is the share of objects whose mask is found at IoU 0.5 above the score.",
-    "segment": "mIoU comes from one pixel confusion matrix over all pictures of the group, averaged over the classes "
-    "that its truth holds; pixels marked 255 are left out. Picture IoU is the mean of that figure over single pictures.",
-}
 
 
 @dataclass(frozen=True)
@@ -52,7 +42,8 @@ class Content:
         about: what became of columns that are not audited as they stand, one sentence each.
         left_open: what was not audited or decided, and why, one line each.
         num_units: units of the pictures judged.
-        headline: name of the figure that the evaluation is called by.
+        judged: names of the figures that verdicts rest on.
+        settings: the parameters that the evaluation was made with.
     """
 
     task: str
@@ -66,7 +57,8 @@ class Content:
     about: list[str]
     left_open: list[str]
     num_units: int
-    headline: str
+    judged: Sequence[str]
+    settings: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -122,13 +114,13 @@ def render(content: Content, figures: dict[str, Any], strips: Sequence[Strip], p
         tables=_tables(content),
         headline=_headline(content, figures),
         classes=classes(figures),
-        nothing=degenerate.lines(figures, content.headline),
-        beside=degenerate.lines(figures, content.headline, others=True),
+        nothing=degenerate.lines(figures, content.judged),
+        beside=degenerate.lines(figures, content.judged, others=True),
         twin=figures.get("scratch", {}).get("accuracy"),
         strips=[(s.title, [(embedded(shot.image), shot.caption) for shot in s.shots]) for s in strips],
         plots=[(title, _data_uri((plots / name).read_bytes())) for name, title in PLOTS if (plots / name).is_file()],
         legend=legend,
-        definition=DEFINITIONS[content.task],
+        definition=definition(content.task, content.settings),
         num_pictures=len(content.data.manifest),
         unit_origin=content.data.unit_origin(),
         num_claims=sum(f.comparison.num_claims for f in content.findings),

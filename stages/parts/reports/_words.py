@@ -1,7 +1,7 @@
 """Says in words and tables what an audit found."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,7 @@ import pandas as pd
 from stages.core.figures import count
 from stages.judge import statistics, verdicts
 from stages.judge.columns import Column
+from stages.judge.degenerate import UNKNOWN
 from stages.judge.groups import Comparison
 from stages.judge.verdicts import FAIL, PASS, UNDECIDED, Finding, Limits
 
@@ -81,7 +82,7 @@ def nothing(found: Mapping[str, str] | None) -> list[str]:
     """Say that the audit rests on an evaluation that says nothing; no sentence where it rests on one that does.
 
     Args:
-        found: why it says nothing, by kind; None where the evaluation does not tell.
+        found: why it says nothing by any figure, by kind; None where the evaluation does not tell.
 
     Example:
         >>> nothing({"few_units": "the test split has 6 pictures", "exact": "all right"})
@@ -107,10 +108,30 @@ def reasons(
     Returns:
         At least one sentence.
     """
-    found = verdicts.overall(findings)
+    found, faulty = verdicts.overall(findings), _faulty(findings)
     if (nothing and found != FAIL) or (refused and found == PASS):
         return [*nothing, *refused]
-    return [*nothing, *_reasons(findings, limits, refused), *refused]
+    shown = _reasons(findings, limits, refused)
+    return [*nothing, *shown, *faulty, *refused] if found == FAIL else [*nothing, *faulty, *shown, *refused]
+
+
+def _faulty(findings: Sequence[Finding]) -> list[str]:
+    """Say in a sentence each by which figures the evaluation says nothing."""
+    found = {f.comparison.measure.title: f.faults for f in findings if f.faults and f.decisive}
+    return [
+        f"The evaluation {fault(faults)} by {title}, so nothing passes by it: {next(iter(faults.values()))}."
+        for title, faults in found.items()
+    ]
+
+
+def fault(kinds: Collection[str]) -> str:
+    """Say of an evaluation that it is degenerate, or that nobody asked.
+
+    Example:
+        >>> fault(["exact"]), fault(["unknown"])
+        ('is degenerate (exact)', 'does not say whether it is degenerate')
+    """
+    return f"is degenerate ({', '.join(kinds)})" if UNKNOWN not in kinds else "does not say whether it is degenerate"
 
 
 def _reasons(findings: Sequence[Finding], limits: Limits, refused: Sequence[str]) -> list[str]:
@@ -124,6 +145,7 @@ def _reasons(findings: Sequence[Finding], limits: Limits, refused: Sequence[str]
         return ["No group column has two groups among the test pictures, so nothing could be compared."]
     worst = next(v for v in (FAIL, UNDECIDED, PASS) if any(f.decisive and f.verdict == v for f in findings))
     chosen = [f for f in findings if f.decisive and f.verdict == worst and not _explained(f, findings)]
+    chosen = [f for f in chosen if f.verdict == FAIL or not f.faults]  # these have a sentence of their own
     titles = list(dict.fromkeys(f.comparison.measure.name for f in findings))
     chosen.sort(key=lambda f: (len(f.comparison.grouping.columns), titles.index(f.comparison.measure.name), -_size(f)))
     floors = [f for f in chosen if f.floor_fails and not f.gap_fails]

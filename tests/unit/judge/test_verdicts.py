@@ -255,3 +255,16 @@ def test_a_small_group_in_the_middle_holds_a_pass_up() -> None:
     findings = audit(right, {"g": names}, random)[0], audit(right[:4000], {"g": names[:4000]}, random)[0]
     assert findings[0].comparison.worst != 2 != findings[0].comparison.best
     assert [f.verdict for f in findings] == [UNDECIDED, PASS]
+
+
+def test_what_says_nothing_by_one_figure_passes_by_another() -> None:
+    """Of two figures that would pass the one that is named is left undecided, with no number of pictures; a FAIL stands."""
+    random = np.random.default_rng(5)
+    right, columns = random.random(2000) < 0.95, drawn(random, 2000, setting="uv")
+    (good,), faults = audit(right, columns, random), {"accuracy": {"constant_answer": "cat is as good"}}
+    (poor,) = audit(right & (columns["setting"] == "v"), columns, random)
+    assert (good.verdict, poor.verdict) == (PASS, FAIL)
+    held = verdicts.withheld([good, poor], faults)
+    assert [one.verdict for one in held] == [UNDECIDED, FAIL]
+    assert held[0].more is None
+    assert [one.verdict for one in verdicts.withheld([good, poor], {"macro_f1": {"exact": "all"}})] == [PASS, FAIL]

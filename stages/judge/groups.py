@@ -314,8 +314,12 @@ def _counts(  # noqa: PLR0913, PLR0917 - what to deal, and how
     for one in range(int(classes.max()) + 1):
         inside = classes == one
         rows = np.bincount(codes[inside], minlength=shape[0])
-        there, columns = np.unique(kinds[inside], return_counts=True)
-        found[:, :, there] += stats.random_table(rows, columns, seed=random).rvs(size=size)
+        held, (there, columns) = np.flatnonzero(rows), np.unique(kinds[inside], return_counts=True)
+        if min(held.size, there.size) == 1:  # nothing to draw, and scipy 1.17 gives counts below 0 for it
+            table = np.outer(rows[held], columns) // inside.sum()
+        else:
+            table = stats.random_table(rows[held], columns, seed=random).rvs(size=size)
+        found[:, held[:, None], there] += table
     return found
 
 

@@ -129,6 +129,19 @@ def test_deals_are_hypergeometric(counted: bool) -> None:
     assert hits.max() <= there
 
 
+@pytest.mark.parametrize("sizes", [(5, 0), (0, 5), (5, 2), (900, 12), (0, 900)])
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_a_class_that_leaves_nothing_to_draw_is_dealt_as_it_is(sizes: tuple[int, int], share: float) -> None:
+    """A class that one group lacks, or of which all are right or wrong: no group gets more than there are, or fewer than 0."""
+    codes, classes = np.repeat([0, 1, 0, 1], [*sizes, 30, 30]), np.repeat([0, 1], [sum(sizes), 60])
+    right = np.r_[np.arange(sum(sizes)) < share * sum(sizes), np.zeros(60, bool)]
+    (figures,) = groups.dealt_figures(accuracy(right), np.arange(right.size), codes, classes, 200, np.random.default_rng(1))
+    hits = np.rint(figures.T * np.bincount(codes))
+    assert hits.min() >= 0
+    assert (hits.sum(1) == np.count_nonzero(right)).all()
+    assert (hits <= sizes).all()
+
+
 def test_the_chance_of_equal_groups_is_uniform() -> None:
     """Where groups mean nothing within classes, p falls below 5 % about 5 % of the time."""
     random, found = np.random.default_rng(0), []

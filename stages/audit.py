@@ -20,7 +20,7 @@ from stages.core import artefacts, dataset, digests, figures, files, seeds
 from stages.core.errors import ParamsError
 from stages.core.params import Params as Base
 from stages.core.stage import Job, Keep, Metrics, Note, Progress, Record, Tags
-from stages.judge import columns, degenerate, groups, units, verdicts
+from stages.judge import columns, degenerate, groups, permutations, units, verdicts
 from stages.judge.verdicts import Finding, Limits
 from stages.parts import evaluators, reports
 from stages.parts.evaluators import Evaluator
@@ -42,7 +42,7 @@ class Params(Base):
         leave_out: columns that are no groups, by name without ``group_``.
         alpha: the chance of a FAIL in the whole audit, over all its gaps and floors together, is at most this where every
             true gap is at the limit or below and every true figure at the floor or above.
-        num_permutations: deals of the groups within classes, made where bounds say FAIL, to ask whether classes explain it.
+        num_permutations: deals of two groups within classes, made where bounds say FAIL, to ask how much classes explain.
         num_bootstraps: draws behind the standard error of a figure whose slope is not known.
         num_pictures: pictures shown of each worst group.
     """
@@ -150,14 +150,20 @@ def compared(
         yield index + 1, len(pairs), done
 
 
-def dealer(judge: Evaluator, params: Params, seed: int) -> Callable[[groups.Comparison], groups.Deals | None]:
+def dealer(judge: Evaluator, params: Params, seed: int) -> Callable[[groups.Comparison], permutations.Dealer]:
     """Return what asks whether the classes of the pictures explain a comparison."""
     labels = judge.data.manifest["label"].astype("string").fillna("")
     strata = np.asarray(pd.factorize(labels)[0], np.int64)
 
-    def deal(comparison: groups.Comparison) -> groups.Deals | None:
-        random = seeds.generator(seed, "audit", comparison.measure.name, *comparison.grouping.columns)
-        return groups.deal(comparison, strata, params.num_permutations, random, judge.units)
+    def deal(comparison: groups.Comparison) -> permutations.Dealer:
+        names, where = (*comparison.grouping.names, ""), (comparison.measure.name, *comparison.grouping.columns)
+
+        def random(worse: int, better: int) -> np.random.Generator:
+            return seeds.generator(seed, "audit", *where, names[worse], names[better])
+
+        return permutations.dealer(
+            comparison, strata, num_deals=params.num_permutations, allowed=params.max_gap, random=random, units=judge.units
+        )
 
     return deal
 

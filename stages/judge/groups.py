@@ -1,13 +1,6 @@
-"""Figures by group of pictures, and the gaps between groups.
+"""Figures by group of pictures, and the gaps between groups."""
 
-Whether classes explain a gap is asked of deals: groups are dealt out anew among the pictures of each class, whole
-units at a time, as if they had nothing to do with the outcome. A group of difficult classes is not a group that is
-treated worse (conditional independence given the truth, as in equalised odds: M. Hardt, E. Price, N. Srebro, "Equality of
-Opportunity in Supervised Learning", NeurIPS 2016). Where each class stands in one group alone, nothing tells the group
-from its classes.
-"""
-
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -15,18 +8,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from stages.judge import by_group, statistics
 from stages.judge.columns import NO_VALUE, Column
 from stages.judge.measures import Estimate, Measure
-from stages.judge.units import Units, most_frequent
+from stages.judge.units import Units
 
 Floats = NDArray[np.float64]
 Codes = NDArray[Any]
-SETTLED = 50  # deals as extreme as what was found, of which more would change nothing
-_CHUNK = 250  # deals at a time, at most
-_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -121,21 +110,6 @@ class Comparison:
         return float(value[pair]), max(float(low[pair]), 0.0), min(float(high[off].max()), 1.0)
 
 
-@dataclass(frozen=True)
-class Deals:
-    """What comes of dealing the groups out anew within classes.
-
-    Attributes:
-        num: how many deals; 0 where no class has pictures in two groups, so that nothing tells group from class.
-        p: share of deals with a gap as large as the one found, itself among them.
-        tails: for each group compared, the share of deals in which it fares as badly.
-    """
-
-    num: int
-    p: float
-    tails: tuple[float, ...]
-
-
 def groupings(columns: Sequence[Column], min_group: int = 1, units: Units | None = None) -> list[Grouping]:
     """Return a grouping for each column, and for each pair of columns that have two groups or more.
 
@@ -206,136 +180,3 @@ def compare(  # noqa: PLR0913 - what is compared, and how
     worth = by_group.holders_worth(measure, codes, len(found), units)
     compared = tuple(g for g in enough if round(worth[g]) >= min_group)
     return Comparison(measure, grouping, found, compared, tuple(g for g in enough if g not in compared))
-
-
-def deal(
-    comparison: Comparison, strata: Codes, num_deals: int, random: np.random.Generator, units: Units | None = None
-) -> Deals | None:
-    """Ask whether the classes of its pictures explain how the groups of a comparison fare.
-
-    Args:
-        comparison: at least two groups compared.
-        strata: (N,) the class of each picture, a whole number.
-        num_deals: how many deals; fewer are made where more would change nothing.
-        random: where they come from.
-        units: which pictures are dealt together, as one of the class that most of them have; None where each is for itself.
-
-    Returns:
-        What came of it; None where all pictures are of one class, so that classes explain nothing.
-    """
-    measure, groups = comparison.measure, comparison.grouping.codes
-    if units is not None and not units.single:
-        rows, groups = units.within(groups)
-        measure, strata = measure.merged(rows, groups.size), most_frequent(strata, rows, groups.size)
-    members = np.flatnonzero(np.isin(groups, comparison.compared))
-    order = np.full(max(comparison.compared) + 1, -1, np.int64)
-    order[list(comparison.compared)] = np.arange(len(comparison.compared))
-    codes = order[groups[members]]
-    classes = np.unique(strata[members], return_inverse=True)[1]
-    if not classes.any():
-        return None
-    cells = np.unique(classes * len(comparison.compared) + codes)
-    values = np.array([comparison.estimates[g].value for g in comparison.compared])
-    if np.unique(cells // len(comparison.compared)).size == cells.size:
-        return Deals(0, 1.0, (1.0,) * values.size)
-    num, wider, lower = 0, 0, np.zeros(values.size, np.int64)
-    for figures in dealt_figures(measure, members, codes, classes, num_deals, random):
-        num += figures.shape[1]
-        wider += int(np.count_nonzero(_gaps(figures) >= np.ptp(values) - _ROUNDING))
-        lower += np.count_nonzero(figures <= values[:, None] + _ROUNDING, axis=1)
-        if min(wider, lower.min()) >= SETTLED:
-            break
-    return Deals(num, (1 + wider) / (1 + num), tuple(float(t) for t in (1 + lower) / (1 + num)))
-
-
-def dealt_figures(  # noqa: PLR0913, PLR0917 - what to deal, and how
-    measure: Measure,
-    members: NDArray[np.intp],
-    codes: NDArray[np.int64],
-    classes: NDArray[np.int64],
-    num_deals: int,
-    random: np.random.Generator,
-) -> Iterator[Floats]:
-    """Deal the groups out anew among the pictures of each class and yield the figures that come of it.
-
-    Pictures that are alike to the measure are dealt as counts (contingency tables of given margins), so that time does
-    not grow with their number; a few deals are held at a time.
-
-    Args:
-        measure: the figure.
-        members: (R,) positions of the pictures that are dealt.
-        codes: (R,) their groups, 0 to G - 1.
-        classes: (R,) their classes, from 0.
-        num_deals: how many deals.
-        random: where they come from.
-
-    Yields:
-        (G, some) figures, NaN where undefined.
-    """
-    num_groups = int(codes.max()) + 1
-    kinds = members if measure.kinds is None else measure.kinds[members]
-    first, alike = np.unique(kinds, return_index=True, return_inverse=True)[1:]
-    counted = 2 * first.size <= members.size
-    held = _part(measure, members[first] if counted else members)
-    places = first.size if counted else members.size
-    rows = int(np.clip(statistics.ENTRIES // (places * num_groups), 1, _CHUNK))
-    for start in range(0, num_deals, rows):
-        size = min(rows, num_deals - start)
-        if counted:
-            weights = _counts(codes, classes, alike.ravel(), (num_groups, places), size, random)
-        else:
-            weights = _permuted(codes, classes, num_groups, size, random)
-        yield np.stack([held(weights[:, g]) for g in range(num_groups)])
-
-
-def _part(measure: Measure, rows: NDArray[np.intp]) -> Any:
-    """Return the figures as a function of the weights of some pictures alone."""
-    if measure.chosen is not None:
-        return measure.chosen(rows).values
-
-    def values(weights: Floats) -> Floats:
-        whole = np.zeros((weights.shape[0], measure.counts.size))
-        whole[:, rows] = weights
-        return measure.values(whole)
-
-    return values
-
-
-def _counts(  # noqa: PLR0913, PLR0917 - what to deal, and how
-    codes: NDArray[np.int64],
-    classes: NDArray[np.int64],
-    kinds: NDArray[np.intp],
-    shape: tuple[int, int],
-    size: int,
-    random: np.random.Generator,
-) -> Floats:
-    """Return (size, G, C): how many pictures of each kind fall to each group, dealt within classes."""
-    found = np.zeros((size, *shape))
-    for one in range(int(classes.max()) + 1):
-        inside = classes == one
-        rows = np.bincount(codes[inside], minlength=shape[0])
-        held, (there, columns) = np.flatnonzero(rows), np.unique(kinds[inside], return_counts=True)
-        if min(held.size, there.size) == 1:  # nothing to draw, and scipy 1.17 gives counts below 0 for it
-            table = np.outer(rows[held], columns) // inside.sum()
-        else:
-            table = stats.random_table(rows[held], columns, seed=random).rvs(size=size)
-        found[:, held[:, None], there] += table
-    return found
-
-
-def _permuted(
-    codes: NDArray[np.int64], classes: NDArray[np.int64], num_groups: int, size: int, random: np.random.Generator
-) -> Floats:
-    """Return (size, G, R): 1 where a picture falls to a group, dealt within classes."""
-    deals = np.tile(codes, (size, 1))
-    for one in range(int(classes.max()) + 1):
-        places = np.flatnonzero(classes == one)
-        deals[:, places] = random.permuted(deals[:, places], axis=1)
-    return np.asarray(deals[:, None] == np.arange(num_groups)[:, None], np.float64)
-
-
-def _gaps(figures: Floats) -> Floats:
-    """Return largest minus smallest of each deal; undefined figures do not count."""
-    top = np.where(np.isnan(figures), -np.inf, figures).max(0)
-    bottom = np.where(np.isnan(figures), np.inf, figures).min(0)
-    return np.where(top >= bottom, top - bottom, 0.0)

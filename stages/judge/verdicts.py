@@ -2,9 +2,10 @@
 
 FAIL says that a gap is larger than allowed, or a group's figure below the floor: the lower bound of the gap of a pair
 of groups lies above the limit, or the upper bound of a group below the floor, at a level corrected (Bonferroni) for every
-ordered pair and every floor of the whole audit. Further, the classes of the pictures must not explain it: groups dealt out
-anew within classes give so large a gap in less than ``alpha`` of the deals (for a floor: an intersection of two columns
-fares so badly).
+ordered pair and every floor of the whole audit. Further, the classes of the pictures must not explain it
+(``judge.permutations``): the same bound of that very pair must lie above what classes explain of its gap and what is allowed
+besides, that of a group of an intersection of two columns below the figure that classes explain. What holds for bounds holds
+here: each claim has its share of ``alpha``, so any of the pairs may be the one that fails.
 PASS says that every gap lies within the limit and every compared group above the floor: the 95 % bounds of all pairs and all
 of these groups say so, each for itself (intersection-union: R. Berger, Technometrics 24, 1982). What is neither is
 UNDECIDED, with the number of pictures that would settle it.
@@ -21,10 +22,12 @@ from functools import cached_property
 import numpy as np
 
 from stages.judge.columns import NO_VALUE
-from stages.judge.groups import Comparison, Deals
+from stages.judge.groups import Comparison
+from stages.judge.permutations import Asked, Deals
 
 PASS, FAIL, UNDECIDED = "PASS", "FAIL", "UNDECIDED"
 LEVEL = 0.95
+MOST_PAIRS = 50  # of one comparison of which deals are asked, those shown to be widest first
 MOST = 1000.0  # times today's pictures beyond which a number of further ones says nothing
 _LEAST = 1e-13  # chance below which a bound is not told from certainty
 
@@ -54,10 +57,12 @@ class Finding:
         verdict: PASS, FAIL or UNDECIDED.
         limits: what was allowed.
         num_claims: ordered pairs and floors of the whole audit, for which levels are corrected.
-        deals: what came of dealing the groups out anew; None where that was not asked.
+        named: the pair, better and worse, whose gap fails, or that classes explain least; None where no bounds say FAIL.
+        limit: what the lower bound of the gap of ``named`` must exceed, above ``max_gap`` where classes explain some of it.
         gap_fails: a gap is shown to be larger than allowed.
         floor_fails: a group is shown to be below the floor.
-        explained: the bounds say FAIL, but the classes of the pictures explain it, or cannot be told from the groups.
+        explained: the bounds say FAIL, but the classes of the pictures explain it, or so much of it that the rest is not
+            shown to be larger than allowed, or cannot be told from the groups.
         faults: why the evaluation says nothing by the figure, by kind: then it does not pass.
     """
 
@@ -65,7 +70,8 @@ class Finding:
     verdict: str
     limits: Limits
     num_claims: int
-    deals: Deals | None = None
+    named: tuple[int, int] | None = None
+    limit: float = float("nan")
     gap_fails: bool = False
     floor_fails: bool = False
     explained: bool = False
@@ -78,16 +84,19 @@ class Finding:
 
     @cached_property
     def p(self) -> float | None:
-        """Return the smallest ``alpha`` at which the gap would fail; None where there was nothing to compare."""
+        """Return the smallest ``alpha`` at which the gap would fail; None where there was nothing to compare.
+
+        Where bounds say FAIL it is that of the pair named, less what classes explain of its gap.
+        """
         if not self.is_compared:
             return None
-        p = _smallest_alpha(self.comparison, self.limits.max_gap, self.num_claims)
-        return max(p, self.deals.p) if self.deals else p
+        limit = self.limit if self.named else self.limits.max_gap
+        return _smallest_alpha(self.comparison, limit, self.num_claims, self.named)
 
     @cached_property
     def pair(self) -> tuple[int, int]:
-        """Return the groups, better and worse, whose gap is shown to be the largest."""
-        return _pair(self.comparison, _strict(self.limits, self.num_claims))
+        """Return the groups, better and worse, whose gap fails, or else is shown to be the largest."""
+        return self.named or _pairs(self.comparison, _strict(self.limits, self.num_claims), -np.inf)[0]
 
     @cached_property
     def more(self) -> int | None:
@@ -111,15 +120,15 @@ class Finding:
 
 
 def judge(
-    comparisons: Sequence[Comparison], limits: Limits, deal: Callable[[Comparison], Deals | None] | None = None
+    comparisons: Sequence[Comparison], limits: Limits, deal: Callable[[Comparison], Asked] | None = None
 ) -> list[Finding]:
     """Judge all comparisons of an audit together.
 
     Args:
         comparisons: one per measure and grouping.
         limits: what is allowed.
-        deal: deals the groups out anew within classes, asked only where the bounds say FAIL; None where no picture has a
-            class.
+        deal: returns what deals groups of a comparison out anew within classes, asked only where the bounds say FAIL;
+            None where no picture has a class.
 
     Returns:
         One finding each, in order.
@@ -158,40 +167,61 @@ def _strict(limits: Limits, num_claims: int) -> float:
     return 1 - limits.alpha / num_claims
 
 
-def _finding(
-    comparison: Comparison, limits: Limits, num_claims: int, deal: Callable[[Comparison], Deals | None] | None
-) -> Finding:
+def _finding(comparison: Comparison, limits: Limits, num_claims: int, deal: Callable[[Comparison], Asked] | None) -> Finding:
     if not comparison.num_claims:
         return Finding(comparison, UNDECIDED, limits, num_claims)
     level = _strict(limits, num_claims)
-    wide = _widest(comparison, level) > limits.max_gap
-    below = comparison.bounds(level, exact=True)[2] < limits.min_worst_group
+    wide = _pairs(comparison, level, limits.max_gap)
     crossed = len(comparison.grouping.columns) > 1
-    deals = deal(comparison) if deal and (wide or (crossed and below.any())) else None
-    gap_fails = wide and (deals is None or deals.p < limits.alpha)
-    worse = np.array([t < limits.alpha for t in deals.tails]) if crossed and deals else np.ones(below.size, bool)
-    floor_fails = bool((below & worse).any())
+    high = comparison.bounds(level, exact=True)[2]
+    below = [(g, bound) for g, bound in zip(comparison.compared, high, strict=True) if bound < limits.min_worst_group]
+    asked = deal(comparison) if deal and (wide or (crossed and below)) else None
+    named, limit, gap_fails = _least_explained(comparison, wide, asked, level, limits.max_gap)
+    floor_fails = any(not (asked and crossed) or _is_lower(bound, asked(group, None)) for group, bound in below)
     if gap_fails or floor_fails:
-        return Finding(comparison, FAIL, limits, num_claims, deals, gap_fails, floor_fails)
+        return Finding(comparison, FAIL, limits, num_claims, named, limit, gap_fails, floor_fails)
     if _passes(comparison, limits) and not comparison.uneven:
-        return Finding(comparison, PASS, limits, num_claims, deals)
-    explained = wide or bool(below.any())
-    return Finding(comparison, UNDECIDED, limits, num_claims, deals, explained=explained)
+        return Finding(comparison, PASS, limits, num_claims, named, limit)
+    return Finding(comparison, UNDECIDED, limits, num_claims, named, limit, explained=bool(wide or below))
 
 
-def _widest(comparison: Comparison, level: float, times: float = 1.0) -> float:
-    """Return the largest lower bound of all ordered pairs."""
+def _least_explained(
+    comparison: Comparison, pairs: Sequence[tuple[int, int]], asked: Asked | None, level: float, max_gap: float
+) -> tuple[tuple[int, int] | None, float, bool]:
+    """Return the first pair that classes do not explain, or the one they explain least, its limit, and which it is."""
+    least, found, beyond = None, float("nan"), -np.inf
+    for better, worse in pairs[:MOST_PAIRS]:
+        deals, each = asked(worse, better) if asked else None, comparison.estimates
+        limit = deals.limit(each[better], each[worse], max_gap) if deals else max_gap
+        above = _widest(comparison, level, pair=(better, worse)) - limit
+        if least is None or above > beyond:
+            least, found, beyond = (better, worse), limit, above
+        if above > 0:
+            break
+    return least, found, beyond > 0
+
+
+def _is_lower(bound: float, deals: Deals | None) -> bool:
+    """Tell whether a group is shown to fare worse than classes explain; they explain nothing where all are of one."""
+    return deals is None or (deals.num > 0 and bound < deals.mean)
+
+
+def _widest(comparison: Comparison, level: float, times: float = 1.0, pair: tuple[int, int] | None = None) -> float:
+    """Return the largest lower bound of all ordered pairs, or that of one."""
     low = comparison.pairs(level, times, exact=True)[1]
+    if pair:
+        return float(low[tuple(comparison.compared.index(group) for group in pair)])
     np.fill_diagonal(low, -np.inf)
     return float(low.max())
 
 
-def _pair(comparison: Comparison, level: float) -> tuple[int, int]:
-    """Return the groups, better and worse, whose gap is shown to be the largest."""
+def _pairs(comparison: Comparison, level: float, limit: float) -> list[tuple[int, int]]:
+    """Return the groups, better and worse, of all ordered pairs whose lower bound is above a limit, the highest first."""
     low = comparison.pairs(level, exact=True)[1]
     np.fill_diagonal(low, -np.inf)
-    better, worse = np.unravel_index(np.argmax(low), low.shape)
-    return comparison.compared[int(better)], comparison.compared[int(worse)]
+    order = np.argsort(-low, axis=None, kind="stable")
+    at = np.unravel_index(order[: np.count_nonzero(low > limit)], low.shape)
+    return [(comparison.compared[int(better)], comparison.compared[int(worse)]) for better, worse in zip(*at, strict=True)]
 
 
 def _passes(comparison: Comparison, limits: Limits, times: float = 1.0) -> bool:
@@ -200,16 +230,20 @@ def _passes(comparison: Comparison, limits: Limits, times: float = 1.0) -> bool:
     return comparison.gap(LEVEL, times, exact=True)[2] <= limits.max_gap and bool((lows >= limits.min_worst_group).all())
 
 
-def _smallest_alpha(comparison: Comparison, max_gap: float, num_claims: int) -> float:
-    """Return the smallest ``alpha`` at which a gap would fail: the bound inverted, over all claims of the audit."""
-    if comparison.gap()[0] <= max_gap:
+def _smallest_alpha(comparison: Comparison, limit: float, num_claims: int, pair: tuple[int, int] | None = None) -> float:
+    """Return the smallest ``alpha`` at which a gap, or that of a pair, would fail: the bound inverted, over all claims."""
+    if comparison.gap()[0] <= limit:
         return 1.0
+
+    def fails(log_alpha: float) -> bool:
+        return _widest(comparison, 1 - float(np.exp(log_alpha)), pair=pair) > limit
+
     low, high = np.log(_LEAST), 0.0
-    if _widest(comparison, 1 - _LEAST) > max_gap:
+    if fails(low):
         high = low
     while high - low > 1e-4:  # noqa: PLR2004 - a hundredth of a percent of p
         middle = (low + high) / 2
-        low, high = (low, middle) if _widest(comparison, 1 - float(np.exp(middle))) > max_gap else (middle, high)
+        low, high = (low, middle) if fails(middle) else (middle, high)
     return float(min(1.0, num_claims * np.exp(high)))
 
 

@@ -9,7 +9,7 @@ import pytest
 from stages import audit
 from stages.core import artefacts, dataset, files
 from stages.core.dataset import Dataset
-from stages.judge import groups
+from stages.judge import groups, permutations
 from tests.fake_models import other, scores
 from tests.judging import judged, project, run
 
@@ -50,11 +50,21 @@ def test_alpha_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_as_many_deals_are_made_as_were_asked_for_and_within_classes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All wrong in one group, all right in the other: no deal is as bad, and p is one in the number of deals and one."""
+    """All wrong in one group, all right in the other: no deal explains it, so all are made, of pictures of each class."""
     _judged(tmp_path, monkeypatch, 1.0)
+    made: list[tuple[int, int]] = []
+    deal = permutations.dealt_figures
+
+    def dealt(*args: Any) -> Any:
+        figures = np.concatenate(list(deal(*args)), axis=1)
+        made.append((figures.shape[1], int(args[3].max()) + 1))
+        yield figures
+
+    monkeypatch.setattr(permutations, "dealt_figures", dealt)
     for number in (100, 500):
-        found = _audited(num_permutations=number, num_bootstraps=300)["by_group"]["accuracy"]["setting"]["gap"]["p"]
-        assert found == pytest.approx(1 / (number + 1), abs=1e-6)
+        made.clear()
+        assert _audited(num_permutations=number, num_bootstraps=300)["verdict"] == "FAIL"
+        assert set(made) == {(number, 3)}
 
 
 def test_max_groups_decides_what_is_a_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,18 +78,18 @@ def test_comparisons_and_deals_are_by_unit(tmp_path: Path, monkeypatch: pytest.M
     """Every comparison and every deal of an audit is told which pictures belong together."""
     _judged(tmp_path, monkeypatch, 1.0, unit=[f"clip {n // 2}" for n in range(120)])
     given: dict[str, list[Any]] = {"compare": [], "deal": []}
-    compare, deal = groups.compare, groups.deal
+    compare, deal = groups.compare, permutations.dealer
 
     def compared(*args: Any, **kwargs: Any) -> groups.Comparison:
         given["compare"].append(kwargs["units"])
         return compare(*args, **kwargs)
 
-    def dealt(*args: Any) -> groups.Deals | None:
-        given["deal"].append(args[4])
-        return deal(*args)
+    def dealt(*args: Any, **kwargs: Any) -> permutations.Dealer:
+        given["deal"].append(kwargs["units"])
+        return deal(*args, **kwargs)
 
     monkeypatch.setattr(groups, "compare", compared)
-    monkeypatch.setattr(groups, "deal", dealt)
+    monkeypatch.setattr(permutations, "dealer", dealt)
     assert _audited()["verdict"] == "FAIL"
     for found in given.values():
         assert found

@@ -98,7 +98,11 @@ def _of(finding: Finding, min_group: int, what: str) -> Iterator[tuple[str, str]
             elif index not in {*compared, *uneven}:
                 yield "groups whose figure is not defined", f"{title} of {columns} {name}"
     if finding.verdict == UNDECIDED and not uneven and not finding.faults:
-        why = "explained by the classes, or not to be told from them" if finding.explained else f"too few {what} to tell"
+        why = (
+            "explained by the classes in whole or in part, or not to be told from them"
+            if finding.explained
+            else f"too few {what} to tell"
+        )
         yield why, f"{title} by {columns}"
 
 

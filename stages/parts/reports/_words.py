@@ -188,28 +188,37 @@ def sentence(finding: Finding, limits: Limits) -> str:
     if finding.p is None:
         title = comparison.measure.title
         return f"{column}: fewer than two groups are large enough, and have a figure, to compare {title}{uneven}."
-    better, worse = finding.pair if finding.gap_fails else (comparison.best, comparison.worst)
+    named = finding.named if finding.gap_fails or not finding.floor_fails else None
+    better, worse = named or (comparison.best, comparison.worst)
     low, high = (f"{100 * comparison.estimates[g].value:.1f} for {comparison.grouping.names[g]}" for g in (worse, better))
     pair = f"{column}: {comparison.measure.title} is {low} and {high}"
+    estimates = (comparison.estimates[g] for g in (better, worse))
+    first, second = ((e.value, e.low, e.high) for e in estimates)
+    gap = interval(*statistics.difference(first, second)) if named else interval(*comparison.gap())
     if finding.gap_fails:
-        estimates = (comparison.estimates[g] for g in (better, worse))
-        first, second = ((e.value, e.low, e.high) for e in estimates)
-        gap = interval(*statistics.difference(first, second))
         text = f"{pair}, a gap of {gap} points, larger than the {100 * limits.max_gap:g} allowed ({chance(finding.p)})."
         lowest = comparison.grouping.names[comparison.worst]
         floor = f" {lowest} is also below the floor of {100 * limits.min_worst_group:g}."
         return text + (floor if finding.floor_fails else "")
-    gap = interval(*comparison.gap())
     if finding.floor_fails:
         return f"{pair}; a group is shown to be below the floor of {100 * limits.min_worst_group:g}."
     if finding.verdict == PASS:
         every = "every group" if len(comparison.compared) == len(comparison.grouping.names) else "every compared group"
         return f"{pair}; the gap of {gap} points stays within {100 * limits.max_gap:g} and {every} above the floor."
     if finding.explained:
-        return (
-            f"{pair}, a gap of {gap} points, but the classes of the pictures explain it or cannot be told from the groups."
-        )
+        return f"{pair}, a gap of {gap} points; {_but(finding, limits)}."
     return f"{pair}, a gap of {gap} points: {_need(finding, uneven)}."
+
+
+def _but(finding: Finding, limits: Limits) -> str:
+    """Say that what the bounds show is not shown given the classes."""
+    given, why = (
+        "given the classes of the pictures",
+        "they explain it in whole or in part, or cannot be told from the groups",
+    )
+    if finding.named is None:
+        return f"{given} no group is shown to be below the floor of {100 * limits.min_worst_group:g}: {why}"
+    return f"{given} it is not shown to be larger than the {100 * limits.max_gap:g} allowed: {why}"
 
 
 def _need(finding: Finding, uneven: str) -> str:

@@ -1,8 +1,7 @@
-"""Groups have figures of their own, and deals within classes tell a hard group from one that is treated worse."""
+"""Groups have figures of their own, and gaps between them an interval."""
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from stages.judge import groups, measures, units
 from stages.judge.columns import sort_into_groups
@@ -73,93 +72,3 @@ def test_a_picture_without_a_figure_is_not_counted() -> None:
         assert [one.value for one in found.estimates] == pytest.approx([0.75, 0.25, np.nan], nan_ok=True)
         assert [one.n for one in found.estimates] == [2, 1, 0]
     assert measure.values(np.array([[1.0, 3, 5, 0, 0, 1]])) == pytest.approx([2.5 / 4])
-
-
-def _harder_class(num: int = 200) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return outcomes, classes and groups where class 1 is difficult (60 % right) and group 1 holds nearly only class 1."""
-    random = np.random.default_rng(11)
-    classes = np.repeat([0, 1], num)
-    codes = np.where(random.random(2 * num) < 0.9, classes, 1 - classes)
-    right = random.random(2 * num) < np.where(classes == 1, 0.6, 0.98)
-    return right, classes, codes
-
-
-def _dealt(right: np.ndarray, codes: np.ndarray, classes: np.ndarray) -> groups.Deals | None:
-    found = compared(accuracy(right), Grouping(("g",), ("a", "b"), codes))
-    return groups.deal(found, classes, 500, np.random.default_rng(0))
-
-
-def test_a_group_of_difficult_classes_is_not_taken_for_one_treated_worse() -> None:
-    """A gap that the classes explain is chance when dealt within classes."""
-    found = _dealt(*(_harder_class()[i] for i in (0, 2, 1)))
-    assert found is not None
-    assert found.p > 0.1
-    assert min(found.tails) > 0.05
-
-
-def test_a_group_treated_worse_is_found_within_its_classes() -> None:
-    """Where one group fails in every class, dealing within classes finds it, and which group it is."""
-    right, classes, codes = _harder_class()
-    right &= (codes == 0) | (np.random.default_rng(3).random(right.size) < 0.6)
-    found = _dealt(right, codes, classes)
-    assert found is not None
-    assert found.p < 0.01
-    assert found.tails[1] < 0.01 < found.tails[0]
-
-
-def test_classes_that_cannot_be_asked() -> None:
-    """With one class there is nothing to ask; where a group is a class, nothing tells one from the other."""
-    right, classes, codes = _harder_class()
-    assert _dealt(right, codes, np.zeros(right.size, np.int64)) is None
-    assert _dealt(right, classes, classes) == groups.Deals(0, 1.0, (1.0, 1.0))
-
-
-@pytest.mark.parametrize("counted", [True, False])
-def test_deals_are_hypergeometric(counted: bool) -> None:
-    """Dealt as counts or picture by picture, a group's hits in a class follow scipy's hypergeometric distribution."""
-    right, classes, codes = _harder_class(60)
-    measure = accuracy(right & (classes == 1))
-    measure = measure if counted else measures.average("a", "a", (right & (classes == 1)).astype(float))
-    chunks = groups.dealt_figures(measure, np.arange(120), codes, classes, 3000, np.random.default_rng(1))
-    hits = np.rint(np.concatenate(list(chunks), axis=1)[0] * np.count_nonzero(codes == 0)).astype(int)
-    there = np.count_nonzero((classes == 1) & (codes == 0))
-    expected = stats.hypergeom(60, np.count_nonzero(right & (classes == 1)), there)
-    assert hits.mean() == pytest.approx(expected.mean(), abs=4 * expected.std() / np.sqrt(3000))
-    assert hits.std() == pytest.approx(expected.std(), rel=0.08)
-    assert hits.max() <= there
-
-
-@pytest.mark.parametrize("sizes", [(5, 0), (0, 5), (5, 2), (900, 12), (0, 900)])
-@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
-def test_a_class_that_leaves_nothing_to_draw_is_dealt_as_it_is(sizes: tuple[int, int], share: float) -> None:
-    """A class that one group lacks, or of which all are right or wrong: no group gets more than there are, or fewer than 0."""
-    codes, classes = np.repeat([0, 1, 0, 1], [*sizes, 30, 30]), np.repeat([0, 1], [sum(sizes), 60])
-    right = np.r_[np.arange(sum(sizes)) < share * sum(sizes), np.zeros(60, bool)]
-    (figures,) = groups.dealt_figures(accuracy(right), np.arange(right.size), codes, classes, 200, np.random.default_rng(1))
-    hits = np.rint(figures.T * np.bincount(codes))
-    assert hits.min() >= 0
-    assert (hits.sum(1) == np.count_nonzero(right)).all()
-    assert (hits <= sizes).all()
-
-
-def test_the_chance_of_equal_groups_is_uniform() -> None:
-    """Where groups mean nothing within classes, p falls below 5 % about 5 % of the time."""
-    random, found = np.random.default_rng(0), []
-    for _ in range(300):
-        classes, codes = random.integers(0, 2, 120), random.integers(0, 3, 120)
-        right = random.random(120) < 0.7 + 0.2 * classes
-        one = compared(accuracy(right), Grouping(("g",), ("a", "b", "c"), codes))
-        found.append(groups.deal(one, classes, 200, random).p)  # type: ignore[union-attr]
-    assert 0.02 <= np.mean(np.array(found) < 0.05) <= 0.08
-
-
-def test_deals_end_early_where_more_would_change_nothing() -> None:
-    """A gap that chance gives half of the time is told from few deals, one that it never gives only from all of them."""
-    right, classes, codes = _harder_class()
-    groups_of = np.random.default_rng(4).integers(0, 2, right.size)
-    found = compared(accuracy(right), Grouping(("g",), ("a", "b"), groups_of))
-    few = groups.deal(found, classes, 100_000, np.random.default_rng(0))
-    worse = _dealt(right & ((codes == 0) | (np.arange(right.size) % 2 > 0)), codes, classes)
-    assert few is not None
-    assert worse is not None
-    assert (few.num <= 1000, worse.num) == (True, 500)

@@ -1,14 +1,14 @@
 """Pictures of one unit count as one draw: in intervals, standard errors, deals and comparisons of two models."""
 
+import itertools
 from collections.abc import Callable
-from itertools import permutations, product
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.judge import by_group, classes, draws, groups, measures, paired, panels, statistics, tally, units
+from stages.judge import by_group, classes, draws, groups, measures, paired, panels, permutations, statistics, tally, units
 from stages.judge.draws import Draws
 from stages.judge.measures import Measure
 from tests.simulations import clips
@@ -165,39 +165,38 @@ def test_models_that_never_differ_are_told_by_units() -> None:
 
 
 def test_groups_are_dealt_by_units() -> None:
-    """Two clips of forty like frames, one in each group: dealt by frames the gap looks like none that chance gives."""
+    """Clips of forty like frames: dealt by frames a gap looks like none that chance gives, by clips it is what all give."""
     right = np.repeat([1.0, 0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0], 20)
     measure = measures.proportion("a", "a", "p", right, np.ones(160))
     codes = np.repeat([0, 1, 0, 1, 0, 0, 1, 1], 20)
-    strata = np.tile([0, 1], 80)
+    strata = np.repeat([0, 0, 1, 1, 0, 0, 1, 1], 20)
     held = units.of([str(n // 20) for n in range(160)])
     way = groups.Grouping(("c",), ("x", "y"), codes)
-    for told, few in ((held, False), (None, True)):
-        random = np.random.default_rng(0)
-        comparison = groups.compare(measure, way, min_group=4, num_bootstraps=100, random=random, units=told)
-        dealt = groups.deal(comparison, strata, 2000, random, told)
-        assert dealt is None or (dealt.p < 0.01) == few
-    classes_of = np.repeat([0, 0, 1, 1, 0, 0, 1, 1], 20)
-    dealt = groups.deal(comparison, classes_of, 4000, np.random.default_rng(1), held)
-    assert dealt is not None
-    exact = _share_of_deals(right[::20], codes[::20], classes_of[::20])
-    assert dealt.p == pytest.approx(exact, abs=0.02)
+    random, beyond = np.random.default_rng(0), []
+    for told in (held, None):
+        found = groups.compare(measure, way, min_group=4, num_bootstraps=100, random=random, units=told)
+        dealt = permutations.dealer(
+            found, strata, num_deals=4000, allowed=0.1, random=lambda *_: np.random.default_rng(1), units=told
+        )(1, 0)
+        assert dealt is not None
+        beyond.append((found.gap()[0] - dealt.mean) / dealt.spread)
+        if told:
+            gaps = _all_deals(right[::20], codes[::20], strata[::20])
+            assert dealt.mean == pytest.approx(gaps.mean(), abs=0.02)
+            assert dealt.spread == pytest.approx(gaps.std(), abs=0.02)
+    assert beyond[0] < 2.5
+    assert beyond[1] > 8
 
 
-def _share_of_deals(right: np.ndarray, codes: np.ndarray, strata: np.ndarray) -> float:
-    """Return the share of all deals of units within classes with a gap as large as the one found, by listing them."""
-
-    def gap(dealt: np.ndarray) -> float:
-        return abs(right[dealt == 0].mean() - right[dealt == 1].mean())
-
-    ways = [sorted(set(permutations(codes[strata == s].tolist()))) for s in (0, 1)]
-    found = []
-    for first, second in product(*ways):
+def _all_deals(right: np.ndarray, codes: np.ndarray, strata: np.ndarray) -> np.ndarray:
+    """Return the gap of the first group over the second in each deal of units within classes; all are equally likely."""
+    ways = [sorted(set(itertools.permutations(codes[strata == s].tolist()))) for s in (0, 1)]
+    gaps = []
+    for first, second in itertools.product(*ways):
         dealt = np.empty(codes.size, int)
         dealt[strata == 0], dealt[strata == 1] = first, second
-        weight = 1  # each way of a class is equally likely
-        found.append((gap(dealt), weight))
-    return sum(weight for value, weight in found if value >= gap(codes) - 1e-12) / len(found)
+        gaps.append(right[dealt == 0].mean() - right[dealt == 1].mean())
+    return np.array(gaps)
 
 
 def test_a_group_needs_units_not_pictures() -> None:

@@ -1,9 +1,11 @@
 """An audit exposes a planted bias, invents none, and says when it cannot tell."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
-from stages.judge import groups, measures, units, verdicts
+from stages.judge import groups, measures, permutations, units, verdicts
 from stages.judge.columns import sort_into_groups
 from stages.judge.groups import Comparison
 from stages.judge.measures import Measure
@@ -24,6 +26,17 @@ def audit(
     """Audit the accuracy of (N,) bool outcomes over text columns and their pairs."""
     measure = measures.proportion("accuracy", "accuracy", "pictures", right.astype(float), np.ones(right.size))
     return verdicts.judge(compared(measure, columns, random), limits)
+
+
+def within(classes: np.ndarray) -> Callable[[Comparison], permutations.Dealer]:
+    """Return what deals groups out anew within classes, (N,)."""
+
+    def deal(comparison: Comparison) -> permutations.Dealer:
+        return permutations.dealer(
+            comparison, classes, num_deals=400, allowed=0.1, random=lambda *at: np.random.default_rng([5, *np.abs(at)])
+        )
+
+    return deal
 
 
 def drawn(random: np.random.Generator, num: int, **names: str) -> dict[str, np.ndarray]:
@@ -175,7 +188,7 @@ def test_an_intersection_of_difficult_classes_does_not_fail_the_floor() -> None:
         measure = measures.proportion("accuracy", "accuracy", "pictures", right.astype(float), np.ones(800))
         strata = classes if right is hard else (np.arange(800) % 2)
         found = compared(measure, columns, random)[-1]
-        finding = verdicts.judge([found], Limits(0.99, 0.8, 0.05), lambda c, s=strata: groups.deal(c, s, 400, random))[0]
+        finding = verdicts.judge([found], Limits(0.99, 0.8, 0.05), within(strata))[0]
         assert (finding.floor_fails, finding.explained) == (fails, not fails)
 
 
@@ -184,8 +197,9 @@ def _asked(columns: dict[str, np.ndarray], right: np.ndarray) -> list[str]:
     asked: list[str] = []
     measure = measures.proportion("accuracy", "accuracy", "pictures", right.astype(float), np.ones(right.size))
 
-    def deal(comparison: Comparison) -> None:
+    def deal(comparison: Comparison) -> permutations.Asked:
         asked.append(" x ".join(comparison.grouping.columns))
+        return lambda *_: None
 
     verdicts.judge(compared(measure, columns, np.random.default_rng(0)), LIMITS, deal)
     return asked
@@ -207,8 +221,8 @@ def test_a_gap_that_classes_explain_fails_nothing() -> None:
     measure = measures.proportion("accuracy", "accuracy", "pictures", right.astype(float), np.ones(800))
     found = compared(measure, {"g": codes.astype(str)}, random)
     blind = verdicts.judge(found, limits)[0]
-    aware = verdicts.judge(found, limits, lambda c: groups.deal(c, classes, 400, random))[0]
-    apart = verdicts.judge(found, limits, lambda c: groups.deal(c, codes, 400, random))[0]
+    aware = verdicts.judge(found, limits, within(classes))[0]
+    apart = verdicts.judge(found, limits, within(codes))[0]
     assert (blind.verdict, aware.verdict, apart.verdict) == (FAIL, UNDECIDED, UNDECIDED)
     assert (blind.explained, aware.explained, apart.explained) == (False, True, True)
     assert (apart.p, aware.more) == (1.0, None)

@@ -9,7 +9,7 @@ Choices: none; thresholds are parameters. Needs no model. Without any ``group_*`
     nothing audited, or audited on nothing, must not read as a pass. What is degenerate by one figure does not pass by it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from stages.core import artefacts, dataset, digests, figures, files, seeds
 from stages.core.errors import ParamsError
 from stages.core.params import Params as Base
 from stages.core.stage import Job, Keep, Metrics, Note, Progress, Record, Tags
-from stages.judge import columns, degenerate, groups, permutations, units, verdicts
+from stages.judge import columns, degenerate, groups, permutations, statistics, units, verdicts
 from stages.judge.verdicts import Finding, Limits
 from stages.parts import evaluators, reports
 from stages.parts.evaluators import Evaluator
@@ -195,24 +195,41 @@ def by_group(comparisons: list[groups.Comparison]) -> dict[str, Any]:
     return {"group": rows}
 
 
-def _behind(comparison: groups.Comparison) -> dict[str, int]:
-    """Return n, pictures and, where several belong together, units behind a gap; a unit counts in each of its groups."""
-    found = [comparison.estimates[g] for g in comparison.compared]
+def _behind(comparison: groups.Comparison, chosen: Sequence[int]) -> dict[str, int]:
+    """Return n, pictures and, where several belong together, units of the groups behind a gap; a unit counts in each."""
+    found = [comparison.estimates[g] for g in chosen]
     n, pictures, num = (sum(getattr(e, name) for e in found) for name in ("n", "num_pictures", "num_units"))
     return {"n": n, "pictures": pictures, **({"units": num} if num != pictures else {})}
 
 
 def summary(verdict: str, reasons: list[str], findings: list[Finding]) -> dict[str, Any]:
-    """Return the content of the metrics file: verdict, reasons, and gap and worst group per measure and column."""
+    """Return the content of the metrics file: verdict, reasons, and gap and worst group per measure and column.
+
+    ``pair`` names the best and the worst group, those of ``gap``; ``decisive`` the pair by which a gap fails, which need not
+    be that one, with its own gap.
+    """
     gaps: dict[str, Any] = {}
     for finding in findings:
         comparison = finding.comparison
         entry: dict[str, Any] = {"verdict": finding.verdict, "more_pictures": finding.more}
         if finding.is_compared:
-            value, low, high = comparison.gap()
-            entry |= {"gap": {"value": value, "low": low, "high": high, "p": finding.p, **_behind(comparison)}}
-            entry |= {"pair": [comparison.grouping.names[g] for g in finding.pair]}
+            gap = dict(zip(("value", "low", "high"), comparison.gap(), strict=True))
+            entry |= {"gap": gap | {"p": finding.p, **_behind(comparison, comparison.compared)}}
+            entry |= {"pair": _names(comparison, (comparison.best, comparison.worst))}
             worst = comparison.worst
             entry |= {"worst_group": {"name": comparison.grouping.names[worst], **comparison.estimates[worst].content()}}
+        if finding.gap_fails:
+            entry |= {"decisive": _decisive(comparison, finding.pair)}
         gaps.setdefault(comparison.measure.name, {})[" x ".join(comparison.grouping.columns)] = entry
     return {"verdict": verdict, "reasons": reasons, "by_group": gaps}
+
+
+def _decisive(comparison: groups.Comparison, pair: tuple[int, int]) -> dict[str, Any]:
+    """Return the pair, better and worse, whose gap is shown to be too large, with that gap and its interval."""
+    better, worse = ((e.value, e.low, e.high) for e in (comparison.estimates[g] for g in pair))
+    gap = dict(zip(("value", "low", "high"), statistics.difference(better, worse), strict=True))
+    return {"pair": _names(comparison, pair), "gap": gap | _behind(comparison, pair)}
+
+
+def _names(comparison: groups.Comparison, chosen: Sequence[int]) -> list[str]:
+    return [comparison.grouping.names[g] for g in chosen]

@@ -24,9 +24,9 @@ class Line:
     Attributes:
         task: its name.
         figures: headline figures as text, the one the gate judges first.
-        nothing: kinds of faults by which the evaluation says nothing, in one line; empty where there is none.
+        nothing: why the evaluation says nothing by the figure that the gate judges, one line a fault; empty where it does.
         verdict: the audit's word, ``-`` before there is one.
-        reason: the audit's weightiest reason.
+        reason: the audit's weightiest reason of those that ``nothing`` does not tell.
         model: name, version and aliases as the registry has them, ``-`` before there is a receipt.
         address: of the version that ``model`` names, empty where the registry lacks it.
         behind: whether that version was made of other figures than ``figures``.
@@ -35,7 +35,7 @@ class Line:
 
     task: str
     figures: list[str] = field(default_factory=list)
-    nothing: str = ""
+    nothing: tuple[str, ...] = ()
     verdict: str = "-"
     reason: str = ""
     model: str = "-"
@@ -60,10 +60,8 @@ def show() -> None:
         click.echo(f"  {click.style(line.task.ljust(width), bold=True)}  {escaped(first)}")
         for figure in rest:
             click.echo(f"  {'':{width}}  {escaped(figure)}")
-        if line.nothing:
-            click.echo(
-                f"  {'':{width}}  {click.style('degenerate evaluation', fg='red', bold=True)}: {escaped(line.nothing)}"
-            )
+        for why in line.nothing:
+            click.echo(f"  {'':{width}}  {click.style('degenerate evaluation', fg='red', bold=True)}: {escaped(why)}")
         verdict = click.style(line.verdict, fg=COLOURS.get(line.verdict), bold=True)
         click.echo(f"  {'':{width}}  audit {verdict}{': ' + escaped(line.reason) if line.reason else ''}")
         click.echo(f"  {'':{width}}  model {line.model}")
@@ -78,20 +76,26 @@ def _line(task: str, raw: dict[str, Any]) -> Line:
     places = (artefacts.evaluate_metrics(task), artefacts.audit_metrics(task))
     read = [_read(place) for place in places]
     evaluation, audit = (content or {} for content in read)
-    reasons = audit.get("reasons") or [""]
     found = registered.standing(task)
     metric = _judged(raw, task)
     return Line(
         task,
         _figures(evaluation, metric),
-        ", ".join(degenerate.of(evaluation, metric) or {}),
+        tuple(degenerate.lines(evaluation, metric)),
         str(audit.get("verdict", "-")),
-        str(reasons[0]),
+        _reason(audit, degenerate.of(evaluation, metric) or {}),
         str(found or "-"),
         f"models:/{found.name}/{found.version}" if found and found.version else "",
         found is not None and registered.is_behind(task),
         tuple(place.as_posix() for place, content in zip(places, read, strict=True) if content is None),
     )
+
+
+def _reason(audit: dict[str, Any], nothing: dict[str, str]) -> str:
+    """Return the audit's first reason but for what is told of a degenerate evaluation already."""
+    reasons = [str(reason) for reason in audit.get("reasons") or []]
+    new = [reason for reason in reasons if not any(why in reason for why in nothing.values())]
+    return next(iter(new), "nothing passes on a degenerate evaluation" if reasons else "")
 
 
 def _judged(raw: dict[str, Any], task: str) -> str:

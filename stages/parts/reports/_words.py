@@ -79,19 +79,24 @@ def remarks(columns: Sequence[Column], leave_out: Sequence[str], where: str, uni
 
 
 def nothing(found: Mapping[str, str] | None) -> list[str]:
-    """Say that the audit rests on an evaluation that says nothing; no sentence where it rests on one that does.
+    """Say that the audit rests on an evaluation that says nothing, and all that makes it so: no remedy is kept for later.
 
     Args:
         found: why it says nothing by any figure, by kind; None where the evaluation does not tell.
 
+    Returns:
+        One sentence; none where the evaluation does say something.
+
     Example:
-        >>> nothing({"few_units": "the test split has 6 pictures", "exact": "all right"})
-        ['The evaluation is degenerate (few_units, exact), so nothing passes: the test split has 6 pictures.']
+        >>> nothing({"few_units": "the test split has 6 pictures"})
+        ['The evaluation is degenerate (few_units), so nothing passes: the test split has 6 pictures.']
+        >>> nothing({"few_units": "6 pictures", "exact": "all right"})
+        ['The evaluation is degenerate (few_units, exact), so nothing passes: few_units: 6 pictures; exact: all right.']
     """
     if found is None:
         return ["The evaluation does not say whether it is degenerate, so nothing passes: dvc repro evaluate."]
-    first = next(iter(found.values()), None)
-    return [f"The evaluation is degenerate ({', '.join(found)}), so nothing passes: {first}."] if first else []
+    told = [f"{kind}: {why}" for kind, why in found.items()] if len(found) > 1 else list(found.values())
+    return [f"The evaluation is degenerate ({', '.join(found)}), so nothing passes: {'; '.join(told)}."] if told else []
 
 
 def reasons(

@@ -10,6 +10,7 @@ from pipelines import registered, summary
 from pipelines.record import contents
 from pipelines.registered import Standing
 from stages.core import artefacts, files
+from stages.parts import reports
 
 
 @pytest.fixture(autouse=True)
@@ -48,12 +49,28 @@ def test_a_degenerate_evaluation_is_named(capsys: pytest.CaptureFixture[str]) ->
         {"kind": "constant_answer", "reason": "ties", "figures": ["accuracy"]},
     ]
     files.write_json(artefacts.evaluate_metrics("classify"), content | {"degenerate": faults})
-    assert summary.lines()[0].nothing == "few_units"
+    assert summary.lines()[0].nothing == ("few_units: six",)
     summary.show()
-    assert "degenerate evaluation: few_units" in click.unstyle(capsys.readouterr().out)
+    assert "degenerate evaluation: few_units: six" in click.unstyle(capsys.readouterr().out)
     files.write_json(artefacts.evaluate_metrics("classify"), content | {"degenerate": []})
     summary.show()
     assert "degenerate" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_every_reason_of_a_degenerate_evaluation_is_told_once(failed: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever mends one must know of the other before the next training; a FAIL beside them keeps its own reason."""
+    content = files.read_json(artefacts.evaluate_metrics("classify"))
+    whys = {"absent_class": "no disc; add some", "few_units": "six; add test pictures"}
+    faults = [{"kind": kind, "reason": why, "figures": []} for kind, why in whys.items()]
+    files.write_json(artefacts.evaluate_metrics("classify"), content | {"degenerate": faults})
+    reasons = [*reports.nothing(whys), *(["night is 12 points worse"] if failed else [])]
+    files.write_json(artefacts.audit_metrics("classify"), {"verdict": "UNDECIDED", "reasons": reasons})
+    summary.show()
+    text = click.unstyle(capsys.readouterr().out)
+    assert [text.count(why) for why in whys.values()] == [1, 1]
+    assert ("audit UNDECIDED: night is 12" if failed else "UNDECIDED: nothing passes on a degenerate evaluation") in text
+    assert all(why in reasons[0] for why in whys.values())
 
 
 def test_what_is_missing_is_left_open_and_what_is_broken_is_named(capsys: pytest.CaptureFixture[str]) -> None:

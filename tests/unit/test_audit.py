@@ -76,6 +76,14 @@ def test_the_table_lists_every_group(page: str) -> None:
     assert {"accuracy", "macro_f1", "recall/disc"} <= set(table["measure"])
 
 
+def test_the_row_of_a_fail_says_what_fails(page: str) -> None:
+    """As many rows name the gap or the floor as the metrics file has findings that fail."""
+    found = files.read_json(artefacts.audit_metrics("classify"))["by_group"]
+    failed = [entry for columns in found.values() for entry in columns.values() if entry["verdict"] == "FAIL"]
+    assert failed
+    assert len(re.findall(r">FAIL by (?:gap|floor|gap and floor)</td>", page)) == len(failed)
+
+
 def test_text_from_data_is_escaped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A group named like a tag stands on the page as text."""
     data = project(tmp_path, monkeypatch, num_images=60)

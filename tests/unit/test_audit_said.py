@@ -8,6 +8,8 @@ from stages.judge import groups, verdicts
 from stages.judge.columns import sort_into_groups
 from stages.judge.measures import proportion
 from stages.judge.verdicts import Finding, Limits
+from stages.parts import reports
+from stages.parts.reports import _words
 
 
 def _found(right: dict[str, tuple[int, int]], limits: Limits) -> Finding:
@@ -33,3 +35,33 @@ def test_the_pair_is_that_of_the_gap_and_the_decisive_one_has_its_own(max_gap: f
         assert entry["decisive"]["pair"] == ["large", "poor"]
         assert (gap["value"], gap["n"], gap["pictures"]) == (pytest.approx(0.16), 1000, 1000)
         assert 0.1 < gap["low"] < 0.16 < gap["high"] < 0.22
+
+
+@pytest.mark.parametrize(
+    ("limits", "by", "told"),
+    [
+        (Limits(0.1, 0.6, 0.05), "by gap and floor", ["site: accuracy", "site x ward: accuracy"]),
+        (Limits(0.1, 0.0, 0.05), "by gap", ["site: accuracy", "site x ward: accuracy"]),
+        (
+            Limits(0.9, 0.6, 0.05), "by floor",
+            ["in a group of site (lowest: 50.0 for south), site x ward (lowest: 50.0 for south, a)."],
+        ),
+    ],
+)  # fmt: skip
+def test_every_fail_is_told_with_what_fails(limits: Limits, by: str, told: list[str]) -> None:
+    """A FAIL by the floor may stand beside any p: row and sentence say what fails, also of an intersection."""
+    site, ward, place = np.repeat(["north", "south"], 800), np.tile(["a", "b"], 800), np.arange(1600) % 20
+    outcomes = np.where(site == "north", place > 0, place > 9).astype(float)
+    measure = proportion("accuracy", "accuracy", "pictures", outcomes, np.ones(outcomes.size))
+    ways = groups.groupings(sort_into_groups({"site": site, "ward": ward}, 20)[0], 10)
+    random = np.random.default_rng(0)
+    findings = verdicts.judge(
+        [groups.compare(measure, way, min_group=10, num_bootstraps=100, random=random) for way in ways], limits
+    )
+    assert [_words.fails_by(f) for f in findings] == [by, "", by]
+    reasons = reports.reasons(findings, limits)
+    assert len(reasons) == len(told)
+    for reason, words in zip(reasons, told, strict=True):
+        assert words in reason
+        assert ("below the floor of 60" in reason) == ("floor" in by)
+        assert ("larger than the 10 allowed" in reason) == ("gap" in by)

@@ -102,7 +102,7 @@ def nothing(found: Mapping[str, str] | None) -> list[str]:
 def reasons(
     findings: Sequence[Finding], limits: Limits, refused: Sequence[str] = (), nothing: Sequence[str] = ()
 ) -> list[str]:
-    """Say why the verdict is what it is, the weightiest first; one sentence each.
+    """Say why the verdict is what it is, the weightiest first: a FAIL each, by gap, then those by the floor of a measure.
 
     Args:
         findings: all findings of the audit.
@@ -149,7 +149,7 @@ def _reasons(findings: Sequence[Finding], limits: Limits, refused: Sequence[str]
     if not any(f.decisive for f in findings):
         return ["No group column has two groups among the test pictures, so nothing could be compared."]
     worst = next(v for v in (FAIL, UNDECIDED, PASS) if any(f.decisive and f.verdict == v for f in findings))
-    chosen = [f for f in findings if f.decisive and f.verdict == worst and not _explained(f, findings)]
+    chosen = [f for f in findings if f.decisive and f.verdict == worst]
     chosen = [f for f in chosen if f.verdict == FAIL or not f.faults]  # these have a sentence of their own
     titles = list(dict.fromkeys(f.comparison.measure.name for f in findings))
     chosen.sort(key=lambda f: (len(f.comparison.grouping.columns), titles.index(f.comparison.measure.name), -_size(f)))
@@ -158,27 +158,31 @@ def _reasons(findings: Sequence[Finding], limits: Limits, refused: Sequence[str]
 
 
 def _below(findings: Sequence[Finding], limits: Limits) -> list[str]:
-    """Say for each measure in one sentence which columns have a group below the floor."""
+    """Say for each measure in one sentence which columns have a group below the floor, each with its lowest figure."""
     sentences = []
     for name in dict.fromkeys(f.comparison.measure.name for f in findings):
         own = [f.comparison for f in findings if f.comparison.measure.name == name]
-        least = min(own, key=lambda c: c.estimates[c.worst].value)
-        columns = ", ".join(" x ".join(c.grouping.columns) for c in own)
-        worst = f"{100 * least.estimates[least.worst].value:.1f} for {least.grouping.names[least.worst]}"
+        columns = ", ".join(f"{' x '.join(c.grouping.columns)} (lowest: {_lowest(c)})" for c in own)
         floor = f"shown to be below the floor of {100 * limits.min_worst_group:g} in a group of {columns}"
-        sentences.append(f"{own[0].measure.title} is {floor}; lowest: {worst}.")
+        sentences.append(f"{own[0].measure.title} is {floor}.")
     return sentences
 
 
-def _explained(finding: Finding, findings: Sequence[Finding]) -> bool:
-    """Tell whether an intersection fails only where one of its columns already does, on the same measure."""
-    columns = finding.comparison.grouping.columns
-    failed = {
-        f.comparison.grouping.columns
-        for f in findings
-        if f.comparison.measure is finding.comparison.measure and f.verdict == FAIL
-    }
-    return len(columns) > 1 and any((column,) in failed for column in columns)
+def _lowest(comparison: Comparison) -> str:
+    """Name the lowest figure; where groups are small it need not be that which is shown to be below the floor."""
+    return f"{100 * comparison.estimates[comparison.worst].value:.1f} for {comparison.grouping.names[comparison.worst]}"
+
+
+def fails_by(finding: Finding) -> str:
+    """Say by what a finding fails, as it stands behind FAIL; empty where it does not fail.
+
+    Example:
+        >>> from unittest.mock import Mock
+        >>> fails_by(Mock(gap_fails=True, floor_fails=True)), fails_by(Mock(gap_fails=False, floor_fails=False))
+        ('by gap and floor', '')
+    """
+    found = [name for name, fails in (("gap", finding.gap_fails), ("floor", finding.floor_fails)) if fails]
+    return f"by {' and '.join(found)}" if found else ""
 
 
 def _size(finding: Finding) -> float:
@@ -186,7 +190,7 @@ def _size(finding: Finding) -> float:
 
 
 def sentence(finding: Finding, limits: Limits) -> str:
-    """Say in one sentence what was found on one measure and column."""
+    """Say in one sentence what was found on one measure and column, but for a floor alone (``_below``)."""
     comparison = finding.comparison
     column = " x ".join(comparison.grouping.columns)
     uneven = _uneven(comparison)
@@ -202,11 +206,9 @@ def sentence(finding: Finding, limits: Limits) -> str:
     gap = interval(*statistics.difference(first, second)) if named else interval(*comparison.gap())
     if finding.gap_fails:
         text = f"{pair}, a gap of {gap} points, larger than the {100 * limits.max_gap:g} allowed ({chance(finding.p)})."
-        lowest = comparison.grouping.names[comparison.worst]
-        floor = f" {lowest} is also below the floor of {100 * limits.min_worst_group:g}."
+        below = f"below the floor of {100 * limits.min_worst_group:g}"
+        floor = f" A group is also shown to be {below} (lowest: {_lowest(comparison)})."
         return text + (floor if finding.floor_fails else "")
-    if finding.floor_fails:
-        return f"{pair}; a group is shown to be below the floor of {100 * limits.min_worst_group:g}."
     if finding.verdict == PASS:
         every = "every group" if len(comparison.compared) == len(comparison.grouping.names) else "every compared group"
         return f"{pair}; the gap of {gap} points stays within {100 * limits.max_gap:g} and {every} above the floor."

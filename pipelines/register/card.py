@@ -211,8 +211,9 @@ def _limits(limits: Mapping[str, Any]) -> str:
     """Say what the audit allowed: a verdict is one on these limits."""
     left_out = ", ".join(limits["leave_out"])
     return (
-        f"Allowed: gaps of {100 * limits['max_gap']:g} points between groups, no group below {limits['min_worst_group']:g};"
-        f" groups of {limits['min_group']} and more are compared; chance of a false FAIL {limits['alpha']:g} at most"
+        f"Allowed: gaps of {100 * limits['max_gap']:g} points out of 100 between groups, no group below"
+        f" {100 * limits['min_worst_group']:g}; groups of {limits['min_group']} and more are compared;"
+        f" chance of a false FAIL {limits['alpha']:g} at most"
         + (f"; columns left out: {markdown(left_out)}" if left_out else "")
         + "."
     )

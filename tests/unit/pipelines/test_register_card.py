@@ -120,7 +120,7 @@ def test_a_verdict_stands_beside_its_limits():
     made = facts()
     limits = {"max_gap": 0.234, "min_worst_group": 0.8, "min_group": 10, "alpha": 0.05, "leave_out": ["id"]}
     text = card.render(replace(made, audit={"reasons": [], "settings": limits}))
-    assert "gaps of 23.4 points between groups, no group below 0.8; groups of 10 and more" in text
+    assert "gaps of 23.4 points out of 100 between groups, no group below 80; groups of 10 and more" in text
     assert "columns left out: id." in text
     assert "Allowed:" not in card.render(made)  # an audit of before does not say
 

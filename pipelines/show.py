@@ -9,7 +9,7 @@ from typing import Any
 import click
 import numpy as np
 
-from pipelines import draw, predict
+from pipelines import draw, predict, tables
 from stages.core import files, images
 from stages.core.errors import DataError, RawlineError
 from stages.core.text import escaped
@@ -67,13 +67,12 @@ def _as_tables(card: Mapping[str, Any], results: Iterable[predict.Result]) -> It
 
 
 def _table(card: Mapping[str, Any], results: list[predict.Result]) -> None:
-    from rich.console import Console  # noqa: PLC0415 - only this command needs it
-    from rich.table import Table  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415 - only this command needs it
     from rich.text import Text  # noqa: PLC0415
 
     table = Table()
     for head in ("picture", "size", *HEADS[card["task"]]):
-        table.add_column(head, overflow="fold", no_wrap=head != "picture")
+        table.add_column(head, no_wrap=True)
     for result in results:
         if result.answer:
             size = f"{result.answer['width']} x {result.answer['height']}"
@@ -81,7 +80,7 @@ def _table(card: Mapping[str, Any], results: list[predict.Result]) -> None:
                 cells = (*(("", "") if number else (escaped(str(result.path)), size)), *row)
                 table.add_row(*map(Text, cells))  # a name such as a[1].png is no markup
     if table.row_count:
-        Console().print(table)
+        tables.show(table)
 
 
 HEADS = {

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from pipelines import tables
 from pipelines.develop import finding, writing
 from pipelines.develop.one import develop_file
 from pipelines.view import View
@@ -22,8 +23,7 @@ from stages.parts.cameras._measured import Measured, measure
 from stages.parts.cameras._prepared import Prepared
 
 _MAX_JOBS = 4  # files at a time; each holds its mosaic and its picture
-_NUMBERS, _SHORT = ("clipped", "suspicions"), ("size", "demosaicer", "clipped", "suspicions")
-_WIDE = 160  # columns of a table that goes to a file
+_NUMBERS = ("clipped", "suspicions")
 _CAUSES = {"black level": "--black-level", "white level": "--white-level", "pattern": "--pattern"}
 
 
@@ -158,15 +158,13 @@ def _tell(good: list[Result], bad: list[str]) -> None:
 
 
 def _table(rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console  # noqa: PLC0415 - only where a table is shown
-    from rich.markup import escape  # noqa: PLC0415
+    from rich.markup import escape  # noqa: PLC0415 - only where a table is shown
     from rich.table import Table  # noqa: PLC0415
 
     table = Table()
     heads = list(dict.fromkeys(head for row in rows for head in row))
     for head in heads:
-        table.add_column(head, overflow="fold", justify="right" if head in _NUMBERS else "left", no_wrap=head in _SHORT)
+        table.add_column(head, justify="right" if head in _NUMBERS else "left", no_wrap=True)
     for row in rows:
         table.add_row(*(escape(escaped(str(row.get(head, "")))) for head in heads))
-    console = Console()
-    Console(width=None if console.is_terminal else _WIDE).print(table)
+    tables.show(table)

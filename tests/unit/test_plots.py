@@ -58,3 +58,14 @@ def test_a_name_at_the_edge_is_drawn_whole(left: int, colour: tuple[int, int, in
     asked = ImageFont.load_default(11).getlength(text)
     assert columns[-1] - columns[0] + 1 >= asked - 1
     assert columns[0] == min(left + 2, int(width - asked - 1)) or columns[0] == min(left + 2, int(width - asked))
+
+
+def test_a_caption_reads_as_a_share_of_the_objects() -> None:
+    """Missed and confused ones are among the objects, false ones beside them; each line fits below its picture."""
+    assert _gallery.caption({"missed": 4}, 4) == "4 of 4 objects missed"
+    assert _gallery.caption({"confused": 1}, 1) == "1 of 1 object confused"
+    assert _gallery.caption({"false": 2, "confused": 3}, 5) == "3 of 5 objects confused,\n2 false"
+    assert _gallery.caption({"false": 7}, 2) == "7 false beside 2 objects"
+    font = ImageFont.load_default(12)
+    many = _gallery.caption({"missed": 1000, "false": 1000, "confused": 1000}, 1000).splitlines()
+    assert max(font.getlength(line) for line in many) <= _gallery.THUMB_PX

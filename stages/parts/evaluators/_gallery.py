@@ -1,6 +1,6 @@
 """Draws truth and prediction into pictures and lays pictures out as a contact sheet."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,6 +80,28 @@ def side_by_side(pictures: Sequence[Picture]) -> Picture:
 def key(names: Sequence[str]) -> list[tuple[str, Colour]]:
     """Return the colour of each class but the background, as ``painted`` uses them."""
     return [(name, PALETTE[1 + (k - 1) % (len(PALETTE) - 1)]) for k, name in enumerate(names) if k]
+
+
+def caption(mistakes: Mapping[str, int], num_objects: int) -> str:
+    r"""Say what went wrong in a picture of objects, the kinds of mistake that count its objects as a share of them.
+
+    Args:
+        mistakes: numbers of ``missed`` and ``confused`` objects and of ``false`` detections, those that are not 0, in the
+            order in which they are said.
+        num_objects: objects in the picture.
+
+    Example:
+        >>> caption({"missed": 4}, 4), caption({"missed": 1, "false": 2, "confused": 3}, 9)
+        ('4 of 4 objects missed', '1 of 9 objects missed,\n2 false, 3 confused')
+        >>> caption({"false": 2}, 1), caption({"false": 1}, 0)
+        ('2 false beside 1 object', '1 false beside 0 objects')
+    """
+    what = f"{num_objects} object{'s' if num_objects != 1 else ''}"
+    first = next((kind for kind in ("missed", "confused") if kind in mistakes), None)
+    rest = ", ".join(f"{number} {kind}" for kind, number in mistakes.items() if kind != first)
+    if first is None:
+        return f"{rest} beside {what}"
+    return f"{mistakes[first]} of {what} {first}" + (f",\n{rest}" if rest else "")
 
 
 def sheet(

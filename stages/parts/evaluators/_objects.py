@@ -308,9 +308,8 @@ class Objects:
         total, objects_of = np.sum([*numbers.values()], axis=0), np.diff(self.rows.starts["objects"])
         found = []
         for row in np.flatnonzero(total).tolist():
-            words = [f"{number[row]} {word}" for word, number in numbers.items() if number[row]]
-            there = f"{objects_of[row]} object{'s' if objects_of[row] != 1 else ''}"
-            found.append(Mistake(row, int(total[row]), f"{there}:\n{', '.join(words)}"))
+            told = {word: int(number[row]) for word, number in numbers.items() if number[row]}
+            found.append(Mistake(row, int(total[row]), _gallery.caption(told, int(objects_of[row]))))
         return sorted(found, key=lambda m: (-m.badness, m.row))
 
     def _said(self, row: int) -> list[Mark]:

@@ -211,7 +211,7 @@ def summary(verdict: str, reasons: list[str], findings: list[Finding]) -> dict[s
     gaps: dict[str, Any] = {}
     for finding in findings:
         comparison = finding.comparison
-        entry: dict[str, Any] = {"verdict": finding.verdict, "more_pictures": finding.more}
+        entry: dict[str, Any] = {"verdict": finding.verdict, "more_pictures": finding.more, "more_units": finding.more_units}
         if finding.is_compared:
             gap = dict(zip(("value", "low", "high"), comparison.gap(), strict=True))
             entry |= {"gap": gap | {"p": finding.p, **_behind(comparison, comparison.compared)}}

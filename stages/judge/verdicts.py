@@ -15,6 +15,7 @@ where figures are close to 0 or 1, and do not keep there what they promise. A gr
 not compared, and nothing passes beside it.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -28,7 +29,7 @@ from stages.judge.permutations import Asked, Deals
 PASS, FAIL, UNDECIDED = "PASS", "FAIL", "UNDECIDED"
 LEVEL = 0.95
 MOST_PAIRS = 50  # of one comparison of which deals are asked, those shown to be widest first
-MOST = 1000.0  # times today's pictures beyond which a number of further ones says nothing
+MOST = 21.0  # times today's pictures, twenty times as many again: beyond that a number of further ones says nothing
 _LEAST = 1e-13  # chance below which a bound is not told from certainty
 
 
@@ -104,6 +105,15 @@ class Finding:
         if self.verdict != UNDECIDED or self.faults or self.explained or not self.is_compared or self.comparison.uneven:
             return None
         return _more(self.comparison, self.limits, _strict(self.limits, self.num_claims))
+
+    @property
+    def more_units(self) -> int | None:
+        """Return how many further units hold ``more`` pictures, as many each as today's; None where that is."""
+        if self.more is None:
+            return None
+        found = [self.comparison.estimates[g] for g in self.comparison.compared]
+        pictures, units = sum(e.num_pictures for e in found), sum(e.num_units for e in found)
+        return math.ceil(self.more * units / pictures)
 
     @property
     def decisive(self) -> bool:

@@ -1,5 +1,7 @@
 """What an audit says of each finding, in its metrics file and in words, belongs to that finding and to all of it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -12,14 +14,15 @@ from stages.parts import reports
 from stages.parts.reports import _words
 
 
-def _found(right: dict[str, tuple[int, int]], limits: Limits) -> Finding:
-    """Judge the accuracy of one column whose groups have so many right of so many pictures."""
+def _found(right: dict[str, tuple[int, int]], limits: Limits, size: int = 1) -> Finding:
+    """Judge the accuracy of one column whose groups have so many right of so many pictures, told as units of a size."""
     outcomes = np.concatenate([np.arange(size) < num for num, size in right.values()]).astype(float)
     names = np.repeat(list(right), [size for _, size in right.values()])
     way = groups.groupings(sort_into_groups({"g": names}, 20)[0], 10)[0]
     measure = proportion("accuracy", "accuracy", "pictures", outcomes, np.ones(outcomes.size))
     compared = groups.compare(measure, way, min_group=10, num_bootstraps=100, random=np.random.default_rng(0))
-    return verdicts.judge([compared], limits)[0]
+    told = tuple(replace(e, num_units=e.num_pictures // size) for e in compared.estimates)
+    return verdicts.judge([replace(compared, estimates=told)], limits)[0]
 
 
 @pytest.mark.parametrize("max_gap", [0.1, 0.5])
@@ -65,3 +68,20 @@ def test_every_fail_is_told_with_what_fails(limits: Limits, by: str, told: list[
         assert words in reason
         assert ("below the floor of 60" in reason) == ("floor" in by)
         assert ("larger than the 10 allowed" in reason) == ("gap" in by)
+
+
+def test_what_would_tell_is_counted_in_what_is_drawn_and_sensible() -> None:
+    """Units where units are drawn; where it takes more than twenty times as many, no number."""
+    far, limits = {"a": (90, 100), "b": (80, 100)}, Limits(0.15, 0.0, 0.05)
+    alone, held = _found(far, limits), _found(far, limits, size=5)
+    assert alone.more == held.more == alone.more_units
+    assert held.more_units == -(-(held.more or 0) // 5) > 0
+    assert f"about {alone.more:,} more labelled test pictures" in reports.reasons([alone], limits)[0]
+    assert f"about {held.more_units:,} more units of labelled test pictures" in reports.reasons([held], limits)[0]
+    for max_gap in (0.101, 0.11, 0.12, 0.15, 0.2):
+        found = _found(far, Limits(max_gap, 0.0, 0.05))
+        assert found.more is None or found.more <= 20 * 200
+    close = _found(far, Limits(0.105, 0.0, 0.05))
+    (reason,) = reports.reasons([close], close.limits)
+    assert close.more is None
+    assert "no reasonable number of further pictures would tell: allow a larger max_gap" in reason

@@ -232,13 +232,14 @@ def _need(finding: Finding, uneven: str) -> str:
     """Say why nothing is told yet, and what would probably tell."""
     if uneven:
         return f"nothing passes{uneven}"
-    new = "" if all(e.num_units == e.num_pictures for e in finding.comparison.estimates) else " of new units"
-    need = (
-        f"about {finding.more:,} more labelled test pictures{new} would probably tell"
-        if finding.more
-        else "it lies so close to the limit that no sensible number of further pictures would tell"
-    )
-    return f"too uncertain to call; {need}"
+    if not finding.more:
+        return (
+            "too uncertain to call, and no reasonable number of further pictures would tell: allow a larger max_gap or a"
+            " lower min_worst_group, or form fewer, larger groups"
+        )
+    single = all(e.num_units == e.num_pictures for e in finding.comparison.estimates)
+    need = f"{finding.more:,} more" if single else f"{finding.more_units:,} more units of"
+    return f"too uncertain to call; about {need} labelled test pictures would probably tell"
 
 
 def _uneven(comparison: Comparison) -> str:

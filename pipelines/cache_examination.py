@@ -1,14 +1,17 @@
 """Holds DVC's cache against the names of its objects: DVC itself trusts an object that is write-protected."""
 
 import hashlib
+import json
 import shlex
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipelines import dvc_hashes
 from pipelines.doctor import Finding
 
 OBJECTS = Path(".dvc/cache/files/md5")
+AWAY = Path(".dvc/tmp/torn")  # what is torn may still be the best copy that there is
 PATIENCE_S = 20.0  # a large cache is examined as far as this goes, the newest objects first
 
 
@@ -27,9 +30,45 @@ def cache() -> Iterator[Finding]:
     if not torn:
         yield Finding("cache", "ok", f"{much} hold what their names say")
         return
-    names = shlex.join(map(str, torn))
-    mend = f"rm -f {names} && dvc status  # delete the outputs that it calls not in cache or changed, then: rawline repro"
-    yield Finding("cache", "broken", f"{len(torn)} of {much} do not hold what their names say", mend)
+    yield Finding("cache", "broken", f"{len(torn)} of {much} do not hold what their names say", *_remedy(torn))
+
+
+def _remedy(torn: list[Path]) -> tuple[str, str]:
+    """Return the command that fills the cache again from what lies in the project's folders, and what to do where it asks.
+
+    Nothing is deleted, and nothing is to be: the copy in the folder may be the only whole one, of a user's own pictures too.
+    ``dvc commit`` books no change unasked, and puts what is booked and lies there whole back into the cache.
+    """
+    from dvc.exceptions import DvcException  # noqa: PLC0415 - only where something is torn
+
+    away = f"mkdir -p {AWAY} && mv --backup=numbered -t {AWAY} {shlex.join(map(str, torn))}"
+    try:
+        all_booked = dvc_hashes.booked(Path())
+    except DvcException as error:
+        return "", f"DVC cannot read this project ({error}): mend that first and delete nothing; then: rawline doctor"
+    hashes = {file.parent.name + file.name for file in torn}
+    owners = [name for name, booked in all_booked.items() if hashes & _with_members(booked)]
+    tracked, made = ([o for o in sorted(owners) if o.endswith(".dvc") is own] for own in (True, False))
+    commits = "; ".join(f"dvc commit {shlex.quote(owner)}" for owner in (*tracked, *made))
+    if not commits:
+        return (
+            away,
+            "nothing here is booked with them: they belong to other commits, whose dvc pull fetches them from a remote",
+        )
+    fetch = [f"dvc pull {shlex.join(tracked)} fetches it from a remote"] if tracked else []
+    advice = "; ".join([*fetch, *(["rawline repro makes it anew"] if made else [])])
+    asked = "where dvc asks, or will not commit, what lies there is not what was booked: answer n and delete nothing"
+    return f"{away} && {{ {commits}; }}", f"{asked}; {advice}"
+
+
+def _with_members(booked: set[str]) -> set[str]:
+    """Return hashes with those of the files that the folders among them hold; a torn list of files names none."""
+    found = set(booked)
+    for name in booked:
+        place = OBJECTS / name[:2] / name[2:]
+        if name.endswith(".dir") and place.is_file() and _is_whole(place):
+            found |= {str(member["md5"]) for member in json.loads(place.read_bytes())}
+    return found
 
 
 def _is_whole(file: Path) -> bool:

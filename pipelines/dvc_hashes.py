@@ -57,6 +57,13 @@ def folder(root: Path, path: str) -> str | None:
         return None
 
 
+def booked(root: Path) -> dict[str, set[str]]:
+    """Return what each stage and each ``.dvc`` file books as its outputs: its address to DVC's hashes."""
+    with _ONE_AT_A_TIME, _repo(root) as repo, dvc_lock.held(Path(repo.root_dir)):
+        found = {address(one): {str(out.hash_info.value) for out in one.outs if out.hash_info} for one in repo.index.stages}
+        return {name: hashes for name, hashes in found.items() if hashes}
+
+
 def edited(before: dict[str, str], after: dict[str, str]) -> list[str]:
     """List what differs between two answers of ``dependencies``.
 

@@ -24,7 +24,11 @@ from pipelines.record import execution as executions
 from stages.core.errors import InfrastructureError
 
 GIB = 2**30
-GC = "dvc gc --all-commits --all-experiments --dry  # lists what no commit and no experiment holds; without --dry deletes it"
+GC = "dvc gc --all-commits --all-experiments --dry  # lists what no commit and no experiment of this project holds"
+GC_NOTE = (
+    "without --dry it deletes what it listed: look for pictures of your own that no commit names, and add --projects FOLDER "
+    "for each other project that shares the cache"
+)
 NO_SERVER = "no server runs; a flow starts the one that all projects of this user share; it ends after its last user"
 AWAY = "start that server, or unset MLFLOW_TRACKING_URI"
 KEPT = "records are kept meanwhile, and sent by: rawline sync"
@@ -150,7 +154,7 @@ def machine() -> Iterator[Finding]:
     yield Finding("machine", state, words, advice="" if state == "ok" else "close other programs")
     free = shutil.disk_usage(settings.root()).free / GIB
     tight: State = "broken" if free < DISK_BROKEN_GIB else "warn" if free < DISK_WARN_GIB else "ok"
-    yield Finding("disk", tight, f"{free:.0f} GiB free", "" if tight == "ok" else GC)
+    yield Finding("disk", tight, f"{free:.0f} GiB free", *(("", "") if tight == "ok" else (GC, GC_NOTE)))
 
 
 def journals() -> Iterator[Finding]:

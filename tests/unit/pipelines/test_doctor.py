@@ -280,7 +280,7 @@ def test_the_exit_status_says_whether_something_is_broken(
     assert "mend: make room" in capsys.readouterr().out
 
 
-def test_an_object_of_the_cache_that_was_altered_is_named(project: Path) -> None:
+def test_an_object_of_the_cache_that_was_altered_is_named(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """DVC trusts write-protected objects; the doctor reads them, directories' lists too, and says how to mend."""
     place = project / ".dvc/cache/files/md5"
     assert list(cache_examination.cache()) == []
@@ -294,4 +294,9 @@ def test_an_object_of_the_cache_that_was_altered_is_named(project: Path) -> None
     altered.write_bytes(b"while")
     (finding,) = cache_examination.cache()
     assert finding.state == "broken"
+    assert not finding.mend
+    assert "is not a git repository" in finding.advice
+    assert "delete nothing" in finding.advice
+    monkeypatch.setattr(cache_examination.dvc_hashes, "booked", lambda _: {})
+    (finding,) = cache_examination.cache()
     assert str(altered.relative_to(project)) in finding.mend

@@ -5,6 +5,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -55,6 +56,7 @@ def _refused(root: Path) -> Check:
 def _altered(root: Path) -> Check:
     """An object of the cache that is not what it says, named with a blank."""
     place = root / ".dvc/cache/files/md5/ab"
+    subprocess.run([Path(sys.executable).parent / "dvc", "init", "--no-scm", "--quiet"], check=True, cwd=root)
     place.mkdir(parents=True)
     (place / "object with blanks").write_text("x")
     (place / "object").write_text("x")
@@ -73,21 +75,17 @@ def _broken(root: Path) -> Check:
     return examinations.mlflow
 
 
-DELETES = {_altered: (".dvc/cache/files/md5/ab/object with blanks", ".dvc/cache/files/md5/ab/object")}
-
-
 @pytest.mark.parametrize("fault", [_set_aside, _refused, _altered, _torn, _broken])
 def test_a_remedy_touches_nothing_else(fault, project: Path) -> None:
-    """It runs without a fault; nothing is deleted but torn objects of the cache; the doctor is content, or it only shows."""
+    """It runs without a fault; nothing is deleted, torn objects of the cache no more than others; the doctor is content."""
     check = fault(project)
     found = [finding for finding in check() if finding.state != "ok"]
     assert found
     before = _bytes(project.parent)
     for finding in found:
-        _paste(finding.mend.replace(" && dvc status", ""))
+        _paste(finding.mend)
     after = _bytes(project.parent)
-    gone = [hashlib.md5(b"x", usedforsecurity=False).hexdigest()] * len(DELETES.get(fault, ()))
-    assert sorted([*after.values(), *gone]) == sorted(before.values())
+    assert sorted(after.values()) == sorted(before.values())
     assert {place: text for place, text in after.items() if "precious" in place.name} == {
         place: text for place, text in before.items() if "precious" in place.name
     }

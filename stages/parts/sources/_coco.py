@@ -23,19 +23,24 @@ class Book:
     marks: dict[int, list[dict[str, Any]]]
 
 
-def read(file: Path) -> Book:
+def read(file: Path, fence: _layout.Fence) -> Book:
     """Read one annotation file.
 
+    Args:
+        file: the JSON.
+        fence: what it may not lead out of.
+
     Raises:
-        DataError: missing, broken JSON, or no COCO.
+        DataError: it leads out, is missing, broken JSON, or no COCO; what else stands in it is not shown.
     """
     try:
-        content = json.loads(_layout.text(file))
+        content = json.loads(fence.text(file))
     except json.JSONDecodeError as error:
         raise DataError(f"{file} is broken JSON: {error}") from error
-    if not isinstance(content, dict) or not {"images", "annotations", "categories"} <= set(content):
-        found = sorted(content) if isinstance(content, dict) else type(content).__name__
-        raise DataError(f"{file} is no COCO file: expected images, annotations and categories; found {found}")
+    if missing := sorted({"images", "annotations", "categories"} - set(content if isinstance(content, dict) else ())):
+        raise DataError(
+            f"{file} is no COCO file: expected images, annotations and categories; it lacks {', '.join(missing)}"
+        )
     try:
         marks: dict[int, list[dict[str, Any]]] = defaultdict(list)
         for mark in content["annotations"]:

@@ -48,7 +48,9 @@ def wrong(path: Path, expected: str) -> DataError:
 
 @dataclass(frozen=True)
 class Fence:
-    """The folders that pictures and annotations may lie in: what a data set names elsewhere is never opened.
+    """The folders that all files of a data set may lie in, its own tables too: what lies or leads elsewhere is never opened.
+
+    Every source reads through it, for no other function here reads a file.
 
     Attributes:
         folder: of the data set.
@@ -97,6 +99,43 @@ class Fence:
             return False
         return True
 
+    def read_bytes(self, path: Path) -> bytes:
+        """Read a file.
+
+        Raises:
+            DataError: it leads out of the folders.
+            OSError: it is missing or cannot be read.
+        """
+        return self.inside(path).read_bytes()
+
+    def text(self, path: Path) -> str:
+        """Read UTF-8 text, a byte order mark removed.
+
+        Raises:
+            DataError: it leads out of the folders, is missing or no text.
+        """
+        try:
+            return self.inside(path).read_text(encoding="utf-8-sig")
+        except OSError as error:
+            raise DataError(f"{path} cannot be read ({error.strerror})") from error
+        except UnicodeDecodeError as error:
+            raise DataError(f"{path} is not UTF-8 text ({error.reason} at byte {error.start})") from error
+
+    def check_below(self, root: Path, spared: frozenset[str]) -> None:
+        """Refuse a folder that a library reads by itself where something in it leads out.
+
+        Args:
+            root: the folder; it may be missing.
+            spared: endings of files that only the source itself opens.
+
+        Raises:
+            DataError: a file or folder in it leads out.
+        """
+        for place, folders, names in os.walk(self.inside(root)):
+            for name in (*folders, *names):
+                if Path(name).suffix.lower() not in spared:
+                    self.inside(Path(place) / name)
+
 
 def loader(path: Path, fence: Fence) -> Callable[[], bytes]:
     """Return a function that reads a file inside the fence."""
@@ -116,20 +155,6 @@ def mask_loader(path: Path, fence: Fence) -> Callable[[], NDArray[np.uint8]]:
         return images.read_mask(path)
 
     return load
-
-
-def text(path: Path) -> str:
-    """Read UTF-8 text, a byte order mark removed.
-
-    Raises:
-        DataError: missing or not text.
-    """
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text ({error.reason} at byte {error.start})") from error
 
 
 def pictures(root: Path) -> list[Path]:

@@ -18,21 +18,22 @@ DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _NUMBER = re.compile(r"[+-]?\d+(?:,\d+)?")
 
 
-def read(file: Path, needed: list[str], used: set[str | None]) -> list[dict[str, str]]:
+def read(file: Path, needed: list[str], used: set[str | None], fence: _layout.Fence) -> list[dict[str, str]]:
     """Read a CSV with a head, its cells separated by whichever delimiter gives the head the needed columns.
 
     Args:
         file: the table.
         needed: columns that must be there.
         used: columns that are no groups.
+        fence: what it may not lead out of.
 
     Raises:
-        DataError: missing, empty, a column is missing or stands twice, two make one group, a row has more cells than the
-            head, or a group's numbers have decimal commas.
+        DataError: it leads out, is missing or empty, a column is missing or stands twice, two make one group, a row has
+            more cells than the head, or a group's numbers have decimal commas.
     """
     if not file.is_file():
         raise DataError(f"{file} does not exist; expected a CSV with the columns {', '.join(needed)}")
-    text = _layout.text(file)
+    text = fence.text(file)
     delimiter = _delimiter(text, needed)
     head, *rows = [*_rows(text, delimiter)] or [[]]
     for column in needed:

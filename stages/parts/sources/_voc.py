@@ -40,7 +40,7 @@ def read(path: Path, fence: _layout.Fence, corners: Corners, keep_difficult: boo
         keep_difficult: learn from objects marked difficult; else they are flagged ``ignore``. Judging spares both.
     """
     try:
-        root = ET.fromstring(fence.inside(path).read_bytes())  # noqa: S314 - the user's own files; entities are not expanded from outside
+        root = ET.fromstring(fence.read_bytes(path))  # noqa: S314 - the user's own files; entities are not expanded from outside
         everything = [_mark(node, corners) for node in root.findall("object")]
         size = root.find("size")
         stated = None if size is None else (_number(size, "width"), _number(size, "height"))
@@ -51,7 +51,7 @@ def read(path: Path, fence: _layout.Fence, corners: Corners, keep_difficult: boo
     except OSError as error:
         return Page(fault=f"{path.name} cannot be read ({error.strerror})")
     except ET.ParseError as error:
-        return Page(fault=f"{path.name} is broken XML ({error})")
+        return Page(fault=f"{path.name} is broken XML at line {error.position[0]}, column {error.position[1]}")
     except ValueError as error:
         return Page(fault=f"{path.name}: {error}")
     hard = [mark for mark in everything if mark.flags["difficult"] and not keep_difficult]

@@ -48,11 +48,11 @@ def build(params: Params, *, path: Path, seed: int, roots: tuple[Path, ...] = ()
         raise DataError("acquire.coco.annotations is empty; expected for instance {all: instances.json}")
     if not all((path / file).is_file() for file in params.annotations.values()):
         raise _layout.wrong(path, expected)
-    books = {split: _coco.read(path / file) for split, file in sorted(params.annotations.items())}
+    fence = _layout.Fence(path, roots)
+    books = {split: _coco.read(path / file, fence) for split, file in sorted(params.annotations.items())}
     classes = _coco.merged(list(books.values()))
     labels = params.label_from == "largest"
-    groups = _groups(path / params.metadata) if params.metadata else {}
-    fence = _layout.Fence(path, roots)
+    groups = _groups(path / params.metadata, fence) if params.metadata else {}
     items = [
         item
         for split, book in books.items()
@@ -69,5 +69,6 @@ def build(params: Params, *, path: Path, seed: int, roots: tuple[Path, ...] = ()
     return Listed(items, classes if labels else (), classes, masks, remarks, own)
 
 
-def _groups(file: Path) -> dict[str, dict[str, str]]:
-    return {row["file_name"]: _table.groups(row, {"file_name"}) for row in _table.read(file, ["file_name"], {"file_name"})}
+def _groups(file: Path, fence: _layout.Fence) -> dict[str, dict[str, str]]:
+    used: set[str | None] = {"file_name"}
+    return {row["file_name"]: _table.groups(row, used) for row in _table.read(file, ["file_name"], used, fence)}

@@ -50,8 +50,9 @@ def build(params: Params, *, path: Path, seed: int, roots: tuple[Path, ...] = ()
         file = _layout.folder(path, _EXPECTED.format(table=params.table)) / params.table
     if bool(params.mask_column) != bool(params.mask_classes):
         raise DataError("acquire.csv.mask_column and acquire.csv.mask_classes belong together; one of them is empty")
-    rows = _table.read(file, [c for c in (params.path_column, params.label_column, params.mask_column) if c], _used(params))
     fence = _layout.Fence(file.parent, roots)
+    needed = [c for c in (params.path_column, params.label_column, params.mask_column) if c]
+    rows = _table.read(file, needed, _used(params), fence)
     items = [_item(file, fence, number, row, params) for number, row in enumerate(rows, 2)]
     found = {item.label for item in items if item.label}
     classes = params.classes or tuple(sorted(found, key=_layout.natural))

@@ -24,6 +24,7 @@ _VOC = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog", "horse",
     "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
 )  # fmt: skip
+_OWN = images.SUFFIXES | {".xml"}  # pictures and pages, which torchvision lists and this source opens
 _TRIMAP = np.array([images.IGNORE, 1, 0, images.IGNORE], dtype=np.uint8)  # 1 the animal, 2 the ground, 3 its border
 
 
@@ -76,17 +77,18 @@ def build(params: Params, *, path: Path, seed: int, roots: tuple[Path, ...] = ()
         DataError: it is not there or its checksums are wrong.
         InfrastructureError: the download failed.
     """
-    builders: dict[str, Callable[[Params, Path, _layout.Fence], Listed | Arrays]] = {
+    builders: dict[str, Callable[[Params, _layout.Fence], Listed | Arrays]] = {
         "OxfordIIITPet": _pets, "VOCDetection": _voc_boxes, "VOCSegmentation": _voc_masks,
         "CIFAR10": _arrays, "FashionMNIST": _arrays, "CocoDetection": _coco_boxes,
     }  # fmt: skip
-    return builders[params.dataset](params, path, _layout.Fence(path, roots))
+    return builders[params.dataset](params, _layout.Fence(path, roots))
 
 
-def _open(params: Params, path: Path, **arguments: Any) -> Any:
+def _open(params: Params, fence: _layout.Fence, **arguments: Any) -> Any:
     from torchvision import datasets  # noqa: PLC0415 - three seconds that only this source needs
 
-    kind = getattr(datasets, params.dataset)
+    kind, path = getattr(datasets, params.dataset), fence.folder
+    fence.check_below(path, _OWN)
     try:
         if params.download:
             path.mkdir(parents=True, exist_ok=True)
@@ -98,11 +100,11 @@ def _open(params: Params, path: Path, **arguments: Any) -> Any:
         raise InfrastructureError(f"the download of {params.dataset} failed: {error}") from error
 
 
-def _pets(params: Params, path: Path, fence: _layout.Fence) -> Listed:
+def _pets(params: Params, fence: _layout.Fence) -> Listed:
     items: list[Item] = []
     classes: tuple[str, ...] = ()
     for split, name in (("train", "trainval"), ("test", "test")):
-        found = _open(params, path, split=name)
+        found = _open(params, fence, split=name)
         classes = classes or tuple(found.classes)
         for file, mask, label in zip(found._images, found._segs, found._labels, strict=True):  # noqa: SLF001 - files as they are
             items.append(
@@ -131,19 +133,19 @@ def _trimap(file: Path, fence: _layout.Fence) -> Callable[[], NDArray[np.uint8]]
     return load
 
 
-def _voc_sets(params: Params, path: Path) -> Iterator[tuple[str, Any]]:
+def _voc_sets(params: Params, fence: _layout.Fence) -> Iterator[tuple[str, Any]]:
     names = ("train", "val", "test") if params.year == "2007" else ("train", "val")
     for name in names:
         try:
-            yield name, _open(params, path, year=params.year, image_set=name)
+            yield name, _open(params, fence, year=params.year, image_set=name)
         except DataError:
             if name != "test":
                 raise  # VOC 2007's test set is a download of its own and may be absent
 
 
-def _voc_boxes(params: Params, path: Path, fence: _layout.Fence) -> Listed:
+def _voc_boxes(params: Params, fence: _layout.Fence) -> Listed:
     items = []
-    for split, found in _voc_sets(params, path):
+    for split, found in _voc_sets(params, fence):
         for file, target in zip(map(Path, found.images), map(Path, found.targets), strict=True):
             page = _voc.read(target, fence, "pixels", params.keep_difficult)
             strange = sorted({mark.category for mark in page.marks} - set(_VOC))
@@ -154,7 +156,7 @@ def _voc_boxes(params: Params, path: Path, fence: _layout.Fence) -> Listed:
     return Listed(items, (), _VOC)
 
 
-def _voc_masks(params: Params, path: Path, fence: _layout.Fence) -> Listed:
+def _voc_masks(params: Params, fence: _layout.Fence) -> Listed:
     items = [
         Item(
             Path(file).name,
@@ -163,26 +165,26 @@ def _voc_masks(params: Params, path: Path, fence: _layout.Fence) -> Listed:
             split,
             load_mask=_layout.mask_loader(Path(target), fence),
         )
-        for split, found in _voc_sets(params, path)
+        for split, found in _voc_sets(params, fence)
         for file, target in zip(found.images, found.targets, strict=True)
     ]
     return Listed(items, (), (), ("background", *_VOC))
 
 
-def _arrays(params: Params, path: Path, _fence: _layout.Fence) -> Arrays:
+def _arrays(params: Params, fence: _layout.Fence) -> Arrays:
     parts, classes = [], ()
     for split, train in (("train", True), ("test", False)):
-        found = _open(params, path, train=train)
+        found = _open(params, fence, train=train)
         targets = [int(target) for target in found.targets]
         parts.append((split, np.asarray(found.data), targets))
         classes = tuple(name.strip() for name in found.classes)
     return Arrays(tuple(parts), classes)
 
 
-def _coco_boxes(params: Params, path: Path, fence: _layout.Fence) -> Listed:
+def _coco_boxes(params: Params, fence: _layout.Fence) -> Listed:
     from torchvision import datasets  # noqa: PLC0415 - three seconds that only this source needs
 
-    _layout.folder(path, "COCO's pictures and annotation files; CocoDetection has no downloader")
+    path = _layout.folder(fence.folder, "COCO's pictures and annotation files; CocoDetection has no downloader")
     if not params.annotations:
         raise DataError(
             "acquire.torchvision.annotations is empty; expected for instance {train: annotations/instances_train2017.json}"
@@ -190,7 +192,7 @@ def _coco_boxes(params: Params, path: Path, fence: _layout.Fence) -> Listed:
     books, items = [], []
     for split, file in sorted(params.annotations.items()):
         folder = path / params.images.format(split=split)
-        books.append(_coco.read(path / file))
+        books.append(_coco.read(path / file, fence))
         try:
             found = datasets.CocoDetection(str(folder), str(path / file))
         except (OSError, KeyError, ValueError) as error:

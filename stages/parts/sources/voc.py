@@ -60,11 +60,11 @@ def build(params: Params, *, path: Path, seed: int, roots: tuple[Path, ...] = ()
         )
     files = _layout.by_stem(_layout.pictures(path / params.images))
     known = {p.stem for p in (path / params.annotations).glob("*.xml")}
-    splits = _splits(path, params.image_sets)
+    fence = _layout.Fence(path, roots)
+    splits = _splits(fence, params.image_sets)
     names = sorted(splits) if splits is not None else sorted(known | set(files))
     if not names:
         raise _layout.wrong(path, expected)
-    fence = _layout.Fence(path, roots)
     pages = {
         n: _voc.read(path / params.annotations / f"{n}.xml", fence, params.corners, params.keep_difficult) for n in names
     }
@@ -100,21 +100,22 @@ def _item(  # noqa: PLR0913, PLR0917 - all that one picture's list, page and fil
     )
 
 
-def _splits(path: Path, folder: str | None) -> dict[str, str] | None:
+def _splits(fence: _layout.Fence, folder: str | None) -> dict[str, str] | None:
     """Read the lists; a name's first word counts, VOC writes a flag behind it in lists of one class."""
     if folder is None:
         return None
-    lists = {name: path / folder / f"{name}.txt" for name in ("train", "val", "test", "trainval")}
+    lists = {name: fence.folder / folder / f"{name}.txt" for name in ("train", "val", "test", "trainval")}
     there = {name: file for name, file in lists.items() if file.is_file()}
     if not there:
+        place = fence.folder / folder
         raise DataError(
-            f"{path / folder} has none of train.txt, val.txt, test.txt, trainval.txt (params.yaml: acquire.voc.image_sets)"
+            f"{place} has none of train.txt, val.txt, test.txt, trainval.txt (params.yaml: acquire.voc.image_sets)"
         )
     if "train" in there or "val" in there:
         there.pop("trainval", None)
     found: dict[str, str] = {}
     for split, file in sorted(there.items()):
-        for line in filter(str.strip, _layout.text(file).splitlines()):
+        for line in filter(str.strip, fence.text(file).splitlines()):
             name = line.split()[0]
             if found.setdefault(name, split) != split:
                 raise DataError(f"{file}: {name} stands in {found[name]}.txt too; a picture has one split")

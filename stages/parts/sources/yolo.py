@@ -80,9 +80,9 @@ def build(params: Params, *, path: Path, seed: int, roots: tuple[Path, ...] = ()
     config = _layout.folder(path, _EXPECTED.format(config=params.config)) / params.config
     if not config.is_file():
         raise _layout.wrong(path, _EXPECTED.format(config=params.config))
-    content = _config(config)
-    classes = _names(config, content)
     fence = _layout.Fence(path, roots)
+    content = _config(config, fence)
+    classes = _names(config, content)
     root = path / str(content.get("path") or "")
     root = root if fence.holds(root) and root.is_dir() else path  # often the path of the machine that wrote it
     found = [
@@ -101,7 +101,7 @@ def build(params: Params, *, path: Path, seed: int, roots: tuple[Path, ...] = ()
         names[name] = (name, file, split)
     texts = [text for file, _ in found if fence.holds(file) and fence.holds(text := _label_file(file))]
     without = sum(not text.is_file() for text in texts)
-    outlines = any(_has_outline(text) for text in texts if text.is_file())
+    outlines = any(_has_outline(text, fence) for text in texts if text.is_file())
     return Yolo(
         tuple(names[name] for name in sorted(names)), fence, classes, classes if params.label_from == "largest" else (),
         ("background", *classes) if outlines else (),
@@ -109,11 +109,12 @@ def build(params: Params, *, path: Path, seed: int, roots: tuple[Path, ...] = ()
     )  # fmt: skip
 
 
-def _config(file: Path) -> dict[str, Any]:
+def _config(file: Path, fence: _layout.Fence) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(_layout.text(file))
+        content = yaml.safe_load(fence.text(file))
     except yaml.YAMLError as error:
-        raise DataError(f"{file} is broken YAML: {' '.join(str(error).split())}") from error
+        mark = getattr(error, "problem_mark", None)  # the error's own words show what stands there
+        raise DataError(f"{file} is broken YAML{f' at line {mark.line + 1}' if mark else ''}") from error
     if not isinstance(content, dict) or "names" not in content:
         raise DataError(f"{file}: expected a mapping with names and train, val or test")
     return content
@@ -147,7 +148,7 @@ def _pictures(config: Path, root: Path, place: str, fence: _layout.Fence) -> lis
     if target.is_dir():
         return _layout.pictures(target)
     if target.is_file():
-        lines = (line.strip() for line in _layout.text(target).splitlines())
+        lines = (line.strip() for line in fence.text(target).splitlines())
         return [root / line for line in lines if line]
     raise DataError(f"{config} names {place}, which does not exist")
 
@@ -165,10 +166,10 @@ def _label_file(file: Path) -> Path:
     return Path(*parts).with_suffix(".txt")
 
 
-def _has_outline(file: Path) -> bool:
+def _has_outline(file: Path, fence: _layout.Fence) -> bool:
     try:
-        return any(len(line.split()) > _BOX + 1 for line in file.read_text(encoding="utf-8").splitlines())
-    except (OSError, UnicodeDecodeError):
+        return any(len(line.split()) > _BOX + 1 for line in fence.text(file).splitlines())
+    except DataError:
         return False  # reported with its picture
 
 
@@ -181,8 +182,7 @@ def _objects(file: Path, fence: _layout.Fence, classes: tuple[str, ...], size: t
     if not file.is_file():
         return ()
     try:
-        fence.inside(file)
-        lines = _layout.text(file).splitlines()
+        lines = fence.text(file).splitlines()
     except DataError as error:
         raise ValueError(str(error)) from error
     return tuple(

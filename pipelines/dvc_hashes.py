@@ -11,6 +11,7 @@ from typing import Any
 from pipelines import dvc_lock
 from pipelines.dvc_stage import command
 from pipelines.graph import address
+from pipelines.record import contents
 
 _ONE_AT_A_TIME = threading.Lock()  # DVC's own objects are not made for threads
 COMMIT_ATTEMPTS = 5
@@ -24,7 +25,7 @@ def dependencies(root: Path, name: str) -> dict[str, str]:
         name: the stage's address.
 
     Returns:
-        Path, or ``file:key`` of a parameter, to hash or value; empty text where it is missing.
+        Path, or ``file:key`` of a parameter, to hash and stamp, or value; empty text where it is missing.
     """
     with _ONE_AT_A_TIME, _repo(root) as repo:
         stage = _booked(repo, name)
@@ -33,7 +34,7 @@ def dependencies(root: Path, name: str) -> dict[str, str]:
             if hasattr(dep, "params"):
                 found |= {f"{dep.def_path}:{key}": repr(value) for key, value in dep.read_params().items()}
             else:
-                found[dep.def_path] = str(dep.get_hash().value) if dep.exists else ""
+                found[dep.def_path] = f"{dep.get_hash().value} {contents.stamp(Path(dep.fs_path))}" if dep.exists else ""
         return found
 
 

@@ -272,6 +272,11 @@ def listings(node: Node, entries: Entries, workdir: Path) -> dict[str, str]:
     return {dep: contents.listing(workdir / dep) for dep in node.deps if dep not in made and (workdir / dep).is_dir()}
 
 
+def stamps(node: Node, workdir: Path) -> dict[str, str]:
+    """Return path to stamp of whatever a stage reads: an edit that is put back before the end leaves the hash as it was."""
+    return {dep: contents.stamp(workdir / dep) for dep in node.deps}
+
+
 def _made(entries: Entries) -> dict[str, str]:
     return {path: value for entry in entries.values() for path, value in hashes(entry, "outs").items()}
 

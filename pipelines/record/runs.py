@@ -45,6 +45,8 @@ class StageRun:
         journal: where its records go.
         address: the stage's DVC address.
         node: the stage in DVC's graph; None outside of one.
+        seen: hashes of what it reads, as it lay there at the start.
+        stamps: sizes and times of it then.
     """
 
     def __init__(self, address: str, execution: str, graph: Graph, raw: Mapping[str, Any] | None = None) -> None:
@@ -62,6 +64,7 @@ class StageRun:
         written = booking.stamp(Path(lockfile.of(address)))
         self.entries = lockfile.bookings(Path(), graph)
         self.seen = self._inputs()
+        self.stamps = self._stamps()
         me = processes.owner()
         stamp = f"{int(time.time() * 1000):x}-{me.pid:x}"
         self.journal = Journal(executions.folder(execution) / f"{file_name(address)}.{stamp}.jsonl")
@@ -90,14 +93,20 @@ class StageRun:
         return lockfile.parameters(self.node, Path(), read) if self.node else {}
 
     def _edited(self) -> list[str]:
-        """Return the code that the stage reads and that ran from another source than lies there now: DVC books the latter.
+        """Return what the stage reads and what was written meanwhile, and code that ran from another source than lies there.
 
-        Modules may be loaded late, and an edit may come before the run is opened: both are other code than was seen then.
+        DVC books what lies there now. Modules may be loaded late, and an edit may come before the run is opened: both are
+        other code than was seen then.
         """
         deps = self.node.deps if self.node else ()
         ran = [(PurePosixPath(path), md5) for path, md5 in origin.compiled(Path.cwd()).items()]
         read = [(path, md5) for path, md5 in ran if any(path.is_relative_to(dep) for dep in deps)]
-        return sorted(str(path) for path, md5 in read if contents.file_hash(Path(path)) != md5)
+        other = {str(path) for path, md5 in read if contents.file_hash(Path(path)) != md5}
+        now = self._stamps()
+        return sorted(other | {path for path, stamp in self.stamps.items() if now[path] != stamp})
+
+    def _stamps(self) -> dict[str, str]:
+        return lockfile.stamps(self.node, Path()) if self.node else {}
 
     def _told_by_dvc(self) -> dict[str, Any]:
         """Note whether dvc runs the command and will book it, and the command as it stands in the graph."""

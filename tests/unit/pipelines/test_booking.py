@@ -1,5 +1,7 @@
 """What a run read is compared with what DVC booked."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -31,3 +33,49 @@ def test_a_folder_was_edited_if_its_files_are_others_at_the_end(
     (root / "raw/__pycache__/a.pyc").write_text("written by Python")
     run.end("FINISHED")
     assert booking.differences(run.journal.opening(), run.journal.ending() or {}, ENTRY) == ["raw"] * edited
+
+
+def _put_back(file: Path) -> None:
+    """Write something else, then the same bytes again, with the time that the file had."""
+    content, before = file.read_bytes(), file.stat()
+    file.write_bytes(b"EVIL" * 10)
+    file.write_bytes(content)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def _replaced(file: Path) -> None:
+    """Put another file in its place and the first one back: that one was never written."""
+    file.rename(file.with_name("kept"))
+    file.write_bytes(b"EVIL")
+    file.with_name("kept").replace(file)
+
+
+CHANGES: dict[str, tuple[Callable[[Path], object], bool]] = {
+    "put back": (_put_back, True),
+    "replaced for a while": (_replaced, True),
+    "touched": (os.utime, True),
+    "only read": (Path.read_bytes, False),
+    "linked into a cache": (lambda file: os.link(file, file.parent.parent / "in the cache"), False),
+}
+
+
+@pytest.mark.parametrize("how", CHANGES)
+@pytest.mark.parametrize("dep", ["code.txt", "data/made", "data/own"])
+def test_what_is_put_back_before_the_end_was_edited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dep: str, how: str
+) -> None:
+    """A single file, a folder that a stage made, one that none made: the bytes are those of the start, the run is stale."""
+    change, edited = CHANGES[how]
+    root = recording.project(tmp_path / "project", monkeypatch).root
+    file = root / dep if dep == "code.txt" else root / dep / "numbers.txt"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("1")
+    if how == "linked into a cache":
+        os.link(file, tmp_path / "a first link")
+    (root / "dvc.lock").write_text("schema: '2.0'\nstages:\n  first:\n    outs:\n    - {path: data/made, md5: 0.dir}\n")
+    node = Node("make", ("run",), (dep,), {}, (), (), frozenset())
+    run = runs.StageRun("make", executions.open_execution("flow", name="one"), Graph({"make": node}))
+    change(file)
+    run.end("FINISHED")
+    entry = {"cmd": "run", "deps": [{"path": dep, "md5": run.seen[dep]}], "outs": []}
+    assert booking.differences(run.journal.opening(), run.journal.ending() or {}, entry) == [dep] * edited

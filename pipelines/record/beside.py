@@ -1,13 +1,16 @@
 """Finds modules beside the project's packages that a stage would import: the current folder comes first on Python's path."""
 
+import ast
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib.machinery import PathFinder, all_suffixes
 from pathlib import Path
 
 NEVER = ("tests", "docs", "data", "params")
 """The project's own folders, whose names some installed package may have: they count only where they are imported."""
+
+CALLS = ("import_module", "__import__", "run_module", "find_spec")
 
 
 def imported(workdir: Path, packages: Iterable[str]) -> list[str]:
@@ -17,14 +20,34 @@ def imported(workdir: Path, packages: Iterable[str]) -> list[str]:
         workdir: the project's root.
         packages: its packages, ``stages`` for instance, which are not among them.
     """
-    known = {name: path for path in sorted(workdir.iterdir()) if (name := _importable(path)) and name not in packages}
-    text = "\n".join(_text(workdir / package) for package in packages)
+    known = _known(workdir, packages)
+    named = set().union(*(_named(workdir / package) for package in packages))
     found: set[str] = set()
-    while new := {name for name in known.keys() - found if _loaded(name, known[name]) or _named(name, text)}:
+    while new := {name for name in known.keys() - found if _loaded(name, known[name]) or name in named}:
         found |= new  # what they import in turn counts too
-        text = "\n".join(_text(known[name]) for name in new)
+        named = set().union(*(_named(known[name]) for name in new))
     found |= {name for name in known.keys() - found - {*NEVER} if _hides(name, known[name], workdir)}
     return sorted(known[name].name for name in found)
+
+
+def loaded(workdir: Path, packages: Iterable[str]) -> set[str]:
+    """Return the files of all modules that this process has loaded from the packages and from beside them.
+
+    Args:
+        workdir: the project's root, from where the paths are seen.
+        packages: its packages.
+    """
+    places = {**_known(workdir, packages), **{package: workdir / package for package in packages}}
+    found = set()
+    for name, module in [*sys.modules.items()]:
+        place, file = places.get(name.partition(".")[0]), getattr(module, "__file__", None)
+        if place and file and Path(str(file)).absolute().is_relative_to(place.absolute()):
+            found.add(Path(str(file)).absolute().relative_to(workdir.absolute()).as_posix())
+    return found
+
+
+def _known(workdir: Path, packages: Iterable[str]) -> dict[str, Path]:
+    return {name: path for path in sorted(workdir.iterdir()) if (name := _importable(path)) and name not in packages}
 
 
 def _importable(path: Path) -> str:
@@ -34,13 +57,31 @@ def _importable(path: Path) -> str:
     return name if fits and name.isidentifier() and name != "__pycache__" else ""
 
 
-def _text(place: Path) -> str:
+def _named(place: Path) -> set[str]:
+    """Return the modules that the Python files at a place import, wherever in them, by the first word of their names."""
     files = [place] if place.is_file() else sorted(place.rglob("*.py"))
-    return "\n".join(file.read_text(encoding="utf-8", errors="replace") for file in files if file.suffix == ".py")
+    texts = [file.read_text(encoding="utf-8", errors="replace") for file in files if file.suffix == ".py"]
+    return {name.partition(".")[0] for text in texts for name in _imports(text)}
 
 
-def _named(name: str, text: str) -> bool:
-    return bool(re.search(rf"^\s*(?:from|import)\s+(?:[\w.]+\s*,\s*)*{name}\b", text, re.MULTILINE))
+def _imports(text: str) -> Iterator[str]:
+    """Yield the names of all modules that a source imports, by statement or by a call with a constant name.
+
+    Of what is no Python every word in a line that imports counts: nobody knows what another Python makes of it.
+    """
+    try:
+        nodes = [*ast.walk(ast.parse(text))]
+    except (SyntaxError, ValueError, RecursionError):
+        yield from re.findall(r"\w+", "\n".join(line for line in text.splitlines() if "import" in line))
+        return
+    for node in nodes:
+        match node:
+            case ast.Import(names=names):
+                yield from (one.name for one in names)
+            case ast.ImportFrom(module=str(module), level=0):
+                yield module
+            case ast.Call(func=ast.Name(id=word) | ast.Attribute(attr=word), args=[ast.Constant(value=str(name)), *_]):
+                yield from [name] * (word in CALLS)
 
 
 def _loaded(name: str, path: Path) -> bool:

@@ -58,6 +58,21 @@ def read(workdir: Path) -> CodeState:
     return CodeState(commit, "unknown" if hidden else "false", tuple(hidden))
 
 
+def loaded(workdir: Path) -> set[str]:
+    """Return the files, seen from a folder, of all modules of its code that this process has loaded."""
+    return beside.loaded(workdir, FOLDERS)
+
+
+def late(workdir: Path, commit: str, before: Iterable[str]) -> CodeState:
+    """Compare with a commit what this process has loaded since; see ``loaded``."""
+    new = sorted(loaded(workdir) - {*before})
+    try:
+        changes = sorted(_changes(workdir, _committed(workdir, commit, new), new)) if new else []
+    except (GitError, OSError, UnicodeError) as error:
+        return CodeState(commit, "unknown", (" ".join(str(error).split()),))
+    return CodeState(commit, "true" if changes else "false", tuple(changes))
+
+
 def variables(workdir: Path) -> list[str]:
     """Return the files from which a folder's ``dvc.yaml`` takes variables, seen from there, but for the parameter file."""
     try:

@@ -48,7 +48,7 @@ def listing(path: Path) -> str:
 
 
 def stamp(path: Path) -> str:
-    """Return what changes when a file, or one of a folder's, is written, also where its bytes are put back; empty for nothing.
+    """Return what changes when a file, or one of a folder's, is written, also where its bytes are put back; else empty.
 
     That is its size and both of its times: the second cannot be set. A further hard link, as DVC makes them into its cache,
     changes that one, too, so of a file that has several it does not count.

@@ -2,6 +2,7 @@
 
 import getpass
 import os
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pipelines.record import code_state, git_command
@@ -22,14 +23,37 @@ def tags(workdir: Path) -> dict[str, str]:
     state = code_state.read(workdir)
     if state.commit:
         found["mlflow.source.git.commit"] = found["rawline.commit"] = state.commit
-    found["rawline.dirty"] = state.dirty
-    if state.changes:
-        more = len(state.changes) - NUM_NAMED
-        told = "; ".join([*state.changes[:NUM_NAMED], *([f"and {more} more"] if more > 0 else [])])
-        found["rawline.changes"] = told.encode(errors="backslashreplace").decode()  # a file's name may be no UTF-8
+    found |= _said(state.dirty, state.changes)
     if name := os.environ.get("DVC_EXP_NAME"):
         found["rawline.dvc_experiment"] = name
     return found
+
+
+def late(workdir: Path, before: Mapping[str, str], loaded: Iterable[str]) -> dict[str, str]:
+    """Return the tags that say otherwise than at a run's start where a module was loaded since that the commit lacks.
+
+    Args:
+        workdir: the folder of ``dvc.yaml``.
+        before: the tags of the start.
+        loaded: the files that were loaded then, as ``code_state.loaded`` gives them.
+    """
+    commit, was = before.get("rawline.commit", ""), before["rawline.dirty"]
+    state = code_state.late(workdir, commit, loaded) if commit else None
+    if state is None or state.dirty == "false" or (state.dirty, was) == ("unknown", "true"):
+        return {}
+    told = [clause for clause in before.get("rawline.changes", "").split("; ") if clause]
+    return _said(state.dirty, [*told, *(clause for clause in state.changes if clause not in told)])
+
+
+def _said(dirty: str, changes: Sequence[str]) -> dict[str, str]:
+    if not changes:
+        return {"rawline.dirty": dirty}
+    more = len(changes) - NUM_NAMED
+    told = "; ".join([*changes[:NUM_NAMED], *([f"and {more} more"] if more > 0 else [])])
+    return {
+        "rawline.dirty": dirty,
+        "rawline.changes": told.encode(errors="backslashreplace").decode(),
+    }  # names may be no UTF-8
 
 
 def git(workdir: Path, *words: str) -> str:

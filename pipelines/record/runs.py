@@ -12,6 +12,7 @@ from pipelines import origin, settings
 from pipelines.graph import Graph, file_name, local
 from pipelines.record import (
     booking,
+    code_state,
     contained,
     contents,
     headline,
@@ -47,6 +48,8 @@ class StageRun:
         node: the stage in DVC's graph; None outside of one.
         seen: hashes of what it reads, as it lay there at the start.
         stamps: sizes and times of it then.
+        code: the tags that say which code ran, by what was known then.
+        loaded: the files of its modules that were loaded then.
     """
 
     def __init__(self, address: str, execution: str, graph: Graph, raw: Mapping[str, Any] | None = None) -> None:
@@ -71,7 +74,8 @@ class StageRun:
         workdir = Path(executions.describe(execution)["workdir"])
         looks.note(workdir, address, self.entries.get(address), written, self.journal.key)
         verb, _, task = local(address).partition("@")
-        tags = {"rawline.stage": address, "rawline.verb": verb, "rawline.state": "Running", **provenance.tags(Path.cwd())}
+        self.loaded, self.code = code_state.loaded(Path.cwd()), provenance.tags(Path.cwd())
+        tags = {"rawline.stage": address, "rawline.verb": verb, "rawline.state": "Running", **self.code}
         tags |= {"rawline.task": task} if task else {}
         seen = {path: value for path, value in self.seen.items() if lockfile.known(value)}
         tags |= {f"dvc.dep.{path}": value for path, value in seen.items() if path.startswith("data/")}
@@ -141,7 +145,8 @@ class StageRun:
         if status == "FINISHED":
             outputs.note(self.journal, self.node)
             headline.note(self.journal, self.node)
-        self.journal.write("tags", values={"rawline.state": executions.STATES[status]})
+        code = provenance.late(Path.cwd(), self.code, self.loaded)
+        self.journal.write("tags", values={"rawline.state": executions.STATES[status], **code})
         lock = booking.stamp(Path(lockfile.of(self.address)))
         listed = self._listings() if status == "FINISHED" else {}
         edited = self._edited()

@@ -1,0 +1,88 @@
+"""A module beside the project's packages counts as code however it is imported, and whenever."""
+
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from pipelines.record import code_state, provenance
+
+MISSING = "helpers.py is not in the commit"
+WAYS = {
+    "if": "if True: import helpers",
+    "two statements": "import json; import helpers",
+    "several names": "import os, json as j, helpers",
+    "a continued line": "import os, \\\n        helpers",
+    "a list in brackets": "from helpers.deep import (\n        x,\n    )",
+    "import_module": 'importlib.import_module("helpers")',
+    "import_module alone": 'import_module("helpers.deep", None)',
+    "__import__": '__import__("helpers")',
+    "no Python of today": "print 'text'; import helpers",
+}
+OTHERS = {
+    "text": '"""import helpers"""',
+    "a relative import": "from . import helpers",
+    "a word": 'open_it("helpers")',
+    "a part of a name": "import json.helpers, helpers_of_another",
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Return a committed project."""
+    for name in ("pipelines/__init__.py", "stages/__init__.py", "stages/acquire.py"):
+        _write(tmp_path / "project" / name)
+    _git(tmp_path / "project", "init", "-q")
+    return _commit(tmp_path / "project")
+
+
+def _write(file: Path, text: str = "") -> None:
+    file.parent.mkdir(exist_ok=True, parents=True)
+    file.write_text(text)
+
+
+def _git(root: Path, *words: str) -> None:
+    subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@t", *words], cwd=root, check=True, capture_output=True)
+
+
+def _commit(root: Path) -> Path:
+    _git(root, "add", "-A")
+    _git(root, "commit", "-qm", "all", "--allow-empty")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("line", "dirty"), [*((line, "true") for line in WAYS.values()), *((line, "false") for line in OTHERS.values())]
+)
+def test_an_import_inside_a_function_is_found_in_every_form(project: Path, line: str, dirty: str) -> None:
+    """The module is not in the commit: what imports it is dirty, what only resembles an import is not."""
+    _write(project / "stages/acquire.py", f"def run():\n    {line}\n")
+    _commit(project)
+    _write(project / "helpers.py")
+    found = provenance.tags(project)
+    assert (found["rawline.dirty"], found.get("rawline.changes")) == (dirty, MISSING if dirty == "true" else None)
+
+
+@pytest.mark.parametrize(
+    ("name", "dirty"), [("helpers", "true"), ("stages/late_one", "true"), ("committed", None), (".venv/elsewhere", None)]
+)
+def test_a_module_that_is_loaded_late_counts_at_the_end(
+    project: Path, monkeypatch: pytest.MonkeyPatch, name: str, dirty: str | None
+) -> None:
+    """No source names it: what was loaded by the end of the run is held against the commit."""
+    _write(project / "committed.py")
+    _commit(project)
+    before, loaded = provenance.tags(project), code_state.loaded(project)
+    assert (before["rawline.dirty"], provenance.late(project, before, loaded)) == ("false", {})
+    _write(project / f"{name}.py")
+    module = ModuleType(name.removeprefix(".venv/").replace("/", "."))
+    module.__file__ = str(project / f"{name}.py")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    changes = f"{name}.py is not in the commit" if dirty else None
+    found = provenance.late(project, before, loaded)
+    assert (found.get("rawline.dirty"), found.get("rawline.changes")) == (dirty, changes)
+    known = {**before, "rawline.dirty": "true", "rawline.changes": "stages/a.py differs"}
+    told = f"stages/a.py differs; {changes}" if dirty else None
+    assert provenance.late(project, known, loaded).get("rawline.changes") == told

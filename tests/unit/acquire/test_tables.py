@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pipelines import overlay
 from stages.core import params as parameters
 from stages.core.errors import DataError
-from stages.parts.sources import _table
+from stages.parts.sources import _layout, _table
 from tests import sources
 
 CELLS = st.text("ab ,;\t\"'ä\n", max_size=6)
@@ -37,7 +37,7 @@ def test_a_table_reads_the_same_whatever_separates_its_cells(
 ) -> None:
     """With a byte order mark and without; delimiters, quotes and line ends within a cell are the cell's own."""
     table = put(tmp_path / "t.csv", [["path", "label", "note, or; so"], *map(list, rows)], delimiter, mark)
-    found = _table.read(table, ["path", "label"], {"path", "label"})
+    found = _table.read(table, ["path", "label"], {"path", "label"}, _layout.Fence(tmp_path))
     assert [tuple(row.values()) for row in found] == [tuple(map(str.strip, row)) for row in rows]
 
 
@@ -47,12 +47,12 @@ def test_a_missing_column_is_told_with_what_was_found(tmp_path: Path, delimiter:
     table = put(tmp_path / "t.csv", [["file", "label"], ["a", "b"]], delimiter)
     word = _table.DELIMITERS[delimiter]
     with pytest.raises(DataError, match=rf"^\S+: the column path is missing; found file, label, separated by {word}$"):
-        _table.read(table, ["path", "label"], set())
+        _table.read(table, ["path", "label"], set(), _layout.Fence(tmp_path))
     long = put(tmp_path / "u.csv", [["path", "label"], ["a", "b", "c"]], delimiter)
     with pytest.raises(
         DataError, match=rf"row 2: more cells than columns, separated by {word}; quote a value that holds one$"
     ):
-        _table.read(long, ["path"], set())
+        _table.read(long, ["path"], set(), _layout.Fence(tmp_path))
 
 
 @pytest.mark.parametrize("delimiter", sorted(_table.DELIMITERS))
@@ -63,9 +63,12 @@ def test_decimal_commas_are_named(tmp_path: Path, delimiter: str) -> None:
     with pytest.raises(
         DataError, match=r"^\S+, row 4: light is '-0,25', with a decimal comma; write -0\.25 in that column$"
     ):
-        _table.read(table, ["path", "label"], {"path", "label"})
+        _table.read(table, ["path", "label"], {"path", "label"}, _layout.Fence(tmp_path))
     plain = put(tmp_path / "u.csv", [head, ["1,5", "2,5", "3,5 or so"], ["a", "b", "4,5"]], delimiter)
-    assert [row["light"] for row in _table.read(plain, ["path"], {"path", "label"})] == ["3,5 or so", "4,5"]
+    assert [row["light"] for row in _table.read(plain, ["path"], {"path", "label"}, _layout.Fence(tmp_path))] == [
+        "3,5 or so",
+        "4,5",
+    ]
 
 
 @pytest.mark.parametrize("delimiter", sorted(_table.DELIMITERS))

@@ -23,7 +23,9 @@ VOC = {
     "images": "JPEGImages", "annotations": "Annotations", "image_sets": None, "masks": None, "classes": None,
     "corners": "edges", "keep_difficult": True, "label_from": "none",
 }  # fmt: skip
-COCO = {"annotations": {"all": "instances.json"}, "images": "images", "metadata": None, "label_from": "none"}
+COCO = {
+    "annotations": {"all": "instances.json"}, "images": "images", "metadata": None, "classes": None, "label_from": "none",
+}  # fmt: skip
 CSV = {
     "table": "pictures.csv", "path_column": "path", "label_column": "label", "split_column": "split",
     "mask_column": None, "mask_classes": [], "classes": None,
@@ -129,7 +131,7 @@ def yolo(root: Path, num: int = 6) -> tuple[str, dict[str, Any]]:
         split = "val" if n == 0 else "train"
         put(root / f"images/{split}/p{n}.png", picture(n))
         put(root / f"labels/{split}/p{n}.txt", "0 0.25 0.5 0.25 0.2\n1 0.6 0.6 0.9 0.6 0.9 0.9\n")
-    return "yolo", {"config": "data.yaml", "label_from": "none"}
+    return "yolo", {"config": "data.yaml", "classes": None, "label_from": "none"}
 
 
 def imagefolder(root: Path, num: int = 24) -> tuple[str, dict[str, Any]]:

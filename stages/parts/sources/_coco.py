@@ -71,6 +71,7 @@ def items(  # noqa: PLR0913, PLR0917 - all that a picture's row is made of
     split: str | None,
     labels: bool,
     groups: Mapping[str, Mapping[str, str]],
+    lacking: Mapping[str, str] | None = None,
 ) -> Iterator[Item]:
     """Deliver the pictures of one annotation file.
 
@@ -81,13 +82,14 @@ def items(  # noqa: PLR0913, PLR0917 - all that a picture's row is made of
         split: of all of them, or None.
         labels: a picture's label is the class of its largest object.
         groups: ``group_`` columns by file name.
+        lacking: classes that the user left out, each with the key of the choice; a picture with such an object has a fault.
     """
     for picture in book.pictures:
         name = str(picture["file_name"]).encode("utf-8", "backslashreplace").decode()  # JSON holds halves of characters
         marks, faults = [], []
         for raw in book.marks.get(picture["id"], []):
             try:
-                marks.append(_mark(raw, book.categories))
+                marks.append(_mark(raw, book.categories, lacking or {}))
             except (ValueError, KeyError, TypeError) as error:
                 faults.append(f"annotation {raw.get('id')}: {error}")
         size = (picture.get("width"), picture.get("height"))
@@ -99,17 +101,19 @@ def items(  # noqa: PLR0913, PLR0917 - all that a picture's row is made of
         )  # fmt: skip
 
 
-def _mark(raw: dict[str, Any], categories: dict[int, str]) -> Mark:
+def _mark(raw: dict[str, Any], categories: dict[int, str], lacking: Mapping[str, str]) -> Mark:
     number = raw["category_id"]
     if number not in categories:
         raise ValueError(f"category_id is {number}; the file names {sorted(categories)}")
+    if (name := categories[number]) in lacking:
+        raise ValueError(f"class {name}, which {lacking[name]} lacks")
     x, y, w, h = (float(value) for value in raw["bbox"])
     segmentation = raw.get("segmentation") or None
     if isinstance(segmentation, str):
         raise ValueError("segmentation is text; expected polygons or run lengths")  # noqa: TRY004 - a fault of the file
     compact = rle.compress(segmentation) if segmentation is not None else None
     flags = {"iscrowd": int(raw.get("iscrowd", 0))} | ({"ignore": 1} if raw.get("ignore") else {})
-    return Mark(categories[number], (x, y, w, h), compact, flags)
+    return Mark(name, (x, y, w, h), compact, flags)
 
 
 def merged(books: list[Book]) -> tuple[str, ...]:
@@ -124,6 +128,15 @@ def merged(books: list[Book]) -> tuple[str, ...]:
             if names.setdefault(number, name) != name:
                 raise DataError(f"{book.file}: category {number} is {name}; another file calls it {names[number]}")
     return tuple(dict.fromkeys(names[number] for number in sorted(names)))
+
+
+def used(books: list[Book]) -> set[str]:
+    """Return the classes of which there is any object, one that does not count among them."""
+    found: set[str] = set()
+    for book in books:
+        numbers = {repr(mark.get("category_id")) for held in book.marks.values() for mark in held}
+        found |= {name for number, name in book.categories.items() if repr(number) in numbers}
+    return found
 
 
 def category_ids(books: list[Book], classes: tuple[str, ...]) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.core import images
-from stages.core.errors import DataError
+from stages.core.errors import DataError, nearest
 from stages.core.items import Mark
 
 SPLIT_NAMES = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
@@ -193,6 +193,40 @@ def natural(name: str) -> tuple[tuple[int, int, str], ...]:
         ['9', '10', 'a']
     """
     return tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", name) if part)
+
+
+def classes(
+    declared: Sequence[str], used: Collection[str], chosen: tuple[str, ...] | None = None, key: str = ""
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the classes of a set whose files declare them, and a line on those left out.
+
+    A class that no object uses can be neither learnt nor judged, and makes every evaluation degenerate; some tools write
+    one into each file (the project's name, as a class above the others). Where nothing is used, nothing is left out.
+
+    Args:
+        declared: the classes that the files name, in index order.
+        used: those of at least one object in the whole set.
+        chosen: the user's choice in index order; None: the declared ones that are used.
+        key: of that choice in params.yaml; empty where there is none.
+
+    Raises:
+        DataError: a chosen class is not declared.
+
+    Example:
+        >>> classes(["shapes", "cat"], {"cat"})
+        (('cat',), ('no object of the whole set is of class shapes: left out of the classes',))
+    """
+    if chosen:
+        if strange := [name for name in chosen if name not in declared]:
+            raise DataError(
+                f"class {strange[0]!r} stands in no annotation file; {nearest(strange[0], declared)} (params.yaml: {key})"
+            )
+        return chosen, ()
+    idle = [name for name in declared if name not in used]
+    if not idle or len(idle) == len(declared):
+        return tuple(declared), ()
+    line = f"no object of the whole set is of class {', '.join(idle)}: left out of the classes"
+    return tuple(name for name in declared if name in used), (f"{line} (params.yaml: {key} may name them)" if key else line,)
 
 
 def largest(marks: Iterable[Mark]) -> str | None:

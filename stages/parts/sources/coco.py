@@ -18,6 +18,7 @@ from stages.parts.sources import _coco, _layout, _table
 from stages.parts.sources._sequence import Listed
 
 _EXPECTED = "COCO's layout: an annotation file {files} and the pictures in {images}/"
+_CLASSES = "acquire.coco.classes"
 
 
 class Params(params.Params):
@@ -27,12 +28,14 @@ class Params(params.Params):
         annotations: file by split: ``train``, ``val``, ``test``, or ``all`` for pictures that are split later.
         images: folder of the pictures; ``{split}`` stands for the split's name.
         metadata: table with a column ``file_name``; its other columns become groups; null: none.
+        classes: names in index order; null: those of which there is an object, in order of their ids.
         label_from: ``largest``: a picture's label is the class of its largest object; ``none``: no labels.
     """
 
     annotations: dict[Literal["all", "train", "val", "test"], str]
     images: str
     metadata: str | None
+    classes: tuple[str, ...] | None
     label_from: Literal["none", "largest"]
 
 
@@ -40,7 +43,7 @@ def build(params: Params, *, path: Path, seed: int, roots: tuple[Path, ...] = ()
     """Read all annotations; pictures are read later.
 
     Raises:
-        DataError: the layout is another one or a file is broken.
+        DataError: the layout is another one, a file is broken, or a class is chosen that no file names.
     """
     expected = _EXPECTED.format(files=" or ".join(params.annotations.values()), images=params.images)
     _layout.folder(path, expected)
@@ -50,14 +53,16 @@ def build(params: Params, *, path: Path, seed: int, roots: tuple[Path, ...] = ()
         raise _layout.wrong(path, expected)
     fence = _layout.Fence(path, roots)
     books = {split: _coco.read(path / file, fence) for split, file in sorted(params.annotations.items())}
-    classes = _coco.merged(list(books.values()))
+    declared = _coco.merged(list(books.values()))
+    classes, left_out = _layout.classes(declared, _coco.used(list(books.values())), params.classes, _CLASSES)
+    lacking = dict.fromkeys(set(declared) - set(classes), _CLASSES)
     labels = params.label_from == "largest"
     groups = _groups(path / params.metadata, fence) if params.metadata else {}
     items = [
         item
         for split, book in books.items()
         for item in _coco.items(
-            book, path / params.images.format(split=split), fence, None if split == "all" else split, labels, groups
+            book, path / params.images.format(split=split), fence, None if split == "all" else split, labels, groups, lacking
         )
     ]
     if not items:
@@ -66,7 +71,7 @@ def build(params: Params, *, path: Path, seed: int, roots: tuple[Path, ...] = ()
     without = len({item.name for item in items} - set(groups)) if groups else 0
     remarks = (f"{without} pictures stand not in {params.metadata} and have no groups",) if without else ()
     own = _coco.category_ids(list(books.values()), classes)
-    return Listed(items, classes if labels else (), classes, masks, remarks, own)
+    return Listed(items, classes if labels else (), classes, masks, (*left_out, *remarks), own)
 
 
 def _groups(file: Path, fence: _layout.Fence) -> dict[str, dict[str, str]]:

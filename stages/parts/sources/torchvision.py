@@ -201,8 +201,9 @@ def _coco_boxes(params: Params, fence: _layout.Fence) -> Listed:
         items += [
             item for item in _coco.items(books[-1], folder, fence, split, labels=False, groups={}) if item.name in wanted
         ]
-    classes = _coco.merged(books)
-    return Listed(items, (), classes, ("background", *classes) if _coco.has_masks(books) else ())
+    classes, left_out = _layout.classes(_coco.merged(books), _coco.used(books))
+    masks = ("background", *classes) if _coco.has_masks(books) else ()
+    return Listed(items, (), classes, masks, left_out, _coco.category_ids(books, classes))
 
 
 def _png(picture: NDArray[np.uint8]) -> bytes:

@@ -7,7 +7,7 @@
 A folder may also be a text file that lists pictures. A picture without a text file is one without objects.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +20,7 @@ from stages.core.items import Item, Mark
 from stages.parts.sources import _layout
 
 _EXPECTED = "YOLO's layout: {config} with names and train, val or test; images/ beside labels/"
+_CLASSES = "acquire.yolo.classes"
 _BOX, _SMALLEST_OUTLINE = 4, 6
 
 
@@ -28,10 +29,12 @@ class Params(params.Params):
 
     Attributes:
         config: name of the YAML in the folder.
+        classes: names in index order; null: those of which there is an object, in order of their numbers.
         label_from: ``largest``: a picture's label is the class of its largest object; ``none``: no labels.
     """
 
     config: str
+    classes: tuple[str, ...] | None
     label_from: Literal["none", "largest"]
 
 
@@ -41,10 +44,12 @@ class Yolo:
 
     pictures: tuple[tuple[str, Path, str], ...]
     fence: _layout.Fence
+    names: tuple[str, ...]  # of the classes by their numbers in the text files
     categories: tuple[str, ...]
     labels: tuple[str, ...]
     mask_classes: tuple[str, ...]
     remarks: tuple[str, ...]
+    category_ids: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         """Count the pictures."""
@@ -62,7 +67,9 @@ class Yolo:
         try:
             content = load()
             load = lambda: content  # noqa: E731 - read once, for the size and for the gate
-            marks = _objects(_label_file(file), self.fence, self.categories, images.upright_size(content))
+            marks = _objects(_label_file(file), self.fence, self.names, images.upright_size(content))
+            lacking = sorted({mark.category for mark in marks} - set(self.categories))
+            fault = f"{_label_file(file).name}: class {lacking[0]}, which {_CLASSES} lacks" if lacking else None
         except ValueError as error:
             fault = str(error)
         except DataError:
@@ -75,14 +82,14 @@ def build(params: Params, *, path: Path, seed: int, roots: tuple[Path, ...] = ()
     """List the pictures.
 
     Raises:
-        DataError: the layout is another one or ``data.yaml`` is broken.
+        DataError: the layout is another one, ``data.yaml`` is broken, or a class is chosen that it does not name.
     """
     config = _layout.folder(path, _EXPECTED.format(config=params.config)) / params.config
     if not config.is_file():
         raise _layout.wrong(path, _EXPECTED.format(config=params.config))
     fence = _layout.Fence(path, roots)
     content = _config(config, fence)
-    classes = _names(config, content)
+    declared = _names(config, content)
     root = path / str(content.get("path") or "")
     root = root if fence.holds(root) and root.is_dir() else path  # often the path of the machine that wrote it
     found = [
@@ -101,12 +108,21 @@ def build(params: Params, *, path: Path, seed: int, roots: tuple[Path, ...] = ()
         names[name] = (name, file, split)
     texts = [text for file, _ in found if fence.holds(file) and fence.holds(text := _label_file(file))]
     without = sum(not text.is_file() for text in texts)
-    outlines = any(_has_outline(text, fence) for text in texts if text.is_file())
+    used, outlines = _looked_through((text for text in texts if text.is_file()), fence)
+    named = {name for number, name in enumerate(declared) if str(number) in used}
+    classes, left_out = _layout.classes(declared, named, params.classes, _CLASSES)
+    masks = ("background", *classes) if outlines else ()
+    bare = (f"{without} pictures have no text file and count as pictures without objects",) if without else ()
     return Yolo(
-        tuple(names[name] for name in sorted(names)), fence, classes, classes if params.label_from == "largest" else (),
-        ("background", *classes) if outlines else (),
-        (f"{without} pictures have no text file and count as pictures without objects",) if without else (),
+        tuple(names[name] for name in sorted(names)), fence, declared, classes,
+        classes if params.label_from == "largest" else (), masks, (*left_out, *bare), _ids(declared, classes),
     )  # fmt: skip
+
+
+def _ids(declared: tuple[str, ...], classes: tuple[str, ...]) -> tuple[int, ...]:
+    """Return each class's number in ``data.yaml`` + 1: the ids do not move where one is left out; empty where none was."""
+    found = tuple(declared.index(name) + 1 for name in classes)
+    return () if found == tuple(range(1, len(classes) + 1)) else found
 
 
 def _config(file: Path, fence: _layout.Fence) -> dict[str, Any]:
@@ -166,11 +182,18 @@ def _label_file(file: Path) -> Path:
     return Path(*parts).with_suffix(".txt")
 
 
-def _has_outline(file: Path, fence: _layout.Fence) -> bool:
-    try:
-        return any(len(line.split()) > _BOX + 1 for line in fence.text(file).splitlines())
-    except DataError:
-        return False  # reported with its picture
+def _looked_through(files: Iterable[Path], fence: _layout.Fence) -> tuple[set[str], bool]:
+    """Return the class numbers that the text files name, and whether any line is an outline."""
+    used: set[str] = set()
+    outlines = False
+    for file in files:
+        try:
+            lines = [line.split() for line in fence.text(file).splitlines() if line.strip()]
+        except DataError:
+            continue  # reported with its picture
+        used |= {words[0].lstrip("+0") or "0" for words in lines}
+        outlines = outlines or any(len(words) > _BOX + 1 for words in lines)
+    return used, outlines
 
 
 def _objects(file: Path, fence: _layout.Fence, classes: tuple[str, ...], size: tuple[int, int]) -> tuple[Mark, ...]:

@@ -1,6 +1,7 @@
 """Before anything is learnt the gate says which classes cannot be learnt or judged: of labels, objects and masks alike."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stages.core import artefacts
+from stages.core import artefacts, images
 from stages.core.errors import DataError
 from stages.core.items import Mark
 from stages.judge import detections
@@ -119,7 +120,7 @@ def test_a_class_of_objects_and_painted_masks_is_named_once(tmp_path: Path) -> N
     content = json.loads(file.read_text())
     content["categories"].append({"id": 77, "name": "fox"})
     file.write_text(json.dumps(content))
-    sources.run(source, tmp_path, part)
+    sources.run(source, tmp_path, {**part, "classes": ["cat", "dog", "fox"]})
     assert [line for line in details("empty_class") if "fox" in line] == ["class fox has no object that counts"]
 
 
@@ -142,3 +143,80 @@ def test_few_test_pictures_with_an_object_are_named(tmp_path: Path) -> None:
     (line,) = details("few_units")
     many = "" if held == 1 else "s"
     assert line.startswith(f"the test split has {held} unit{many} ({held} pictures with an object that counts), fewer than")
+
+
+def declared(root: Path, layout: str) -> tuple[str, Any]:
+    """Write a set whose files declare, beside cat and dog, a class in front of them that nothing uses; add a folder."""
+    source, part = sources.LAYOUTS[layout](root)
+    if source == "yolo":
+        file = root / "data.yaml"
+        file.write_text(file.read_text().replace("[cat, dog]\nnc: 2", "[pets, cat, dog]\nnc: 3"))
+        for text in (root / "labels").rglob("*.txt"):
+            text.write_text("1" + text.read_text()[1:].replace("\n1 ", "\n2 "))
+        return source, part
+    file = root / "instances.json"
+    content = json.loads(file.read_text())
+    content["categories"].insert(0, {"id": 0, "name": "pets", "supercategory": "none"})
+    file.write_text(json.dumps(content))
+    return source, part
+
+
+@pytest.mark.parametrize("layout", ["coco", "yolo", "CocoDetection"])
+def test_a_class_that_nothing_uses_is_left_out_and_named(layout: str, tmp_path: Path) -> None:
+    """It could be neither learnt nor judged; the ids of the others in predictions stay (YOLO's number + 1)."""
+    source, part = declared(tmp_path, layout)
+    part = {**part, "label_from": "largest"} if "label_from" in part else part
+    said = [line for line in sources.notes(source, tmp_path, part, val_share=0.3) if "pets" in line]
+    data, _ = sources.run(source, tmp_path, part, val_share=0.3)
+    assert data.info.categories == ("cat", "dog")
+    assert data.info.labels == (("cat", "dog") if "label_from" in part else ())
+    assert data.info.mask_classes == ("background", "cat", "dog")
+    assert data.info.category_ids == ((2, 3) if layout == "yolo" else (3, 7))
+    key = "" if layout == "CocoDetection" else rf" \(params.yaml: acquire\.{layout}\.classes may name them\)"
+    assert len(said) == 1
+    assert re.fullmatch(rf"no object of the whole set is of class pets: left out of the classes{key}", said[0])
+    assert not any("pets" in line for line in details("empty_class"))
+    mask = images.read_mask(data.root / data.manifest["mask"].iloc[0])
+    assert set(np.unique(mask)) <= {0, 1, 2, images.IGNORE}
+
+
+@pytest.mark.parametrize("layout", ["coco", "yolo"])
+def test_the_choice_of_classes_gives_their_order(layout: str, tmp_path: Path) -> None:
+    """A chosen class stays though nothing uses it, and is said to be empty; the objects keep their names."""
+    source, part = declared(tmp_path, layout)
+    data, _ = sources.run(source, tmp_path, {**part, "classes": ["dog", "pets", "cat"]})
+    assert data.info.categories == ("dog", "pets", "cat")
+    assert data.info.category_ids == ((3, 1, 2) if layout == "yolo" else (7, 0, 3))
+    assert "class pets has no object that counts" in details("empty_class")
+    first = next(iter(data.annotations().values()))
+    assert {mark["category_id"] for mark in first} == {1, 3}
+    assert min(first, key=lambda mark: mark["bbox"][0])["category_id"] == 3  # the leftmost one is a cat
+
+
+@pytest.mark.parametrize("layout", ["coco", "yolo"])
+def test_an_object_of_no_chosen_class_is_a_fault_of_its_picture(layout: str, tmp_path: Path) -> None:
+    """As in VOC; a chosen class that the files do not name is a slip of the pen."""
+    source, part = declared(tmp_path, layout)
+    first = next(iter((tmp_path / "labels").rglob("*.txt")), None)
+    if first:
+        for text in (tmp_path / "labels").rglob("*.txt"):
+            text.write_text("1 0.25 0.5 0.25 0.2\n" if text != first else "2 0.25 0.5 0.25 0.2\n")
+    else:
+        content = json.loads((tmp_path / "instances.json").read_text())
+        content["annotations"] = [m for m in content["annotations"] if m["category_id"] == 3 or m["image_id"] == 0]
+        (tmp_path / "instances.json").write_text(json.dumps(content))
+    data, found = sources.run(source, tmp_path, {**part, "classes": ["cat"]})
+    assert data.info.categories == ("cat",)
+    assert len(found["bad_annotation"]) == 1
+    assert f"class dog, which acquire.{layout}.classes lacks" in details("bad_annotation")[0]
+    with pytest.raises(DataError, match=rf"class 'dgo' .* did you mean 'dog'.*params.yaml: acquire\.{layout}\.classes"):
+        sources.run(source, tmp_path, {**part, "classes": ["cat", "dgo"]})
+
+
+def test_a_class_that_one_split_lacks_stays(tmp_path: Path) -> None:
+    """Only a class of no object at all is left out: what the test split lacks may be learnt, and is said."""
+    source, part = sources.yolo(tmp_path)
+    (tmp_path / "labels/val/p0.txt").write_text("0 0.25 0.5 0.25 0.2\n")
+    data, _ = sources.run(source, tmp_path, part)
+    assert data.info.categories == ("cat", "dog")
+    assert any("dog has no object that counts in val" in line for line in details("class_absent_from_split"))

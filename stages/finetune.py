@@ -95,14 +95,14 @@ def _prepare(job: Job[Params]) -> tuple[Setting, list[Note]]:
     val = dataset.read(artefacts.PREPROCESSED).subset("val")
     loading.require(train, task, "train")
     loading.require(val, task, "val")
-    empty = loading.empty_classes(train, task)
+    empty = tuple(loading.empty_classes(train, task))
     notes = [Note(f"no training example of '{name}': the model cannot learn it") for name in empty]
     memory = job.params.loading.memory_mb
     machine = prepare(job.params.compute)
     notes.append(Note(f"{len(train.manifest)} training and {len(val.manifest)} validation pictures on {machine.device}"))
     examples = Examples(train, task, memory), Examples(val, task, memory)
     truths = Truths(val) if task in loading.WITH_BOXES else None
-    return Setting(job, task, _card(job, task, train), machine, *examples, truths), notes
+    return Setting(job, task, _card(job, task, train, empty), machine, *examples, truths), notes
 
 
 def _check_head(job: Job[Params], task: str) -> None:
@@ -114,7 +114,7 @@ def _check_head(job: Job[Params], task: str) -> None:
         raise ParamsError(f"finetune.{task}.scratch_twin is true; only classify has a twin (params.yaml: finetune.{task})")
 
 
-def _card(job: Job[Params], task: str, train: Dataset) -> dict[str, Any]:
+def _card(job: Job[Params], task: str, train: Dataset, empty: tuple[str, ...]) -> dict[str, Any]:
     """Return all that is needed to build the model again and to feed it."""
     row = train.manifest.iloc[0]
     return {
@@ -130,7 +130,7 @@ def _card(job: Job[Params], task: str, train: Dataset) -> dict[str, Any]:
         "budget": job.params.model_dump(mode="json", exclude={"head", "tuning", "loading", "compute"}),
         "recipe": _optional(artefacts.PREPROCESSED / "recipe.json"),
         "policy": _optional(artefacts.AUGMENTED / "policy.json"),
-    }
+    } | ({"no_example": list(empty)} if empty else {})
 
 
 def _optional(path: Path) -> Any:

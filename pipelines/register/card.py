@@ -128,8 +128,16 @@ def _about(facts: Facts) -> str:
     return (
         f"## Model\n\nTrained on `{verbatim(model.get('name'))}`: {backbone} backbone pretrained without labels, "
         f"{head} head, {tuning} tuning, {_size(model)}.\n\n"
-        f"**{len(classes)} classes:** {', '.join(map(markdown, classes[:MAX_CLASSES]))}{more}."
+        f"**{len(classes)} classes:** {', '.join(map(markdown, classes[:MAX_CLASSES]))}{more}.{_unlearnt(model)}"
     )
+
+
+def _unlearnt(model: Mapping[str, Any]) -> str:
+    """Name the classes that the training showed no example of; the test split may hold some."""
+    found = model.get("no_example", [])
+    more = f" and {len(found) - MAX_CLASSES} more" if len(found) > MAX_CLASSES else ""
+    shown = f"{', '.join(map(markdown, found[:MAX_CLASSES]))}{more}"
+    return f"\n\n**No training example** of {shown}: the model cannot have learnt it." if found else ""
 
 
 def _size(model: Mapping[str, Any]) -> str:

@@ -253,11 +253,24 @@ def _require_labels(data: Dataset, where: str) -> None:
 
 
 def empty_classes(data: Dataset, task: str) -> list[str]:
-    """List the classes of a task that have no picture (``classify``) or no object (``detect``, ``instance``)."""
+    """List the classes of a task without a picture (``classify``), object (``detect``, ``instance``) or pixel (``segment``).
+
+    Masks are read until every class was met: as a rule a few of them.
+    """
     if task == "classify":
         present = set(data.manifest["label"])
         return [name for name in data.info.labels if name not in present]
     if task in WITH_BOXES:
         ids = {mark["category_id"] for mark in data.coco["annotations"] if _usable(mark)}
         return [name for index, name in enumerate(data.info.categories) if index + 1 not in ids]
-    return []
+    return _without_pixel(data) if task == "segment" else []
+
+
+def _without_pixel(data: Dataset) -> list[str]:
+    missing = dict(enumerate(data.info.mask_classes))
+    for path in data.manifest["mask"]:
+        if not missing:
+            break
+        for value in np.flatnonzero(np.bincount(images.read_mask(data.root / str(path)).ravel())):
+            missing.pop(int(value), None)
+    return list(missing.values())

@@ -58,6 +58,23 @@ def test_classes_are_counted_as_each_head_counts() -> None:
         assert checkpoint.load(artefacts.finetuned(task), device="cpu").card["classes"] == names
 
 
+@pytest.mark.parametrize(
+    ("task", "key"),
+    [("classify", "labels"), ("detect", "categories"), ("instance", "categories"), ("segment", "mask_classes")],
+)
+def test_a_class_without_a_training_example_is_said(task: str, key: str) -> None:
+    """In a note before the training, in every task, and in model.json for the card; where all have one, nothing."""
+    setting, notes = finetune._prepare(finetune_job(task))
+    assert "no_example" not in setting.card
+    assert not any("no training example" in note.text for note in notes)
+    for folder in (artefacts.AUGMENTED, artefacts.PREPROCESSED):
+        content = files.read_json(folder / "dataset.json")
+        files.write_json(folder / "dataset.json", content | {key: [*content[key], "never"]})
+    setting, notes = finetune._prepare(finetune_job(task))
+    assert notes[0].text == "no training example of 'never': the model cannot learn it"
+    assert setting.card["no_example"] == ["never"]
+
+
 @pytest.mark.parametrize("task", ["classify", "detect"])
 def test_equal_runs_give_equal_bytes(task: str) -> None:
     """Twice the same, whatever the global generator's state and the number of loading threads."""

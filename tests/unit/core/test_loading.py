@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from stages.core import dataset, loading
 from stages.core.errors import DataError
+from stages.core.images import IGNORE, read_mask, write_png
 from stages.core.loading import Examples
 from stages.core.policy import serialise
 from tests.factories import make_dataset
@@ -124,13 +125,22 @@ def test_what_a_task_lacks_is_one_clear_line(tmp_path: Path) -> None:
         loading.require(full, task, "train")
 
 
-def test_classes_without_examples_are_named(data: dataset.Dataset) -> None:
-    """A class that no picture shows, or no box, is found."""
+def test_classes_without_examples_are_named(tmp_path: Path) -> None:
+    """A class that no picture shows, or no box, or no pixel of a mask, is found; 255 is no class."""
+    data = make_dataset(tmp_path / "set", num_images=12, size_px=48)
     assert loading.empty_classes(data, "classify") == []
     rows = data.manifest[data.manifest["label"] != "square"]
     assert loading.empty_classes(replace(data, manifest=rows), "classify") == ["square"]
     marks = [m for m in data.coco["annotations"] if m["category_id"] != 1]
     assert loading.empty_classes(replace(data, coco={**data.coco, "annotations": marks}), "detect") == ["disc"]
+    assert loading.empty_classes(data, "segment") == []
+    never = replace(data, info=replace(data.info, mask_classes=(*data.info.mask_classes, "never")))
+    assert loading.empty_classes(never, "segment") == ["never"]
+    name = data.info.mask_classes[1]
+    for path in data.manifest["mask"]:
+        mask = read_mask(data.root / path)
+        write_png(data.root / path, np.where(mask == 1, IGNORE, mask).astype(np.uint8))
+    assert loading.empty_classes(data, "segment") == [name]
 
 
 def test_pictures_of_two_sizes_are_refused() -> None:

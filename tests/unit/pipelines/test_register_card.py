@@ -75,10 +75,14 @@ def test_the_card_holds_what_a_reviewer_asks():
         assert words in text
 
 
-def test_the_card_says_what_made_the_units():
-    """The column or near copies, where several pictures are one draw."""
+def test_the_card_says_what_made_the_units_and_which_classes_no_training_example_shows():
+    """The column or near copies, where several pictures are one draw; of many such classes the first."""
     assert "made by near copies: one unit is one draw" in card.render(replace(facts(), units="near copies"))
     assert "Units of pictures" not in card.render(facts())
+    assert "No training example" not in card.render(facts())
+    unseen = {"no_example": ["a_b", *map(str, range(21))]}
+    assert "**No training example** of a\\_b, 0, 1" in (text := card.render(replace(facts(), model=MODEL | unseen)))
+    assert ", 18 and 2 more: the model" in text
 
 
 def test_a_transform_that_is_never_drawn_is_not_named():

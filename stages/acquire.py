@@ -24,7 +24,7 @@ from stages.core.findings import Findings, Gate
 from stages.core.items import Item, Mark, Source
 from stages.core.params import Part
 from stages.core.stage import Job, Keep, Metrics, Note, Progress, Record
-from stages.core.text import is_name
+from stages.core.text import is_missing, is_name
 from stages.core.verdicts import Entry
 from stages.judge import degenerate
 from stages.maths import rle
@@ -239,7 +239,8 @@ def _summary(source: Source, kept: list[Entry], by: str) -> dict[str, Any]:
 
 def _row(entry: Entry) -> dict[str, Any]:
     row = {column: getattr(entry, column) for column in dataset.COLUMNS}
-    return {**row, dataset.UNIT: entry.unit, **entry.camera, **entry.groups}
+    groups = {column: None if is_missing(value) else value for column, value in entry.groups.items()}
+    return {**row, dataset.UNIT: entry.unit, **entry.camera, **groups}
 
 
 def _marks(entry: Entry, source: Source) -> Iterator[dict[str, Any]]:

@@ -15,10 +15,10 @@ from stages.core import splits
 from stages.core.errors import ParamsError, nearest
 from stages.core.findings import Findings
 from stages.core.items import Item, group_column, group_columns
+from stages.core.text import is_missing
 from stages.core.verdicts import Entry
 from stages.maths import near_copies
 
-_UNKNOWN = frozenset({"", "nan", "na", "n/a", "<na>", "none", "null"})  # what programs write where they know nothing
 _LOOKED_AT = 1000  # names among which the one that fits a pattern best is looked for
 
 
@@ -141,7 +141,7 @@ def told(entries: Sequence[Entry], by: str, findings: Findings) -> list[Entry]:
     kept = []
     for entry in entries:
         value = str(entry.groups.get(by, entry.camera.get(by, "")))
-        unknown = value.strip().lower() in _UNKNOWN
+        unknown = is_missing(value)
         what = f"{value!r}, which names no unit" if value else "empty; others have it"
         if unknown and findings.drops("no_unit", entry.source, f"{by} is {what}"):
             continue
@@ -197,7 +197,7 @@ def joined(entries: Sequence[Entry], by: str) -> int:
         by: what ``column`` returned.
     """
     told = [entry.groups.get(by, entry.camera.get(by)) if by else None for entry in entries]
-    own = [entry for entry, value in zip(entries, told, strict=True) if str(value or "").strip().lower() in _UNKNOWN]
+    own = [entry for entry, value in zip(entries, told, strict=True) if is_missing(value)]
     return sum(entry.unit != entry.image_id for entry in own)
 
 

@@ -12,6 +12,7 @@ from stages.core.dataset import SPLITS
 from stages.core.errors import ParamsError, nearest
 from stages.core.findings import Findings
 from stages.core.items import Mark, Source
+from stages.core.text import is_missing
 from stages.maths.near_copies import Thumbnail
 
 
@@ -145,7 +146,8 @@ def with_splits(entries: Sequence[Entry], shares: Mapping[str, float], by: str, 
 
 def _unit(key: str, group: Sequence[Entry], by: str) -> splits.Unit:
     """Return pictures that share a split; of several given ones the first of ``splits.ORDER`` is the unit's."""
-    strata = Counter({"label": e.label, "none": ""}.get(by, e.groups.get(by)) or "" for e in group)
+    told = [{"label": e.label, "none": ""}.get(by, e.groups.get(by)) or "" for e in group]
+    strata = Counter("" if by.startswith("group_") and is_missing(value) else value for value in told)
     given = {entry.split for entry in group}
     split = next((name for name in splits.ORDER if name in given), None)
     return splits.Unit(key, len(group), strata.most_common(1)[0][0], split, tuple(sorted(strata.items())))

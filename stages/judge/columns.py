@@ -8,9 +8,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from stages.core.text import is_missing
+
 BINS = 4
 NO_VALUE = "no value"  # the group of the pictures of which a column says nothing
 _DIGITS, _ENOUGH = 6, 17  # of the ends of a bin; the latter tell any two numbers apart
+_SHOWN = 3  # values that are no numbers
 _WHOLE = 1e16  # below it all digits of a whole number are shown rather than its power of ten
 
 
@@ -42,7 +45,7 @@ def sort_into_groups(columns: Mapping[str, Any], max_groups: int) -> tuple[list[
     Pictures without a value are a group like any other, the last one: what nobody knows of them must not hide how they fare.
 
     Args:
-        columns: name to the value of each picture, (N,) text, missing where unknown.
+        columns: name to the value of each picture, (N,) text, missing where unknown (``stages.core.text.is_missing``).
         max_groups: different values from which on a column's values are no groups.
 
     Returns:
@@ -56,9 +59,8 @@ def sort_into_groups(columns: Mapping[str, Any], max_groups: int) -> tuple[list[
     """
     found, others = [], {}
     for name, given in columns.items():
-        codes, values = pd.factorize(pd.Series(given, dtype="string"), sort=True)
-        texts = [str(value) for value in values]
-        numbers = np.asarray(pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce"), np.float64)
+        codes, texts = _values(given)
+        numbers = _numbers(texts)
         if len(texts) <= max_groups:
             found.append(_column(name, *_ordered(texts, numbers, codes)))
         elif np.isfinite(numbers).all() and np.unique(numbers).size > 1:
@@ -66,6 +68,42 @@ def sort_into_groups(columns: Mapping[str, Any], max_groups: int) -> tuple[list[
         else:
             others[name] = len(texts)
     return found, others
+
+
+def _values(given: Any) -> tuple[NDArray[np.intp], list[str]]:
+    """Return the different values of a column, sorted, and the place of each picture's among them, -1 where it has none."""
+    known = [None if value is pd.NA or is_missing(value) else str(value) for value in given]
+    codes, values = pd.factorize(pd.Series(known, dtype="string"), sort=True)
+    return codes, [str(value) for value in values]
+
+
+def _numbers(texts: list[str]) -> NDArray[np.float64]:
+    return np.asarray(pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce"), np.float64)
+
+
+def strays(columns: Mapping[str, Any]) -> dict[str, str]:
+    """Say of columns of numbers which values keep them from being sorted by quantile: words, ``89+``, decimal commas.
+
+    Args:
+        columns: name to the value of each picture, as in ``sort_into_groups``.
+
+    Returns:
+        A clause by name, of the columns of whose different values at least half are numbers, with a point or a comma.
+
+    Example:
+        >>> strays({"age": [*map(str, range(62)), "89+"], "id": ["x1", "y2"]})
+        {'age': "62 numbers and 1 other value ('89+')"}
+    """
+    found = {}
+    for name, given in columns.items():
+        texts = _values(given)[1]
+        others = [text for text, number in zip(texts, _numbers(texts), strict=True) if not np.isfinite(number)]
+        commas = np.isfinite(_numbers([text.replace(",", ".") for text in others])).sum()
+        if others and 2 * (len(texts) - len(others) + commas) >= len(texts):
+            shown = ", ".join(map(repr, others[:_SHOWN])) + (" ..." if len(others) > _SHOWN else "")
+            what = f"{len(others):,} other value{'s' if len(others) > 1 else ''} ({shown})"
+            found[name] = f"{len(texts) - len(others):,} numbers and {what}"
+    return found
 
 
 def _ordered(texts: list[str], numbers: NDArray[np.float64], codes: NDArray[np.intp]) -> tuple[list[str], NDArray[np.intp]]:

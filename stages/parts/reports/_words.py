@@ -49,18 +49,27 @@ def counted(n: int, pictures: int | None, units: int | None = None) -> str:
     return re.sub(r"\d+", lambda number: f"{int(number[0]):,}", count(n, pictures, units))
 
 
-def refusals(others: Mapping[str, int], where: str) -> list[str]:
+def refusals(others: Mapping[str, int], where: str, strays: Mapping[str, str] | None = None) -> list[str]:
     """Say of each column that holds no groups what to do about it.
 
     Args:
         others: by name how many different values such a column has.
         where: the section of ``params.yaml``, for instance ``audit.classify``.
+        strays: by name which values keep a column of numbers from being sorted by quantile.
     """
+    told = strays or {}
     return [
-        f"{name} has {count:,} different values and no groups, so it was not audited and nothing passes: name it in"
-        f" {where}.leave_out if it is an id, give it fewer values, or raise {where}.max_groups."
+        f"{name} has {count:,} different values{f', {told[name]},' if name in told else ''} and no groups, so it was not"
+        f" audited and nothing passes: {_remedy(name in told, where)}, or raise {where}.max_groups."
         for name, count in others.items()
     ]
+
+
+def _remedy(numbers: bool, where: str) -> str:
+    """Return what to do about a column of many values."""
+    if numbers:
+        return "write these as numbers, with a decimal point, or leave their cells empty"
+    return f"name it in {where}.leave_out if it is an id, give it fewer values"
 
 
 def remarks(columns: Sequence[Column], leave_out: Sequence[str], where: str, unit: str = "") -> list[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from stages.core.errors import DataError
 from stages.core.items import group_columns
+from stages.core.text import is_missing
 from stages.parts.sources import _layout
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
@@ -65,7 +66,8 @@ def _rows(text: str, delimiter: str) -> Iterator[list[str]]:
 def _with_points(file: Path, rows: list[list[str]], groups: dict[int, str]) -> None:
     """Refuse decimal commas: a group of such numbers would be one of words, each for itself, instead of ranges."""
     for place, name in groups.items():
-        cells = {number: row[place].strip() for number, row in enumerate(rows, 2) if place < len(row) and row[place].strip()}
+        filled = {number: row[place].strip() for number, row in enumerate(rows, 2) if place < len(row)}
+        cells = {number: cell for number, cell in filled.items() if not is_missing(cell)}
         comma = next((number for number, cell in cells.items() if "," in cell), None)
         if comma and all(map(_NUMBER.fullmatch, cells.values())):
             right = cells[comma].replace(",", ".")

@@ -222,7 +222,7 @@ def test_few_units_in_the_test_split_are_named(tmp_path: Path) -> None:
     assert "few_units" not in found
 
 
-@pytest.mark.parametrize("value", ["NaN", "nan", "NA", "null", "None", ""])
+@pytest.mark.parametrize("value", ["NaN", "nan", "NA", "N/A", "null", "None", "unknown", "-", ""])
 def test_what_programs_write_for_nothing_is_no_unit(value: str, tmp_path: Path) -> None:
     """Pictures of which nobody knows the patient are not one patient: each is its own, and named."""
     source, part = _table(tmp_path, 4, 6)
@@ -233,6 +233,7 @@ def test_what_programs_write_for_nothing_is_no_unit(value: str, tmp_path: Path) 
     own = data.manifest[data.manifest["source"].isin(found["no_unit"])]
     assert (own["unit"] == own["image_id"]).all()
     assert sorted(set(data.manifest["unit"]) - set(own["unit"])) == ["s1", "s2", "s3"]
+    assert data.manifest.set_index("source")["group_patient_id"][found["no_unit"]].isna().all()
 
 
 def test_torn_units_that_leave_nothing_to_train_on_are_refused(tmp_path: Path) -> None:

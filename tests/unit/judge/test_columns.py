@@ -5,7 +5,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from stages.judge.columns import NO_VALUE, Column, sort_into_groups
+from stages.judge.columns import NO_VALUE, Column, sort_into_groups, strays
+from stages.parts.reports import refusals
 
 
 def test_values_are_groups_in_order() -> None:
@@ -125,4 +126,36 @@ def test_a_number_that_nearly_all_pictures_have_is_a_bin() -> None:
 
 def test_one_number_among_texts_is_no_number() -> None:
     """A column of texts of which one is no number is refused, not binned."""
-    assert sort_into_groups({"a": [*map(str, range(99)), "unknown"]}, 20) == ([], {"a": 100})
+    assert sort_into_groups({"a": [*map(str, range(99)), "old"]}, 20) == ([], {"a": 100})
+
+
+@pytest.mark.parametrize("word", ["N/A", "NA", "nan", "null", "unknown", "None", "-", " ", None])
+def test_a_word_for_nothing_is_no_value(word: str | None) -> None:
+    """Of many numbers and of few values alike it is the group of those without one, as an empty cell is."""
+    ages = [*map(str, range(18, 80)), word]
+    (column,), others = sort_into_groups({"age": ages}, 20)
+    assert (column.names[-1], np.bincount(column.codes).tolist(), others) == (NO_VALUE, [16, 15, 15, 16, 1], {})
+    (column,), _ = sort_into_groups({"sex": ["f", "m", word, None, "f"]}, 20)
+    assert (column.names, column.codes.tolist()) == (("f", "m", NO_VALUE), [0, 1, 2, 2, 0])
+    assert strays({"age": ages}) == {}
+
+
+@pytest.mark.parametrize(
+    ("others", "said"),
+    [
+        (["89+"], "62 numbers and 1 other value ('89+')"),
+        (["0,5", "old"], "62 numbers and 2 other values ('0,5', 'old')"),
+        (["a", "b", "c", "d"], "62 numbers and 4 other values ('a', 'b', 'c' ...)"),
+        ([f"{n},5" for n in range(100)], "62 numbers and 100 other values ('0,5', '1,5', '10,5' ...)"),
+        ([f"x{n}" for n in range(63)], None),
+        ([], None),
+    ],
+)
+def test_what_keeps_a_column_of_numbers_from_its_ranges_is_named(others: list[str], said: str | None) -> None:
+    """Words, open ends and decimal commas among mostly numbers; ids of which some are numbers are not taken for any."""
+    values = [*map(str, range(62)), *others, "N/A"]
+    assert strays({"age": values}).get("age") == said
+    assert sort_into_groups({"age": values}, 20)[1] == ({"age": 62 + len(others)} if others else {})
+    (line,) = refusals({"age": 62 + len(others)}, "audit.detect", strays({"age": values}))
+    assert (said or "no groups") in line
+    assert ("write these as numbers" in line) == (said is not None)

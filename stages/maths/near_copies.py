@@ -117,11 +117,6 @@ def _whole(values: NDArray[Any]) -> Bytes:
     return np.asarray(np.rint(values).clip(0, 255), np.uint8)
 
 
-def representatives(thumbs: Sequence[Thumbnail], sizes: Ints) -> Ints:
-    """Return for each picture the place of the one that it is a near copy of; see ``copies``."""
-    return copies(thumbs, sizes)[0]
-
-
 def copies(thumbs: Sequence[Thumbnail], sizes: Ints) -> tuple[Ints, Ints]:
     """Return for each picture the place of the one that it is a near copy of, its own where it is none; and all pairs.
 

@@ -49,8 +49,9 @@ COPIES: dict[str, Callable[[Picture, np.random.Generator], Picture]] = {
 
 
 def _found(pictures: list[Picture]) -> Any:
+    """Return for each picture the place of the one that it is a copy of."""
     thumbs = [near_copies.thumbnail(p) for p in pictures]
-    return near_copies.representatives(thumbs, np.array([p.shape[1::-1] for p in pictures]))
+    return near_copies.copies(thumbs, np.array([p.shape[1::-1] for p in pictures]))[0]
 
 
 @cache

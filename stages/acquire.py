@@ -102,7 +102,7 @@ def run(job: Job[Params]) -> Iterator[Record]:
         pattern.check()
         by = units.column(values.unit, entries)
         kept = _judge(entries, source, findings, job, by)
-        _remove(root, entries, kept)
+        _settle(root, entries, kept)
         summary = _summary(source, kept, by)
         yield from (Note(remark) for remark in source.remarks)
         yield from (Note(f"gate: {line}") for line in findings.lines())
@@ -166,12 +166,18 @@ def _take(root: Path, item: Item, source: Source, findings: Findings) -> Entry |
         name, f"images/{name}{item.suffix}", item.name, *size, picture.pixels, item.split, item.label, marks,
         f"masks/{name}.png" if mask is not None else None, {**picture.camera, **item.camera}, dict(item.groups),
         thumb=picture.thumb, values=_values(mask), drawn=item.load_mask is not None,
+        mask_pixels="" if mask is None else gate.digest(mask),
     )  # fmt: skip
     if not (root / entry.path).exists():
         (root / entry.path).write_bytes(picture.content)
-        if mask is not None and entry.mask:
-            images.write_png(root / entry.mask, mask)
+    if mask is not None and not (root / _own_mask(entry)).exists():
+        images.write_png(root / _own_mask(entry), mask)
     return entry
+
+
+def _own_mask(entry: Entry) -> str:
+    """Return where a mask lies until it is known which of several files with the same bytes stays: each has its own."""
+    return f"masks/{entry.image_id}-{entry.mask_pixels}.png"
 
 
 def _values(mask: NDArray[np.uint8] | None) -> frozenset[int]:
@@ -197,10 +203,13 @@ def _shares(values: Params) -> dict[str, float]:
     return {"val": values.val_share, "test": values.test_share}
 
 
-def _remove(root: Path, entries: list[Entry], kept: list[Entry]) -> None:
-    """Remove the files of pictures that were left out after they had been stored."""
-    stay = {path for entry in kept for path in (entry.path, entry.mask)}
-    for path in sorted({path for entry in entries for path in (entry.path, entry.mask) if path} - stay):
+def _settle(root: Path, entries: list[Entry], kept: list[Entry]) -> None:
+    """Give each mask that stays its name, and remove the files of pictures that were left out after they had been stored."""
+    for entry in kept:
+        if entry.mask:
+            (root / _own_mask(entry)).rename(root / entry.mask)
+    masks = {_own_mask(entry) for entry in entries if entry.mask}
+    for path in sorted(masks | {entry.path for entry in entries} - {entry.path for entry in kept}):
         (root / path).unlink(missing_ok=True)
 
 

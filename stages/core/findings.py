@@ -42,7 +42,7 @@ class Gate(params.Params):
         duplicate_file: picture; the same bytes as an earlier one (a picture is named by its bytes, so one remains).
         duplicate_pixels: picture; the same pixels as another one in another file.
         torn_duplicate: picture; the same pixels in two of the given splits (quarantine leaves the one in test, then val).
-        conflicting_labels: picture; the same pixels with other labels or objects (quarantine leaves out all of them).
+        conflicting_labels: picture; the same pixels with other labels, objects or masks (quarantine leaves out all of them).
         suspiciously_few: picture; so few objects of a class that abounds elsewhere that they were hardly annotated.
         unmatched_path: picture; ``acquire.path_pattern`` does not meet its path.
         no_unit: picture; it has no value in the column that tells units, or `nan` and its like, and is one of its own.

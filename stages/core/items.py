@@ -28,9 +28,14 @@ class Mark:
     flags: Mapping[str, int] = field(default_factory=dict)
 
     @property
+    def spared(self) -> tuple[str, ...]:
+        """Why no model is judged by it: crowds, difficult and ignored objects neither help nor harm."""
+        return tuple(flag for flag in ("iscrowd", "difficult", "ignore") if self.flags.get(flag))
+
+    @property
     def counts(self) -> bool:
-        """Tell whether a model is judged by it: crowds, difficult and ignored objects neither help nor harm."""
-        return not any(self.flags.get(flag) for flag in ("iscrowd", "difficult", "ignore"))
+        """Tell whether a model is judged by it."""
+        return not self.spared
 
 
 @dataclass(frozen=True)

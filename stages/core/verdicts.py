@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.core import images, splits
+from stages.core import contradictions, images, splits
 from stages.core.dataset import SPLITS
 from stages.core.errors import ParamsError, nearest
 from stages.core.findings import Findings
@@ -27,6 +27,7 @@ class Entry:
         thumb: what it is compared by with others.
         values: those of its index mask, 255 among them.
         drawn: the mask came as a file.
+        mask_pixels: hash of the index mask's values; empty where there is none.
     """
 
     image_id: str
@@ -47,6 +48,7 @@ class Entry:
     thumb: Thumbnail | None = field(default=None, compare=False, repr=False)
     values: frozenset[int] = frozenset()
     drawn: bool = False
+    mask_pixels: str = ""
 
 
 def unique(entries: Sequence[Entry], findings: Findings) -> list[Entry]:
@@ -70,8 +72,8 @@ def unique(entries: Sequence[Entry], findings: Findings) -> list[Entry]:
 
 
 def _contradict(group: list[Entry], findings: Findings) -> bool:
-    """Tell whether copies of one picture are left out because they carry other labels or objects."""
-    said = [_content(entry) for entry in group]
+    """Tell whether copies of one picture are left out because they carry other labels, objects or masks."""
+    said = [f"{_content(entry)}{_difference(entry, group[0])}" for entry in group]
     if len(set(said)) == 1:
         return False
     list_ = "; ".join(f"{entry.source}: {words}" for entry, words in zip(group, said, strict=True))
@@ -83,6 +85,16 @@ def _content(entry: Entry) -> str:
     counts = Counter(mark.category for mark in entry.marks)
     objects = [f"{number} {category}" for category, number in sorted(counts.items())]
     return ", ".join(filter(None, [entry.label, *objects])) or "nothing"
+
+
+def _difference(entry: Entry, first: Entry) -> str:
+    """Say in what two copies differ that have the same label and as many objects; painted masks say what objects say."""
+    if _content(entry) != _content(first):
+        return ""
+    if not contradictions.same_objects(entry.marks, first.marks, first.height, first.width):
+        return f", in other places or forms than {first.source}"
+    masks_differ = (entry.drawn or first.drawn) and entry.mask_pixels != first.mask_pixels
+    return f", with another mask than {first.source}" if masks_differ else ""
 
 
 def _survivors(group: list[Entry], findings: Findings) -> list[Entry]:

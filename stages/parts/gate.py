@@ -67,10 +67,11 @@ def _bad_group(item: Item) -> str:
 
 def _picture(content: bytes) -> Decoded:
     pixels = images.decode(content)
-    return Decoded(content, pixels.shape[1], pixels.shape[0], _hash(pixels), near_copies.thumbnail(pixels))
+    return Decoded(content, pixels.shape[1], pixels.shape[0], digest(pixels), near_copies.thumbnail(pixels))
 
 
-def _hash(pixels: NDArray[Any]) -> str:
+def digest(pixels: NDArray[Any]) -> str:
+    """Return the hash of decoded pixels or of an index mask, of their type and shape too: 32 hexadecimal digits."""
     head = f"{pixels.dtype}{pixels.shape}".encode()
     return hashlib.sha256(head + np.ascontiguousarray(pixels).tobytes()).hexdigest()[:32]
 
@@ -90,7 +91,7 @@ def _camera_file(item: Item, content: bytes, findings: Findings) -> Decoded | No
     }  # fmt: skip
     width, height = frame.size
     thumb, known = near_copies.thumbnail(frame.mosaic), {k: v for k, v in columns.items() if v is not None}
-    return Decoded(content, width, height, _hash(frame.mosaic), thumb, known)
+    return Decoded(content, width, height, digest(frame.mosaic), thumb, known)
 
 
 def black_level_lie(frame: raw.Frame, floor_share: float) -> str | None:

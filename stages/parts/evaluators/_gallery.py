@@ -1,10 +1,13 @@
 """Draws truth and prediction into pictures and lays pictures out as a contact sheet."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
+
+from stages.maths import rle
 
 Picture = NDArray[np.uint8]
 Colour = tuple[int, int, int]
@@ -151,3 +154,24 @@ def _draw_key(pen: ImageDraw.ImageDraw, colours: Sequence[tuple[str, Colour]]) -
         pen.rectangle((left, 36, left + 12, 48), fill=colour)
         pen.text((left + 17, 35), name, fill=(20, 20, 20), font=font)
         left += 17 + pen.textlength(name, font=font) + 14
+
+
+def with_marks(  # noqa: PLR0913 - a picture, what is drawn on it, and how
+    image: Picture, marks: Sequence[Mapping[str, Any]], texts: list[str], colour: Colour, factor: int, *, outlines: bool
+) -> Picture:
+    """Draw boxes of marks, and outlines of their masks: with outlines a box stands round those alone that carry a text.
+
+    Args:
+        image: (H, W, 3), enlarged by ``factor``.
+        marks: annotations in the pixels of the picture before.
+        texts: one each, empty for none.
+        colour: of lines and texts.
+        factor: the enlargement.
+        outlines: whether the marks have masks.
+    """
+    height, width = image.shape[0] // factor, image.shape[1] // factor
+    for mark in marks if outlines else []:
+        image = with_outline(image, rle.decode(mark["segmentation"], height, width), colour, factor)
+    kept = [i for i, text in enumerate(texts) if text or not outlines]
+    boxes = [(x, y, x + w, y + h) for x, y, w, h in (marks[i]["bbox"] for i in kept)]
+    return with_boxes(image, boxes, [texts[i] for i in kept], colour, factor)

@@ -332,21 +332,10 @@ class Objects:
         ]
         image, factor = _gallery.enlarged(view(self.data.info.pixels, self.data.root / self.data.manifest["path"][row]))
         for marks, texts, colour in ((truths, missed, _gallery.TRUTH), (said, false, _gallery.FALSE)):
-            image = self._marked(image, marks, texts, colour, factor)
+            image = _gallery.with_marks(image, marks, texts, colour, factor, outlines=self.rule.masks)
         return image
 
     @staticmethod
     def _placed(mark: Mapping[str, Any], at: Placement) -> Mark:
         """Bring a detection to the pixels of the prepared picture."""
         return geometry.place_annotation({"area": 0.0, **mark}, at)
-
-    def _marked(
-        self, image: NDArray[np.uint8], marks: list[Mark], texts: list[str], colour: tuple[int, int, int], factor: int
-    ) -> NDArray[np.uint8]:
-        """Draw outlines of masks, and boxes: all of detections, of instances those that carry a text."""
-        height, width = image.shape[0] // factor, image.shape[1] // factor
-        for mark in marks if self.rule.masks else []:
-            image = _gallery.with_outline(image, rle.decode(mark["segmentation"], height, width), colour, factor)
-        kept = [i for i, text in enumerate(texts) if text or not self.rule.masks]
-        boxes = [(x, y, x + w, y + h) for x, y, w, h in (marks[i]["bbox"] for i in kept)]
-        return _gallery.with_boxes(image, boxes, [texts[i] for i in kept], colour, factor)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco
 
 Segmentation = list[list[float]] | dict[str, Any]
+_MOST_PIXELS = 2**31  # pycocotools counts in 32 bit
 _SMALLEST_RING = 6  # three corners
 
 
@@ -38,7 +39,7 @@ def size(segmentation: Segmentation) -> tuple[int, int] | None:
     try:
         height, width = segmentation["size"]
         return int(height), int(width)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError("run lengths without a size") from error
 
 
@@ -86,7 +87,7 @@ def _coded(segmentation: Segmentation, height: int, width: int) -> dict[str, Any
         if isinstance(segmentation, list):
             return _from_polygons(segmentation, height, width)
         return _from_counts(segmentation["counts"], *(size(segmentation) or (height, width)))
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, MemoryError) as error:
         raise ValueError(f"the segmentation cannot be decoded ({error})") from error
 
 
@@ -98,6 +99,8 @@ def _from_polygons(rings: list[list[float]], height: int, width: int) -> dict[st
 
 
 def _from_counts(counts: Any, height: int, width: int) -> dict[str, Any]:
+    if not 0 <= height * width < _MOST_PIXELS:
+        raise ValueError("they state more pixels than a picture has")
     if isinstance(counts, list):
         if sum(counts) != height * width:
             raise ValueError(f"run lengths cover {sum(counts)} of {height * width} pixels")

@@ -1,6 +1,5 @@
 """Reads annotations in COCO's JSON."""
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import Any
 from stages.core.errors import DataError
 from stages.core.items import Item, Mark
 from stages.maths import rle
-from stages.parts.sources import _layout
+from stages.parts.sources import _layout, _numbers
 
 
 @dataclass(frozen=True)
@@ -33,10 +32,7 @@ def read(file: Path, fence: _layout.Fence) -> Book:
     Raises:
         DataError: it leads out, is missing, broken JSON, or no COCO; what else stands in it is not shown.
     """
-    try:
-        content = json.loads(fence.text(file))
-    except json.JSONDecodeError as error:
-        raise DataError(f"{file} is broken JSON: {error}") from error
+    content = _numbers.read_json(fence.text(file), file)
     if missing := sorted({"images", "annotations", "categories"} - set(content if isinstance(content, dict) else ())):
         raise DataError(
             f"{file} is no COCO file: expected images, annotations and categories; it lacks {', '.join(missing)}"
@@ -92,13 +88,23 @@ def items(  # noqa: PLR0913, PLR0917 - all that a picture's row is made of
                 marks.append(_mark(raw, book.categories, lacking or {}))
             except (ValueError, KeyError, TypeError) as error:
                 faults.append(f"annotation {raw.get('id')}: {error}")
-        size = (picture.get("width"), picture.get("height"))
+        try:
+            size = _size(picture)
+        except ValueError as error:
+            size = None
+            faults.insert(0, str(error))
         yield Item(
             name=name, suffix=Path(name).suffix.lower(), load=_layout.loader(folder / name, fence), split=split,
             label=_layout.largest(marks) if labels else None, marks=tuple(marks),
-            size=(int(size[0]), int(size[1])) if size[0] and size[1] else None,
+            size=size,
             groups=groups.get(name, {}), fault="; ".join(faults[:1]) or None,
         )  # fmt: skip
+
+
+def _size(picture: dict[str, Any]) -> tuple[int, int] | None:
+    """Return (width, height) where the file states both."""
+    width, height = picture.get("width"), picture.get("height")
+    return (_numbers.whole(width, "width"), _numbers.whole(height, "height")) if width and height else None
 
 
 def _mark(raw: dict[str, Any], categories: dict[int, str], lacking: Mapping[str, str]) -> Mark:
@@ -107,12 +113,14 @@ def _mark(raw: dict[str, Any], categories: dict[int, str], lacking: Mapping[str,
         raise ValueError(f"category_id is {number}; the file names {sorted(categories)}")
     if (name := categories[number]) in lacking:
         raise ValueError(f"class {name}, which {lacking[name]} lacks")
-    x, y, w, h = (float(value) for value in raw["bbox"])
+    x, y, w, h = (_numbers.number(value, "bbox") for value in raw["bbox"])
     segmentation = raw.get("segmentation") or None
     if isinstance(segmentation, str):
         raise ValueError("segmentation is text; expected polygons or run lengths")  # noqa: TRY004 - a fault of the file
+    if isinstance(segmentation, list):
+        _numbers.check_rings(segmentation)
     compact = rle.compress(segmentation) if segmentation is not None else None
-    flags = {"iscrowd": int(raw.get("iscrowd", 0))} | ({"ignore": 1} if raw.get("ignore") else {})
+    flags = {"iscrowd": _numbers.whole(raw.get("iscrowd", 0), "iscrowd")} | ({"ignore": 1} if raw.get("ignore") else {})
     return Mark(name, (x, y, w, h), compact, flags)
 
 

@@ -192,7 +192,8 @@ def natural(name: str) -> tuple[tuple[int, int, str], ...]:
         >>> sorted(["10", "9", "a"], key=natural)
         ['9', '10', 'a']
     """
-    return tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", name) if part)
+    parts = [(part, part.lstrip("0")) for part in re.split(r"([0-9]+)", name) if part]
+    return tuple((0, len(short), short) if part[0] in "0123456789" else (1, 0, part) for part, short in parts)
 
 
 def classes(

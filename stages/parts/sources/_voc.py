@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 from stages.core.errors import DataError
 from stages.core.items import Mark
-from stages.parts.sources import _layout
+from stages.parts.sources import _layout, _numbers
 
 Corners = Literal["edges", "pixels"]
 
@@ -72,8 +72,4 @@ def _mark(node: ET.Element, corners: Corners) -> Mark:
 
 
 def _number(node: ET.Element, key: str, default: str | None = None) -> float:
-    text = (node.findtext(key) or default or "").strip()
-    try:
-        return float(text)
-    except ValueError as error:
-        raise ValueError(f"{key} is {text!r}; expected a number") from error
+    return _numbers.number((node.findtext(key) or default or "").strip(), key)

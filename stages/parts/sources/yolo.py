@@ -17,7 +17,7 @@ import yaml
 from stages.core import images, params
 from stages.core.errors import DataError
 from stages.core.items import Item, Mark
-from stages.parts.sources import _layout
+from stages.parts.sources import _layout, _numbers
 
 _EXPECTED = "YOLO's layout: {config} with names and train, val or test; images/ beside labels/"
 _CLASSES = "acquire.yolo.classes"
@@ -131,6 +131,10 @@ def _config(file: Path, fence: _layout.Fence) -> dict[str, Any]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)  # the error's own words show what stands there
         raise DataError(f"{file} is broken YAML{f' at line {mark.line + 1}' if mark else ''}") from error
+    except (RecursionError, ValueError) as error:  # nested too deeply; a date or number that is none
+        raise DataError(
+            f"{file} cannot be read as YAML: a value in it is no number or date, or nested too deeply"
+        ) from error
     if not isinstance(content, dict) or "names" not in content:
         raise DataError(f"{file}: expected a mapping with names and train, val or test")
     return content
@@ -139,7 +143,7 @@ def _config(file: Path, fence: _layout.Fence) -> dict[str, Any]:
 def _names(file: Path, content: dict[str, Any]) -> tuple[str, ...]:
     names = content["names"]
     if isinstance(names, dict):
-        if sorted(names) != list(range(len(names))):
+        if set(names) != set(range(len(names))):
             raise DataError(f"{file}: names has the numbers {sorted(names, key=str)}; expected 0 to {len(names) - 1}")
         names = [names[number] for number in range(len(names))]
     if not isinstance(names, list) or not names:
@@ -215,9 +219,12 @@ def _objects(file: Path, fence: _layout.Fence, classes: tuple[str, ...], size: t
 
 def _mark(where: str, words: list[str], classes: tuple[str, ...], size: tuple[int, int]) -> Mark:
     try:
-        number, values = int(words[0]), [float(word) for word in words[1:]]
+        first, *values = (_numbers.number(word, f"word {place}") for place, word in enumerate(words, 1))
     except ValueError as error:
-        raise ValueError(f"{where}: {' '.join(words)!r}; expected a class number and numbers") from error
+        raise ValueError(f"{where}: {error}; expected a class number and numbers") from error
+    if not words[0].lstrip("+-").isdecimal():
+        raise ValueError(f"{where}: word 1 is no class number; expected a class number and numbers")
+    number = int(first)
     if not 0 <= number < len(classes):
         raise ValueError(f"{where}: class {number}; data.yaml names {len(classes)} classes, 0 to {len(classes) - 1}")
     width, height = size

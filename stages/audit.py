@@ -41,7 +41,8 @@ class Params(Base):
             ``leave_out``.
         leave_out: columns that are no groups, by name without ``group_``.
         alpha: the chance of a FAIL in the whole audit, over all its gaps and floors together, is at most this where every
-            true gap is at the limit or below and every true figure at the floor or above.
+            true gap, given the classes of the pictures, is at the limit or below and every true figure at the floor or
+            above.
         num_permutations: deals of two groups within classes, made where bounds say FAIL, to ask how much classes explain.
         num_bootstraps: draws behind the standard error of a figure whose slope is not known.
         num_pictures: pictures shown of each worst group.

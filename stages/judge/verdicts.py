@@ -41,7 +41,8 @@ class Limits:
         max_gap: largest gap between groups.
         min_worst_group: smallest figure of any group.
         alpha: the chance of a FAIL in the whole audit, over all its gaps and floors together, is at most this where every
-            true gap is at the limit or below and every true figure at the floor or above.
+            true gap, given the classes of the pictures, is at the limit or below and every true figure at the floor or
+            above.
     """
 
     max_gap: float

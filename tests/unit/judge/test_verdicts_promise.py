@@ -1,9 +1,13 @@
 """Whole audits keep the promises of FAIL and PASS, by simulation with fixed seeds; the tables are in docs/decisions."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from tests.simulations import within_classes
 from tests.simulations.verdicts import GROUPS, LIMIT, Cell, cells, shares
+from tests.simulations.within_classes import Setting
 from tests.simulations.worlds import WORLDS, MeanIoU
 
 worlds = pytest.mark.parametrize("world", WORLDS)
@@ -42,6 +46,37 @@ def test_a_large_gap_fails(world: str) -> None:
     assert shares(Cell(world, 2, 300, equal=True, half=False, gap=LIMIT + 0.2), 20)[0] >= 0.9
 
 
+SMALL = (12,) * 10
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        Setting("accuracy", (20, 1000), explained=True, gap=LIMIT),
+        Setting("accuracy", (40,) * 2, explained=True, gap=LIMIT),
+        Setting("accuracy", (100,) * 4, SMALL, explained=True, gap=LIMIT),
+        Setting("accuracy", (300,) * 2, (300,), explained=True, gap=LIMIT, extreme=True),
+        Setting("accuracy", (300,) * 2, (300,), explained=True, extreme=True),
+        Setting("mIoU", (40,) * 2, explained=True, gap=LIMIT),
+    ],
+)
+def test_what_classes_explain_seldom_fails(at: Setting) -> None:
+    """Groups 24 points apart for their classes and as far as allowed besides fail in 5 %, beside others or not."""
+    assert within_classes.shares(at, 60).fails <= allowed(60)
+
+
+@pytest.mark.parametrize("small", [SMALL, (30,) * 4])
+def test_small_groups_beside_large_ones_hide_no_gap(small: tuple[int, ...]) -> None:
+    """Two groups of 1,000 that differ by 20 points more than allowed fail, classes asked or not, many small ones or few."""
+    found = within_classes.shares(Setting("accuracy", (1000,) * 2, small, gap=LIMIT + 0.2), 20)
+    assert (found.fails, found.blind) == (1.0, 1.0)
+
+
+def test_a_gap_beyond_what_classes_explain_fails() -> None:
+    """Two groups of unlike classes that differ by 30 points more than allowed within them are told, 400 pictures each."""
+    assert within_classes.shares(Setting("accuracy", (400,) * 2, SMALL, explained=True, gap=LIMIT + 0.3), 20).fails >= 0.9
+
+
 @pytest.mark.long
 @worlds
 @pytest.mark.parametrize("num_groups", GROUPS)
@@ -52,3 +87,12 @@ def test_every_setting_keeps_both_promises(world: str, num_groups: int) -> None:
             fails, passes = shares(cell, 200)
             assert fails <= allowed(200), cell
             assert passes <= allowed(200), cell
+
+
+@pytest.mark.long
+@worlds
+def test_every_setting_with_classes_keeps_both_promises(world: str) -> None:
+    """Each setting of the table with classes in docs/decisions: at most 5 % FAIL, or PASS at the limit."""
+    for setting in within_classes.settings(world):
+        none, at = (within_classes.shares(replace(setting, gap=gap), 100) for gap in (0.0, LIMIT))
+        assert max(none.fails, at.fails, at.passes) <= allowed(100), setting

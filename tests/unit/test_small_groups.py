@@ -55,7 +55,7 @@ def test_small_groups_beside_large_ones_hide_no_gap(tmp_path: Path, monkeypatch:
     rate = {"A": 0.97, "B": 0.62}
     metrics, page = _audited(tmp_path, monkeypatch, (0.5,) * 3, lambda row: rate.get(row.group_site, 0.9))
     found = metrics["by_group"]["accuracy"]["site"]
-    assert (metrics["verdict"], found["verdict"], found["pair"]) == ("FAIL", "FAIL", ["A", "B"])
+    assert (metrics["verdict"], found["verdict"], found["decisive"]["pair"]) == ("FAIL", "FAIL", ["A", "B"])
     assert found["gap"]["p"] < 0.05
     assert "larger than the 10 allowed" in metrics["reasons"][0]
     assert "for B and" in metrics["reasons"][0]
@@ -71,7 +71,8 @@ def test_an_extreme_small_group_fails_no_pair_that_classes_explain(tmp_path: Pat
 
     metrics, page = _audited(tmp_path, monkeypatch, (0.9, 0.9, 0.1), right)
     found = metrics["by_group"]["accuracy"]["site"]
-    assert (metrics["verdict"], found["verdict"], found["pair"]) == ("UNDECIDED", "UNDECIDED", ["A", "B"])
+    assert (metrics["verdict"], found["verdict"], "decisive" in found) == ("UNDECIDED", "UNDECIDED", False)
+    assert "for B and" in metrics["reasons"][0]
     assert (found["gap"]["p"], found["more_pictures"]) == (1.0, None)
     assert "not shown to be larger than the 10 allowed: they explain it in whole or in part" in metrics["reasons"][0]
     assert any("explained by the classes in whole or in part" in line for line in metrics["left_open"])

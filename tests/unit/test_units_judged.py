@@ -123,7 +123,7 @@ def test_of_a_class_or_size_those_are_counted_that_hold_it(
 
 
 def test_intervals_of_sizes_rest_on_who_holds_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All of a class found in the few pictures that hold such objects: the interval is Wilson's of those few."""
+    """All found in the few pictures that hold such objects: the interval is Wilson's of those, not of the split."""
     data = judging.project(tmp_path, monkeypatch, num_images=60, num_classes=1, size_px=96)
     truths = data.annotations()
 

@@ -31,6 +31,7 @@ class Line:
         address: of the version that ``model`` names, empty where the registry lacks it.
         behind: whether that version was made of other figures than ``figures``.
         broken: paths of files that are there and cannot be read.
+        edited: figures outside of their own intervals, one line each.
     """
 
     task: str
@@ -42,6 +43,7 @@ class Line:
     address: str = ""
     behind: bool = False
     broken: tuple[str, ...] = ()
+    edited: tuple[str, ...] = ()
 
 
 def lines() -> list[Line]:
@@ -60,6 +62,10 @@ def show() -> None:
         click.echo(f"  {click.style(line.task.ljust(width), bold=True)}  {escaped(first)}")
         for figure in rest:
             click.echo(f"  {'':{width}}  {escaped(figure)}")
+        for figure in line.edited:
+            click.echo(
+                f"  {'':{width}}  {click.style('edited by hand?', fg='red', bold=True)} {escaped(figure)}; rawline repro"
+            )
         for why in line.nothing:
             click.echo(f"  {'':{width}}  {click.style('degenerate evaluation', fg='red', bold=True)}: {escaped(why)}")
         verdict = click.style(line.verdict, fg=COLOURS.get(line.verdict), bold=True)
@@ -88,6 +94,7 @@ def _line(task: str, raw: dict[str, Any]) -> Line:
         f"models:/{found.name}/{found.version}" if found and found.version else "",
         found is not None and registered.is_behind(task),
         tuple(place.as_posix() for place, content in zip(places, read, strict=True) if content is None),
+        tuple(filter(None, (figures.outside(name, content) for name, content in evaluation.items()))),
     )
 
 

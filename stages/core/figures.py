@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from numbers import Real
 from typing import Any
 
+ROUNDED = 1e-5  # more than a metrics file's rounding takes from a bound
 PARTS = ("value", "low", "high", "n", "pictures", "units", "p", "name", "covers")
 _LIKE_A_PART = re.compile(r"\.(?=(?:low|high|n|pictures|units|p|name)\Z)")
 
@@ -83,6 +84,22 @@ def text(name: str, content: Any) -> str | None:
     interval = f" [{low:.3f}, {high:.3f}]" if low is not None and high is not None else ""
     more = f"; {content['covers']}" if content.get("covers") else ""
     return f"{name} {content['value']:.3f}{interval}, {counted}{more}"
+
+
+def outside(name: str, content: Any) -> str:
+    """Say of a headline figure that it lies outside of its own interval, which none does that a stage wrote; else empty.
+
+    Example:
+        >>> outside("macro_f1", {"value": 0.903, "low": 0.0, "high": 0.015})
+        'macro_f1 0.903 lies outside of its own interval [0.000, 0.015]: no evaluation wrote that'
+        >>> outside("macro_f1", {"value": 0.5, "low": 0.4, "high": 0.5}), outside("gain", {"value": None, "low": None})
+        ('', '')
+    """
+    bounds = [content.get(key) for key in ("low", "value", "high")] if is_figure(content) else []
+    if not bounds or not all(map(is_number, bounds)) or bounds[0] - ROUNDED <= bounds[1] <= bounds[2] + ROUNDED:
+        return ""
+    low, value, high = bounds
+    return f"{name} {value:.3f} lies outside of its own interval [{low:.3f}, {high:.3f}]: no evaluation wrote that"
 
 
 def count(n: int, pictures: int | None, units: int | None = None) -> str:

@@ -218,19 +218,19 @@ def booked(*places: Path) -> dict:
     return entries
 
 
-HAND = ["finetuned/classify/best.safetensors", "evaluated/classify/a.csv", "metrics/audit_classify.json"]
+METRICS = ["metrics/evaluate_classify.json", "metrics/audit_classify.json"]
+HAND = ["finetuned/classify/best.safetensors", "evaluated/classify/a.csv", *METRICS]
 
 
 @pytest.mark.parametrize("large", [False, True], ids=["small", "too large to be hashed as a stage ends"])
-@pytest.mark.parametrize(
-    "made", ["finetuned/classify/best.safetensors", "evaluated/classify/a.csv", "metrics/audit_classify.json"]
-)
+@pytest.mark.parametrize("made", HAND)
 def test_what_was_made_by_hand_is_not_registered(place, monkeypatch, made, large):
-    """The lock tells of another run: the same number of bytes, of other weights, of other answers, of another verdict."""
+    """The lock tells of another run: the same number of bytes, other weights, answers, figures or verdict."""
     if large:
         monkeypatch.setattr(outputs, "LARGEST", 0)
     (artefacts.evaluated("classify") / "a.csv").write_text("1,2\n")
-    write(booked(artefacts.finetuned("classify"), artefacts.evaluated("classify"), artefacts.audit_metrics("classify")))
+    metrics = artefacts.evaluate_metrics("classify"), artefacts.audit_metrics("classify")
+    write(booked(artefacts.finetuned("classify"), artefacts.evaluated("classify"), *metrics))
     lineage.require_booked("classify")
     file = artefacts.DATA / made
     content = file.read_bytes()

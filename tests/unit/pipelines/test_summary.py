@@ -57,6 +57,20 @@ def test_a_degenerate_evaluation_is_named(capsys: pytest.CaptureFixture[str]) ->
     assert "degenerate" not in capsys.readouterr().out
 
 
+def test_a_figure_outside_of_its_own_interval_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """No stage writes one: somebody edited the file. A bound that equals the figure is none, nor is one that is rounded."""
+    content = files.read_json(artefacts.evaluate_metrics("classify"))
+    edge = {"value": 1.0, "low": 0.9, "high": 0.999999, "n": 160}
+    given = content | {"accuracy": content["accuracy"] | {"value": 0.903, "low": 0.0, "high": 0.015}, "macro_f1": edge}
+    files.write_json(artefacts.evaluate_metrics("classify"), given)
+    summary.show()
+    text = click.unstyle(capsys.readouterr().out)
+    assert text.count("outside of its own interval") == 1
+    assert "edited by hand? accuracy 0.903 lies outside of its own interval [0.000, 0.015]" in text
+    files.write_json(artefacts.evaluate_metrics("classify"), content)
+    assert summary.lines()[0].edited == ()
+
+
 @pytest.mark.parametrize("failed", [False, True])
 def test_every_reason_of_a_degenerate_evaluation_is_told_once(failed: bool, capsys: pytest.CaptureFixture[str]) -> None:
     """Whoever mends one must know of the other before the next training; a FAIL beside them keeps its own reason."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from pipelines import registered
+from pipelines import last_run, registered
 from stages.core import artefacts, figures
 from stages.core import params as parameters
 from stages.core.text import escaped
@@ -73,6 +73,8 @@ def show() -> None:
         click.echo(f"  {'':{width}}  model {line.model}")
         if line.behind:
             click.echo(f"  {'':{width}}        these figures are not that version's, and not registered yet: rawline repro")
+    if ended := last_run.broken_off():
+        click.echo(f"\n{ended}")
     click.echo("\nNext:")
     for command, purpose in _next(found):
         click.echo(f"  {command:<58} {purpose}")

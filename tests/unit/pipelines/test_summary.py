@@ -6,8 +6,11 @@ import click
 import pytest
 import yaml
 
-from pipelines import registered, summary
+from pipelines import last_run, registered, summary
 from pipelines.record import contents
+from pipelines.record import execution as executions
+from pipelines.record.journal import Journal
+from pipelines.record.processes import Owner, owner
 from pipelines.registered import Standing
 from stages.core import artefacts, files
 from stages.parts import reports
@@ -100,6 +103,53 @@ def test_what_is_missing_is_left_open_and_what_is_broken_is_named(capsys: pytest
     text = capsys.readouterr().out
     assert "detect    not yet evaluated" in text
     assert "cannot be read" not in text
+
+
+def _execution(kind: str, owner: Owner, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Begin an execution of a process, with one stage that has begun, and send nothing of it."""
+    monkeypatch.setenv(executions.RECORDER, "off")
+    execution = executions.open_execution(kind, owner=owner)
+    stage = Journal(executions.folder(execution) / "finetune@classify.1.jsonl")
+    stage.write("open", name="finetune@classify", stage="finetune@classify", experiment="x", **owner.noted())
+    return execution
+
+
+def test_a_run_that_ended_early_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """One whose process is gone was killed in that stage; one that still lives, and one that ended well, is not told."""
+    gone, told = Owner(2**22 + 1, 1.0), "ended early: finetune@classify was killed; rawline repro goes on"
+    execution = _execution("repro", gone, monkeypatch)
+    summary.show()
+    assert f"the last run ({executions.title(execution)}) {told}" in capsys.readouterr().out
+    for status in ("FAILED", "KILLED", "FINISHED"):
+        Journal(executions.folder(execution) / "execution.jsonl").write("end", status=status, message="")
+        summary.show()
+        assert ("ended early" in capsys.readouterr().out) == (status != "FINISHED")
+
+
+def test_a_run_that_goes_on_has_not_ended_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is this very process'; and a stage that was run alone says nothing of the project's last run."""
+    _execution("repro", owner(), monkeypatch)
+    assert last_run.broken_off() == ""
+
+
+def test_a_stage_that_was_run_alone_is_no_last_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody goes on with it by rawline repro; without any run there is nothing to tell."""
+    assert last_run.broken_off() == ""
+    _execution("stage", Owner(2**22 + 1, 1.0), monkeypatch)
+    assert last_run.broken_off() == ""
+
+
+def test_an_archived_run_tells_how_it_ended() -> None:
+    """The note that stays when MLflow has everything says status and states; a broken one says nothing."""
+    place = executions.archive("20261130-022222-dvc-18913-1d8230a3")
+    states = {"evaluate@detect": {"state": "Failed"}, "acquire": {"state": "Completed"}}
+    files.write_json(place, {"status": "FAILED", "states": states})
+    line = "the last run (dvc 2026-11-30 02:22:22) ended early: evaluate@detect failed; rawline repro goes on"
+    assert last_run.broken_off() == line
+    files.write_json(place, {"status": "FINISHED", "states": states})
+    assert last_run.broken_off() == ""
+    place.write_text("{half")
+    assert last_run.broken_off() == ""
 
 
 def test_without_a_registered_model_no_prediction_is_offered(

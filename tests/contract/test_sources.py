@@ -11,6 +11,8 @@ from torchvision import datasets
 from stages.core import artefacts, images, params, parts
 from tests import sources
 
+FOLDERS = ("train", "valid", "test")  # as Roboflow calls them
+
 
 @pytest.fixture(autouse=True)
 def _root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,3 +192,26 @@ def test_pets_trimaps_become_masks(tmp_path: Path) -> None:
     expected = np.select([trimap == 1, trimap == 2], [1, 0], images.IGNORE)
     assert np.array_equal(images.read_mask(data.root / row["mask"]), expected)
     assert row["group_species"] == "cat"
+
+
+def test_a_folder_that_roboflow_exports_is_read_as_it_is(tmp_path: Path) -> None:
+    """train/, valid/, test/ with their own annotation files: the pictures lie beside them, and its name is no class."""
+    categories = [{"id": 0, "name": "yard", "supercategory": "none"}]
+    categories += [{"id": n, "name": name, "supercategory": "yard"} for n, name in ((1, "cat"), (2, "dog"))]
+    for number, (folder, num) in enumerate(zip(FOLDERS, (4, 2, 2), strict=True)):
+        pictures, marks = [], []
+        for n in range(num):
+            name = f"p{number}{n}_png.rf.0a1b.jpg"
+            sources.put(tmp_path / folder / name, sources.picture(10 * number + n, form="JPEG"))
+            pictures.append({"id": n, "license": 1, "file_name": name, "height": 30, "width": 40})
+            box = {"bbox": [2, 3, 10, 12], "area": 120, "segmentation": [], "iscrowd": 0}
+            marks.append({"id": n, "image_id": n, "category_id": 1 + n % 2, **box})
+        content = {"info": {}, "licenses": [], "categories": categories, "images": pictures, "annotations": marks}
+        sources.put(tmp_path / folder / "_annotations.coco.json", json.dumps(content))
+    splits = zip(("train", "val", "test"), FOLDERS, strict=True)
+    files = {split: f"{folder}/_annotations.coco.json" for split, folder in splits}
+    data, found = sources.run("coco", tmp_path, {**sources.COCO, "annotations": files, "images": None})
+    assert data.manifest["split"].value_counts().to_dict() == {"train": 4, "val": 2, "test": 2}
+    assert data.info.categories == ("cat", "dog")
+    assert len(data.coco["annotations"]) == 8
+    assert "unreadable" not in found

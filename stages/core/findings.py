@@ -11,7 +11,7 @@ from pydantic import Field
 
 from stages.core import files, params
 from stages.core.errors import DataError
-from stages.core.text import escaped, markdown
+from stages.core.text import code, escaped, markdown
 
 Drop = Literal["refuse", "quarantine"]
 Judge = Literal["refuse", "quarantine", "warn"]
@@ -179,14 +179,18 @@ class Findings:
         files.write_text(folder / "gate.md", self._page(summary))
 
     def _page(self, summary: dict[str, object]) -> str:
-        facts = [f"* {key.replace('_', ' ')}: {markdown(value)}" for key, value in summary.items()]
+        facts = [f"* {key.replace('_', ' ')}: {_fact(value)}" for key, value in summary.items()]
         table = [_row("kind", "file", "object", "what is wrong", "action"), _row("---", "---", "---:", "---", "---")]
         table += [
-            _row(f.kind, markdown(f.file), "" if f.object < 0 else str(f.object), markdown(f.detail), f.action)
+            _row(f.kind, code(f.file), "" if f.object < 0 else str(f.object), markdown(f.detail), f.action)
             for f in sorted(self.found)
         ]
         body = table if self.found else ["Nothing was found."]
         return "\n".join(["# What the data gate found", "", *facts, "", *body, ""])
+
+
+def _fact(value: object) -> str:
+    return ("; ".join(map(markdown, value)) or "none") if isinstance(value, list) else markdown(value)
 
 
 def _row(*cells: str) -> str:

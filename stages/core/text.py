@@ -84,6 +84,16 @@ def verbatim(text: object) -> str:
     return escaped(str(text)).replace("`", "'")
 
 
+def code(text: object) -> str:
+    r"""Return text, a file's name, as a span of code in a line of markdown or in a table's cell; nothing for no text.
+
+    Example:
+        >>> code("yard 000|1.jpg"), code("")
+        ('`yard 000\\|1.jpg`', '')
+    """
+    return f"`{verbatim(text)}`".replace("|", r"\|") if str(text) else ""  # a bar ends a table's cell even there
+
+
 def _word(word: str) -> str:
     """Return a word as code where renderers would link it, its punctuation plain; a bracket that it opens is its own."""
     start, core, end = "", word, ""
@@ -91,12 +101,8 @@ def _word(word: str) -> str:
         core, end = core[:-1], core[-1] + end
     if core.startswith("(") and core.count("(") > core.count(")"):
         start, core = "(", core[1:]
-    return _plain(start) + _code(core) + _plain(end) if _LINKED.search(core) else _plain(word)
+    return _plain(start) + code(core) + _plain(end) if _LINKED.search(core) else _plain(word)
 
 
 def _plain(word: str) -> str:
     return _MARKS.sub(r"\\\g<0>", word.replace("&", "&amp;")).replace("<", "&lt;")
-
-
-def _code(word: str) -> str:
-    return f"`{verbatim(word)}`".replace("|", r"\|")  # which ends a table's cell even there

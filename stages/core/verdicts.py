@@ -195,7 +195,9 @@ def check_units(entries: Sequence[Entry], source: Source, by: str, least: int, f
         if round(worth) < least:
             uneven = f", of very unequal size, worth {worth:.1f} of equal size" if sizes.size >= least else ""
             have = f"{_counted([e.unit for e in held], by)} ({len(held)} pictures{what}{uneven})"
-            findings.add("few_units", "", f"the test split has {have}, fewer than the {least} that an interval needs")
+            remedy = "bring more, or raise the share of a split that is drawn (params.yaml: acquire.test_share)"
+            few = f"the test split has {have}, fewer than the {least} that an interval needs"
+            findings.add("few_units", "", f"{few}: {remedy}")
 
 
 def empty_split(entries: Sequence[Entry], shares: Mapping[str, float], by: str, findings: Findings) -> str:

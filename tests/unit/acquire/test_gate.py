@@ -270,6 +270,24 @@ def test_a_group_s_name_is_one_line_without_controls(tmp_path: Path) -> None:
     assert set(data.manifest["group_stain"]) == {"\u5915\u3000\u65b9"}
 
 
+def test_the_page_shows_names_whole_and_remarks_as_sentences(tmp_path: Path) -> None:
+    """A name with a space is one span of code, and no list of Python stands there; few units in test are told a remedy."""
+    source, part = sources.imagefolder(tmp_path)
+    sources.put(tmp_path / "9" / "yard 000.jpg", b"")
+    sources.run(source, tmp_path, part)
+    page = (artefacts.ACQUIRED / "gate.md").read_text()
+    assert "| unreadable | `9/yard 000.jpg` |" in page
+    assert "* remarks: none\n" in page
+    assert "bring more, or raise the share of a split that is drawn" in page
+    assert "acquire.test_share" in page
+    (tmp_path / "other").mkdir()
+    source, part = sources.yolo(tmp_path / "other")
+    (tmp_path / "other/labels/train/p1.txt").unlink()
+    sources.run(source, tmp_path / "other", part)
+    page = (artefacts.ACQUIRED / "gate.md").read_text()
+    assert "* remarks: 1 pictures have no text file and count as pictures without objects\n" in page
+
+
 def test_a_file_s_name_is_written_out_in_all_reports(tmp_path: Path) -> None:
     """The reports are read in terminals and on pages: no name steers the one or makes anything of the other."""
     source, part = sources.imagefolder(tmp_path)

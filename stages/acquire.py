@@ -115,7 +115,7 @@ def run(job: Job[Params]) -> Iterator[Record]:
         names = source.labels, source.categories, source.mask_classes
         own = tuple(getattr(source, "category_ids", ()))
         info = dataset.Info(values.name, job.part("sources").name, *names, category_ids=own, unit=by)
-        dataset.write(root, info, pd.DataFrame([_row(e) for e in kept]), [m for e in kept for m in _marks(e, source)])
+        dataset.write(root, info, pd.DataFrame(_rows(kept)), [m for e in kept for m in _marks(e, source)])
         findings.write(root, summary)
     numbers = {**{k: v for k, v in summary.items() if isinstance(v, int)}, "gate": findings.counts()}
     files.write_json(artefacts.ACQUIRE_METRICS, numbers)
@@ -244,6 +244,11 @@ def _summary(source: Source, kept: list[Entry], by: str) -> dict[str, Any]:
         **{f"num_{split}": splits[split] for split in dataset.SPLITS},
         "remarks": list(source.remarks),
     }
+
+
+def _rows(kept: list[Entry]) -> list[dict[str, Any]]:
+    copies = units.learnt_copies(kept)
+    return [_row(e) | ({dataset.NEAR_COPIES: list(copies[e.image_id])} if e.image_id in copies else {}) for e in kept]
 
 
 def _row(entry: Entry) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Judges a task's model on the test split, which no training has seen.
+"""Judges a task's model on the test split, from which nothing is learnt.
 
 Enters: ``data/preprocessed`` (its test split) and ``data/finetuned/<task>``.
 Leaves: ``data/evaluated/<task>`` with predictions, tables, plots and a gallery of the worst mistakes, and
@@ -67,7 +67,7 @@ def run(job: Job[Params]) -> Iterator[Record]:
             job.params.num_bootstraps,
             lambda: seeds.generator(job.seed, "evaluate", "bootstrap"),
         )
-        content = judge.figures(draws) | torn_units(data, judge) | judged
+        content = judge.figures(draws) | torn_units(data, judge) | torn_near_copies(data) | judged
         judge.plots()
         num = _gallery_page(judge, folder, job.params.num_worst)
         judged_by = [measure.name for measure in judge.headlines() if measure.judged]
@@ -94,6 +94,12 @@ def torn_units(data: Dataset, judge: Evaluator) -> dict[str, Any]:
     elsewhere = {unit for unit, split in zip(data.units(), data.manifest["split"], strict=True) if split != "test"}
     torn = [unit for unit in judge.data.units() if unit in elsewhere]
     return {units.TORN: {"units": len(set(torn)), "pictures": len(torn)}} if torn else {}
+
+
+def torn_near_copies(data: Dataset) -> dict[str, Any]:
+    """Count the judged pictures of which a copy or near copy is learnt from; empty without any."""
+    num = data.num_copied()
+    return {units.TORN_COPIES: {"pictures": num}} if num else {}
 
 
 def _predict(judge: Evaluator, trained: Path) -> Iterator[Record]:

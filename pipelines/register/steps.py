@@ -32,6 +32,7 @@ from stages.core import artefacts, digests, files
 from stages.core import params as parameters
 from stages.core.errors import DataError
 from stages.core.stage import Job, Keep, Note, Record
+from stages.judge import units
 
 
 def register(job: Job[Params]) -> Iterator[Record]:
@@ -169,6 +170,7 @@ def _facts(task: str, name: str, found: judgement.Evidence, origin: lineage.Line
         groups=evidence.worst_groups(task, found.metric),
         class_figure=evidence.class_figure(evaluation),
         notes=evidence.notes(evaluation) + evidence.unfinished(task, artefacts.finetuned(task) / "curves.csv"),
+        torn=bool(units.torn(evaluation)),
         rules=rules.changed(Path(), origin.commit, task, origin.seen.entries, parameters.read()),
         experiment=rules.experiment(),
     )

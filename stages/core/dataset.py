@@ -26,6 +26,7 @@ COLUMNS = ("image_id", "path", "width", "height", "split", "label", "source", "m
 CAMERA_COLUMNS = ("camera", "cfa", "black_level", "white_level", "white_balance", "iso")
 SPLITS = ("train", "val", "test")
 UNIT = "unit"  # column; pictures with the same value share splits and count as one draw
+NEAR_COPIES = "near_copies"  # column; of a test picture the ids of its copies in train and val, where there are any
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,14 @@ class Dataset:
     def units(self) -> list[str]:
         """Return the unit of each picture, in the manifest's order: its own ``image_id`` where nothing is told."""
         return [str(name) for name in self.manifest[UNIT if UNIT in self.manifest.columns else "image_id"]]
+
+    def num_copied(self) -> int:
+        """Count the test pictures of which a copy or near copy is learnt from: it stands in train or val."""
+        if NEAR_COPIES not in self.manifest.columns:
+            return 0
+        learnt = set(self.manifest["image_id"][self.manifest["split"] != "test"])
+        held = self.manifest[NEAR_COPIES][self.manifest["split"] == "test"].dropna()
+        return sum(not learnt.isdisjoint(names) for names in held)
 
     def unit_origin(self) -> str:
         """Say what made units of several pictures, in words: the column that tells them, near copies (``acquire``) or both.

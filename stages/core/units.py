@@ -244,6 +244,27 @@ def torn(entries: Sequence[Entry], findings: Findings) -> list[Entry]:
     return [entry for entry in entries if entry.source not in gone]
 
 
+def learnt_copies(entries: Sequence[Entry]) -> dict[str, tuple[str, ...]]:
+    """Return by ``image_id`` of a test picture the ids of its copies in train and val; pictures without any are left out.
+
+    Copies have the same pixels, or are near copies of each other or of the same picture, whether they are one unit or not.
+    """
+    shown: dict[str, list[Entry]] = defaultdict(list)
+    alike: dict[str, list[Entry]] = defaultdict(list)
+    by_name = {entry.image_id: entry.pixels for entry in entries}
+    for entry in entries:
+        if entry.split != "test":
+            shown[entry.pixels].append(entry)
+            alike[entry.copy_of].append(entry)
+    found = {}
+    for entry in (one for one in entries if one.split == "test"):
+        pixels = {entry.pixels, *(by_name[name] for name in entry.like if name in by_name)}
+        copies = [other for held in pixels for other in shown.get(held, ())]
+        copies += alike.get(entry.copy_of, ()) if entry.copy_of else ()
+        found[entry.image_id] = tuple(sorted({other.image_id for other in copies}))
+    return {name: copies for name, copies in found.items() if copies}
+
+
 def _beside(entries: Mapping[str, Entry], listed: Collection[str]) -> Iterator[tuple[Entry, str]]:
     """Yield the pictures of which a near copy stands in a split that comes before theirs, and what is to be said of them."""
     rank = {split: place for place, split in enumerate(splits.ORDER)}

@@ -20,7 +20,7 @@ from scipy import sparse
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-TORN = "torn_units"  # of the metrics file
+TORN, TORN_COPIES = "torn_units", "torn_near_copies"  # of the metrics file
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ def alone(num_pictures: int) -> Units:
 
 
 def torn(evaluation: Mapping[str, Any]) -> list[str]:
-    """Say in a line that units stand in the test split and elsewhere; nothing where none does.
+    """Say that units, or copies of pictures, stand in the test split and elsewhere, a line each; nothing where none does.
 
     Args:
         evaluation: content of the metrics file.
@@ -182,13 +182,19 @@ def torn(evaluation: Mapping[str, Any]) -> list[str]:
     Example:
         >>> torn({"torn_units": {"units": 2, "pictures": 8}})[0][:63]
         '8 test pictures belong to 2 units whose other pictures are lear'
+        >>> torn({"torn_near_copies": {"pictures": 6}})[0][:51]
+        'of 6 test pictures a copy or near copy is learnt fr'
         >>> torn({})
         []
     """
-    if not (found := evaluation.get(TORN)):
-        return []
-    what = f"{found['pictures']} test pictures belong to {found['units']} units whose other pictures are learnt from"
-    return [f"{what}: the figures are too good for new units (acquire.unit, gate.md: torn_unit, torn_near_copy)"]
+    lines = []
+    if found := evaluation.get(TORN):
+        what = f"{found['pictures']} test pictures belong to {found['units']} units whose other pictures are learnt from"
+        lines.append(f"{what}: the figures are too good for new units (acquire.unit, gate.md: torn_unit, torn_near_copy)")
+    if found := evaluation.get(TORN_COPIES):
+        what = f"of {found['pictures']} test pictures a copy or near copy is learnt from"
+        lines.append(f"{what}: the figures are too good for new pictures (acquire.gate.torn_near_copy, gate.md)")
+    return lines
 
 
 def added(table: Any, rows: Ints, num_rows: int) -> Any:

@@ -207,6 +207,29 @@ def test_evaluation_says_that_units_are_torn(tmp_path: Path, monkeypatch: pytest
     assert line in files.read_json(artefacts.audit_metrics("classify"))["left_open"]
 
 
+def test_evaluation_says_that_near_copies_are_learnt_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three test pictures have copies in train or val: metrics, note, card, what is left open and the page say so."""
+    data = judging.project(tmp_path, monkeypatch)
+    rows = data.manifest.copy()
+    learnt, judged = (rows["image_id"][(rows["split"] == "test") == here].tolist() for here in (False, True))
+    copies = {judged[0]: learnt[:2], judged[1]: learnt[-1:], judged[2]: [learnt[0], "gone"], judged[3]: ["gone"]}
+    for held, told in (({}, {}), (copies, {"pictures": 3})):
+        rows["near_copies"] = [held.get(name) for name in rows["image_id"]]
+        rows.to_parquet(data.root / "manifest.parquet", index=False)
+        judging.judged("classify", dataset.read(data.root), monkeypatch, judging.answer("classify", data))
+        found = files.read_json(artefacts.evaluate_metrics("classify"))
+        assert found.get("torn_near_copies", {}) == told
+        assert "torn_units" not in found
+        said = [record.text for record in judging.run(evaluate, "classify") if isinstance(record, Note)]
+        lines = [text for text in said if text.startswith("of 3 test pictures a copy or near copy is learnt from")]
+        assert len(lines) == len(told)
+        assert evidence.notes(found) == [f"{line}." for line in lines]
+        left_open = files.read_json(artefacts.audit_metrics("classify"))["left_open"]
+        assert [line for line in left_open if "near copy" in line] == lines
+        page = (artefacts.audited("classify") / "report.html").read_text()
+        assert ("that no training has seen" in page) == (not told)
+
+
 def test_units_of_validation_are_learnt_from_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The best epoch is chosen by them."""
     data = _with_units(judging.project(tmp_path, monkeypatch), torn=2)

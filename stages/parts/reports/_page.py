@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from stages.core.dataset import Dataset
 from stages.core.figures import headlines, is_figure
-from stages.judge import degenerate
+from stages.judge import degenerate, units
 from stages.judge.groups import Comparison
 from stages.judge.measures import Estimate
 from stages.judge.verdicts import FAIL, PASS, UNDECIDED, Finding, Limits
@@ -123,6 +123,7 @@ def render(content: Content, figures: dict[str, Any], strips: Sequence[Strip], p
         definition=definition(content.task, content.settings),
         num_pictures=len(content.data.manifest),
         unit_origin=content.data.unit_origin(),
+        torn=bool(units.torn(figures)),
         num_claims=sum(f.comparison.num_claims for f in content.findings),
     )
 

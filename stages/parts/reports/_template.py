@@ -78,7 +78,7 @@ details { margin-top: 1rem; } summary { cursor: pointer; font-weight: 600; }
 </ul>
 </details>
 {% endif %}
-<p class="soft">Judged on {{ "{:,}".format(num_pictures) }} test pictures{% if audit.num_units != num_pictures %} of {{ "{:,}".format(audit.num_units) }} unit{{ "s" if audit.num_units != 1 }}{% if unit_origin %} ({{ unit_origin }} made them){% endif %}{% endif %} that no training has seen. Figures are points out of 100, beside them their 95&nbsp;% interval.</p>
+<p class="soft">Judged on {{ "{:,}".format(num_pictures) }} test pictures{% if audit.num_units != num_pictures %} of {{ "{:,}".format(audit.num_units) }} unit{{ "s" if audit.num_units != 1 }}{% if unit_origin %} ({{ unit_origin }} made them){% endif %}{% endif %}{% if not torn %} that no training has seen{% endif %}. Figures are points out of 100, beside them their 95&nbsp;% interval.</p>
 
 <h2>How good it is overall</h2>
 {% if nothing %}

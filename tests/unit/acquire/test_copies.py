@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stages.core import artefacts, dataset
+from stages import evaluate, preprocess
+from stages.core import artefacts, dataset, params
 from stages.core.dataset import Dataset
+from stages.core.stage import Job
 from tests import sources
 from tests.factories import texture
 
@@ -110,14 +112,71 @@ def test_copies_across_given_splits_are_named(tmp_path: Path) -> None:
     assert set(data.manifest["source"]) >= {"q/03.jpg", "q/05.jpg"}
 
 
-def test_neighbours_of_a_pan_in_two_drawn_splits_are_named(tmp_path: Path) -> None:
-    """No unit holds a whole pan; where it is cut, the frames on both sides are named, and none stays if told so."""
+def _pan(root: Path) -> None:
+    """Write sixty frames of a slow pan, each 3 px on."""
     wide = np.asarray(Image.fromarray(texture(1, 400)).resize((1200, 400), Image.Resampling.BICUBIC))
     lines = ["path,label"]
     for number in range(60):
-        sources.put(tmp_path / f"p/{number:02d}.png", _encoded(wide[140:260, 3 * number : 3 * number + 120]))
+        sources.put(root / f"p/{number:02d}.png", _encoded(wide[140:260, 3 * number : 3 * number + 120]))
         lines.append(f"p/{number:02d}.png,{'ab'[number % 2]}")
-    sources.put(tmp_path / "pictures.csv", "\n".join(lines))
+    sources.put(root / "pictures.csv", "\n".join(lines))
+
+
+def _told(data: Dataset) -> int:
+    """Return how many test pictures the evaluation says have copies that are learnt from."""
+    return int(evaluate.torn_near_copies(data).get("torn_near_copies", {}).get("pictures", 0))
+
+
+def test_the_evaluation_knows_of_a_pan_that_was_cut(tmp_path: Path) -> None:
+    """Test frames beside one of train or val are counted, none further off than copies reach; the manifest carries it on."""
+    _pan(tmp_path)
+    data, _ = sources.run("csv", tmp_path, sources.CSV)
+    splits = data.manifest.set_index("source")["split"]
+    held = [splits[f"p/{n:02d}.png"] for n in range(60)]
+    within = [
+        sum(held[n] == "test" and any(s != "test" for s in held[max(0, n - off) : n + off + 1]) for n in range(60))
+        for off in (1, 5)  # 0.14 of 120 px
+    ]
+    assert 0 < within[0] <= _told(data) <= within[1]
+    section = params.section(
+        preprocess.Params, params.read(sources.ROOT / "params.yaml")["preprocess"] | {"size_px": 32}, "preprocess"
+    )
+    list(preprocess.run(Job(section.values, section.choices, 7, Path("work"))))
+    assert _told(dataset.read(artefacts.PREPROCESSED)) == _told(data)
+    data, _ = sources.run("csv", tmp_path, sources.CSV, gate={"torn_near_copy": "quarantine"})
+    assert _told(data) == 0
+
+
+def test_the_evaluation_knows_of_copies_that_no_unit_holds(tmp_path: Path) -> None:
+    """Copies that are only named, or that two told patients share: every test picture with its copy elsewhere counts."""
+    source, part = _table(tmp_path, {n: f"s{9 - n // 2}" for n in range(10)})
+    for told in ({"near_copies": "warn"}, {"unit": "patient"}):
+        data, _ = sources.run(source, tmp_path, part, **SHARES, **told)
+        splits = data.manifest.set_index("source")["split"]
+        pairs = [{splits[f"p/{n:02d}.png"], splits[f"q/{n:02d}.jpg"]} for n in range(10)]
+        torn = sum("test" in pair and len(pair) > 1 for pair in pairs)
+        assert _told(data) == torn > 0
+    data, _ = sources.run(source, tmp_path, part, **SHARES)
+    assert _told(data) == 0
+    assert dataset.NEAR_COPIES not in data.manifest
+
+
+@pytest.mark.parametrize("near_copies", ["unit", "warn", "ignore"])
+def test_equal_pixels_in_two_given_splits_are_learnt_from(tmp_path: Path, near_copies: str) -> None:
+    """Where the rules keep both, the one in test counts, looked for or not."""
+    source, part = _table(tmp_path, {3: ""}, "train")
+    for number in (3, 5):
+        sources.put(tmp_path / f"q/{number:02d}.bmp", _encoded(texture(number, 96), "BMP"))
+    table = tmp_path / "pictures.csv"
+    table.write_text(table.read_text() + "\nq/03.bmp,b,,train\nq/05.bmp,b,,test")
+    gate = {"torn_duplicate": "warn"}
+    data, _ = sources.run(source, tmp_path, part, near_copies=near_copies, gate=gate, **SHARES)
+    assert _told(data) == (1 if near_copies == "ignore" else 2)
+
+
+def test_neighbours_of_a_pan_in_two_drawn_splits_are_named(tmp_path: Path) -> None:
+    """No unit holds a whole pan; where it is cut, the frames on both sides are named, and none stays if told so."""
+    _pan(tmp_path)
     for action in ("warn", "quarantine"):
         data, found = sources.run("csv", tmp_path, sources.CSV, gate={"torn_near_copy": action})
         splits = data.manifest.set_index("source")["split"]

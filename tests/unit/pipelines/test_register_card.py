@@ -339,6 +339,14 @@ def test_another_task_s_rules_judge_no_model_of_this_one(judging):
     )
 
 
+def test_the_card_calls_nothing_unseen_that_was_learnt_from():
+    """Where units or copies of test pictures are learnt from, the heading does not say that no training has seen them."""
+    assert "## Figures on the test split, which no training has seen\n" in card.render(facts())
+    text = card.render(replace(facts(), torn=True))
+    assert "## Figures on the test split\n" in text
+    assert "no training has seen" not in text
+
+
 def test_rules_of_a_commit_that_git_does_not_know_are_unknown(judging):
     """A training at a commit that was never fetched may have had any floor; nothing calls that unchanged."""
     folder, _, raw = judging

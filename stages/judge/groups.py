@@ -69,8 +69,12 @@ class Comparison:
         return self.compared[int(np.argmin(self._arrays[0]))]
 
     def small(self, min_group: int) -> tuple[int, ...]:
-        """Return the groups of fewer holders than a comparison needs; others that are not compared have no figure."""
-        return tuple(g for g, e in enumerate(self.estimates) if e.num_holders < min_group)
+        """Return the groups of fewer holders than a comparison needs; others that are not compared have no figure.
+
+        Of these are large groups without any holder, too.
+        """
+        each = enumerate(self.estimates)
+        return tuple(g for g, e in each if (e.num_holders or e.num_units) < min_group)
 
     @property
     def num_claims(self) -> int:

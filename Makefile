@@ -50,10 +50,10 @@ check: $(READY)
 
 test: $(READY)
 	@$(MAKE) --no-print-directory check
-	@OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
+	@OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-long: $(READY)
-	@OMP_NUM_THREADS=1 $(BIN)/pytest -m long --numprocesses 2 --dist loadfile
+	@OMP_NUM_THREADS=1 $(BIN)/pytest -m long --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 ui: $(READY)
 	@$(BIN)/rawline ui

@@ -1,4 +1,4 @@
-"""What holds for every test: no limit in seconds on an example, and no skip where everything can be installed."""
+"""What holds for every test: no limit in seconds on an example, no skip where all can be installed, slow files first."""
 
 import os
 from collections.abc import Generator
@@ -19,6 +19,11 @@ ALLOWED = (
     "needs a GPU",  # the machines that judge a change have none
     "the library's own asymmetry",  # a rival's demosaicer, not ours, is not symmetrical: nothing of ours is left untested
 )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with whole programs: each file goes to one process, and a slow one that comes last lets the others idle."""
+    items.sort(key=lambda item: "pipeline" not in item.path.parts)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.record import archive, closing, copies, locks, mending, quarantine, snapshots
+from pipelines.record import archive, closing, copies, identity, locks, mending, quarantine, recorder, snapshots
 from pipelines.record import execution as executions
 from pipelines.record.journal import PARENT, Journal, journals
 from pipelines.record.sender import Sender
@@ -107,6 +107,7 @@ def deliver_rest(sender: Sender, but: str = "") -> dict[str, str]:
         if execution == but or locks.is_held(executions.folder(execution) / "recorder.lock"):
             continue
         result = _deliver_left(sender, execution)
+        _leave(execution)
         found[execution] = result.problem
         if result.away:
             break  # the others would wait for the same server
@@ -133,6 +134,14 @@ def _deliver_left(sender: Sender, execution: str) -> Delivery:
         problem = unexpected(error)
         say(execution, problem)
         return Delivery(problem)
+
+
+def _leave(execution: str) -> None:
+    """Start the recorder of an execution that is at work here: who began it may have taken our lock for its recorder's."""
+    with suppress(OSError, RawlineError, LookupError, TypeError, ValueError):
+        about = executions.describe(execution) if executions.is_one(executions.folder(execution)) else {}
+        if about and identity.is_here(about) and not closing.is_over(execution):
+            recorder.ensure(execution)
 
 
 def _is_another_s(execution: str) -> bool:

@@ -104,8 +104,9 @@ def _is_metrics(event: Event) -> bool:
 
 
 def _is_figures(event: Event) -> bool:
-    metrics, tags = event.get("metrics"), event.get("tags")
-    return isinstance(metrics, dict) and _are_numbers(metrics) and isinstance(tags, dict)
+    metrics, tags, words = event.get("metrics"), event.get("tags"), (event.get("path"), event.get("md5"))
+    named = all(isinstance(word, str | None) for word in words)  # older ones name neither
+    return named and isinstance(metrics, dict) and _are_numbers(metrics) and isinstance(tags, dict)
 
 
 def _are_numbers(values: Mapping[str, Any]) -> bool:

@@ -53,6 +53,11 @@ def mark(owner: Owner) -> str:
     return f"{namespace()}-{owner.key}".replace(":", "-")
 
 
+def is_here(noted: Mapping[str, Any]) -> bool:
+    """Tell whether a noted process is one of this machine and container, by what ``here`` returned where it was noted."""
+    return (noted.get("boot"), noted.get("namespace")) == (processes.boot(), namespace())
+
+
 def is_alive(noted: Mapping[str, Any], place: Path) -> bool:
     """Tell whether a noted process still works; that it does not is noted where only silence tells it.
 
@@ -60,7 +65,7 @@ def is_alive(noted: Mapping[str, Any], place: Path) -> bool:
         noted: ``pid``, ``created_ms`` and what ``here`` returned where it was noted (nothing in older records).
         place: the execution's folder, whose files change while it is at work.
     """
-    if "boot" not in noted or (noted["boot"], noted.get("namespace")) == (processes.boot(), namespace()):
+    if "boot" not in noted or is_here(noted):
         return Owner.read(noted).is_alive()
     if is_gone(place):
         return False

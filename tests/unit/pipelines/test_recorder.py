@@ -6,6 +6,7 @@ import pytest
 
 from pipelines.record import delivery, mending, recorder, sender
 from pipelines.record import execution as executions
+from stages.core import files
 from tests import recording
 from tests.pipeline import toy
 
@@ -60,3 +61,25 @@ def test_a_fault_that_passes_ends_nothing(project: toy.Project, monkeypatch: pyt
     recorder.main(execution)
     assert delivery.waiting() == []
     assert [run.info.status for run in project.parents()] == ["FINISHED"]
+
+
+def test_who_looks_after_the_others_leaves_none_at_work_without_a_recorder(
+    project: toy.Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An execution that begins while another's recorder looks at it takes that one's lock for its own recorder's."""
+    ended, begun = recording.execution("one"), executions.open_execution("flow", name="two")
+    recording.journal(begun, "acquire")
+    elsewhere = executions.open_execution("flow", name="three")
+    about = executions.folder(elsewhere) / "execution.json"
+    files.write_json(about, {**files.read_json(about), "boot": "another"})
+    started: list[str] = []
+
+    def ensure(execution: str) -> None:
+        if not recorder.is_running(execution):
+            started.append(execution)
+
+    monkeypatch.setattr(recorder, "ensure", ensure)
+    delivery.deliver_rest(sender.Sender())
+    assert started == [begun]
+    assert set(delivery.waiting()) == {begun, elsewhere}
+    assert ended not in delivery.waiting()

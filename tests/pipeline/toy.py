@@ -145,9 +145,10 @@ class Project:
         (self.root / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
 
     def settle(self) -> None:
-        """Wait until every recorder is done."""
+        """Wait until every recorder is done; one that never is fails the test."""
         end = time.monotonic() + 600
-        while list((self.root / ".rawline/spool").glob("*/execution.json")) and time.monotonic() < end:
+        while left := list((self.root / ".rawline/spool").glob("*/execution.json")):
+            assert time.monotonic() < end, f"nobody sends {[path.parent.name for path in left]}"
             time.sleep(0.1)
 
     def runs(self) -> list[Run]:

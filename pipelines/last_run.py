@@ -1,8 +1,10 @@
 """Says in one line that the last execution ended before its end, as its record has it; nothing is written for that."""
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
+from pipelines import settings
 from pipelines.record import execution as executions
 from pipelines.record import identity
 from pipelines.record.execution import StageState
@@ -11,7 +13,14 @@ from stages.core import files
 from stages.core.errors import DataError
 from stages.core.text import escaped
 
+FRESH = "up_to_date"  # written when a repro had nothing to do: what ended early before is no matter any more
 BROKEN = {"Failed": "failed", "Killed": "was killed", "Running": "was killed"}  # who no longer lives runs no stage
+
+
+def settle() -> None:
+    """Note that nothing had to run: all that was asked for of all stages is there."""
+    settings.state().mkdir(parents=True, exist_ok=True)
+    (settings.state() / FRESH).touch()
 
 
 def broken_off() -> str:
@@ -21,11 +30,21 @@ def broken_off() -> str:
         ended = last and _ended(last)
     except (OSError, DataError, KeyError, TypeError, ValueError):  # the record's own mending tells of what is broken there
         return ""
-    if not ended or ended[0] == "FINISHED":
+    if not ended or ended[0] == "FINISHED" or _is_settled(last):
         return ""
     found = [f"{name} {BROKEN[state.state]}" for name, state in sorted(ended[1].items()) if state.state in BROKEN]
     what = f": {', '.join(found)}" if found else ""
     return f"the last run ({escaped(executions.title(last))}) ended early{escaped(what)}; rawline repro goes on"
+
+
+def _is_settled(execution: str) -> bool:
+    """Tell whether a repro had nothing to do since an execution began."""
+    try:
+        since = (settings.state() / FRESH).stat().st_mtime
+    except OSError:
+        return False
+    found = executions.NAMED.fullmatch(execution)
+    return found is not None and found["when"] <= time.strftime(executions.WHEN, time.gmtime(since))
 
 
 def _last() -> str:

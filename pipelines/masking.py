@@ -76,8 +76,9 @@ def _scalars(text: str) -> Iterator[tuple[int, int, str, str]]:
         if isinstance(node, yaml.ScalarNode):
             yield node.start_mark.index, node.end_mark.index, name, node.value
         elif isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                left += [("", key), (str(key.value) if isinstance(key, yaml.ScalarNode) else "", value)]
+            for key, value in node.value:  # the whole path, as parameters have it: a secret may be any key of it
+                word = str(key.value) if isinstance(key, yaml.ScalarNode) else ""
+                left += [("", key), (f"{name}.{word}" if name else word, value)]
         else:
             left += [(name, item) for item in node.value]
 

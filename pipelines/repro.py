@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from pipelines import dvc_busy, interrupts, origin, registered, settings, summary
+from pipelines import dvc_busy, interrupts, last_run, origin, registered, settings, summary
 from pipelines.checking import check_inputs, check_once
 from pipelines.dvc_stage import end_group
 from pipelines.graph import Graph
@@ -132,6 +132,7 @@ def _tell_unrun(graph: Graph, targets: Sequence[str], before: lockfile.Entries, 
         _warn(found, graph)
         click.echo()
     else:
+        last_run.settle()
         click.echo("All is up to date: nothing had to run.\n")
 
 

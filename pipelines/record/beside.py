@@ -59,7 +59,7 @@ def _importable(path: Path) -> str:
 
 def _named(place: Path) -> set[str]:
     """Return the modules that the Python files at a place import, wherever in them, by the first word of their names."""
-    files = [place] if place.is_file() else sorted(place.rglob("*.py"))
+    files = [place] if place.is_file() else sorted(file for file in place.rglob("*.py") if not file.name.startswith("."))
     texts = [file.read_text(encoding="utf-8", errors="replace") for file in files if file.suffix == ".py"]
     return {name.partition(".")[0] for text in texts for name in _imports(text)}
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -50,16 +49,12 @@ def listing(path: Path) -> str:
 def stamp(path: Path) -> str:
     """Return what changes when a file, or one of a folder's, is written, also where its bytes are put back; else empty.
 
-    That is its size and both of its times: the second cannot be set. A further hard link, as DVC makes them into its cache,
-    changes that one, too, so of a file that has several it does not count.
+    That is its size and the time of its last write. The other time, which nobody can set, does not count: hard links into a
+    cache or a backup, rights and attributes change it, too, and cost a training that read nothing else.
     """
     files = _files(path) if path.is_dir() else [path] if path.exists() else []
-    found = [[file.relative_to(path).as_posix(), *_marks(file.stat())] for file in files]
+    found = [[file.relative_to(path).as_posix(), (s := file.stat()).st_size, s.st_mtime_ns] for file in files]
     return hashlib.md5(json.dumps(found).encode(), usedforsecurity=False).hexdigest() if found else ""
-
-
-def _marks(state: os.stat_result) -> list[int]:
-    return [state.st_size, state.st_mtime_ns, state.st_ctime_ns if state.st_nlink == 1 else 0]
 
 
 def _files(path: Path) -> list[Path]:

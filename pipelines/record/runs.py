@@ -106,8 +106,8 @@ class StageRun:
         ran = [(PurePosixPath(path), md5) for path, md5 in origin.compiled(Path.cwd()).items()]
         read = [(path, md5) for path, md5 in ran if any(path.is_relative_to(dep) for dep in deps)]
         other = {str(path) for path, md5 in read if contents.file_hash(Path(path)) != md5}
-        now = self._stamps()
-        return sorted(other | {path for path, stamp in self.stamps.items() if now[path] != stamp})
+        now, known = self._stamps(), {str(path) for path, _ in ran}  # what was compiled says itself what ran
+        return sorted(other | {path for path, stamp in self.stamps.items() if now[path] != stamp and path not in known})
 
     def _stamps(self) -> dict[str, str]:
         return lockfile.stamps(self.node, Path()) if self.node else {}

@@ -36,26 +36,25 @@ def test_a_folder_was_edited_if_its_files_are_others_at_the_end(
 
 
 def _put_back(file: Path) -> None:
-    """Write something else, then the same bytes again, with the time that the file had."""
-    content, before = file.read_bytes(), file.stat()
+    """Write something else, then the same bytes again."""
+    content = file.read_bytes()
     file.write_bytes(b"EVIL" * 10)
     file.write_bytes(content)
-    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-def _replaced(file: Path) -> None:
-    """Put another file in its place and the first one back: that one was never written."""
-    file.rename(file.with_name("kept"))
-    file.write_bytes(b"EVIL")
-    file.with_name("kept").replace(file)
+def _linked(file: Path) -> None:
+    """Give a file a first and a second name elsewhere, as backups and DVC's cache do, and take one away again."""
+    for name in ("a backup", "a cache"):
+        os.link(file, file.parent.parent / name)
+    (file.parent.parent / "a backup").unlink()
 
 
 CHANGES: dict[str, tuple[Callable[[Path], object], bool]] = {
     "put back": (_put_back, True),
-    "replaced for a while": (_replaced, True),
     "touched": (os.utime, True),
     "only read": (Path.read_bytes, False),
-    "linked into a cache": (lambda file: os.link(file, file.parent.parent / "in the cache"), False),
+    "linked": (_linked, False),
+    "of other rights": (lambda file: file.chmod(0o640), False),
 }
 
 
@@ -70,8 +69,6 @@ def test_what_is_put_back_before_the_end_was_edited(
     file = root / dep if dep == "code.txt" else root / dep / "numbers.txt"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("1")
-    if how == "linked into a cache":
-        os.link(file, tmp_path / "a first link")
     (root / "dvc.lock").write_text("schema: '2.0'\nstages:\n  first:\n    outs:\n    - {path: data/made, md5: 0.dir}\n")
     node = Node("make", ("run",), (dep,), {}, (), (), frozenset())
     run = runs.StageRun("make", executions.open_execution("flow", name="one"), Graph({"make": node}))

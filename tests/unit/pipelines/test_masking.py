@@ -59,6 +59,23 @@ def test_comments_anchors_and_names_count() -> None:
     assert shown.endswith("\nd: 1\r\n")
 
 
+def test_a_document_and_its_parameters_hide_the_same() -> None:
+    """A secret's name may be any key above a value: both go to the record, and one must not tell what the other hides."""
+    tree = {
+        "secrets": {"db": SECRET},
+        "password": {"first": SECRET},
+        "headers": {"credentials": {"value": SECRET}},
+        "seed": 7,
+    }
+    shown = yaml.safe_load(masking.document(yaml.safe_dump({"mine": tree})))["mine"]
+    flat = {
+        f"mine.{key}.{inner}": value for key, part in tree.items() if isinstance(part, dict) for inner, value in part.items()
+    }
+    assert SECRET not in str(shown)
+    assert SECRET not in str(masking.parameters({key: value for key, value in flat.items() if isinstance(value, str)}))
+    assert shown["seed"] == 7
+
+
 def test_what_is_no_yaml_is_masked_all_the_same() -> None:
     """A broken file is the stages' to report; its copy holds no secret either."""
     assert masking.document(f"a: [{ADDRESS}\nb: {{") == f"a: [{SHOWN}\nb: {{"

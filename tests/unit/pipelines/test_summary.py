@@ -126,6 +126,17 @@ def test_a_run_that_ended_early_is_named(monkeypatch: pytest.MonkeyPatch, capsys
         assert ("ended early" in capsys.readouterr().out) == (status != "FINISHED")
 
 
+def test_a_run_with_nothing_to_do_ends_the_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failed trial whose parameter was taken back is no run to go on with; one that fails later is."""
+    _execution("repro", Owner(2**22 + 1, 1.0), monkeypatch)
+    assert "ended early" in last_run.broken_off()
+    last_run.settle()
+    assert last_run.broken_off() == ""
+    later = {"status": "FAILED", "states": {"acquire": {"state": "Failed"}}}
+    files.write_json(executions.archive("29990101-000000-repro-1-1d8230a3"), later)
+    assert "acquire failed" in last_run.broken_off()
+
+
 def test_a_run_that_goes_on_has_not_ended_early(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is this very process'; and a stage that was run alone says nothing of the project's last run."""
     _execution("repro", owner(), monkeypatch)

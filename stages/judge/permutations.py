@@ -13,7 +13,7 @@ the gap does, so do its bounds lie closer.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -43,19 +43,22 @@ class Deals:
         mean: figure that they have on average: gap of the two groups, or figure of the first.
         spread: their standard deviation.
         shown: part of a gap within classes that their mean leaves, 0 to 1.
+        apart: standard error of the gap within classes, each group by its own figures; infinite where it is not known.
     """
 
     num: int
     mean: float
     spread: float
     shown: float
+    apart: float = 0.0
 
     def limit(self, better: Estimate, worse: Estimate, max_gap: float) -> float:
         """Return what the lower bound of a pair's gap must exceed to show that the classes do not explain it.
 
         From the gap found, the mean of the deals and the part shown of the gap allowed are taken. What is left must exceed
-        the distance of the gap from its bound, which is shortened as far as the deals vary less than the gap does: less than
-        its standard error, and less than they would if all pictures were of one class, whichever shortens it less.
+        the distance of the gap from its bound, which is shortened as far as the deals, and the gap within classes, vary less
+        than the gap does: less than its standard error, and less than they would if all pictures were of one class,
+        whichever shortens it less.
 
         Args:
             better: the figure of the better group.
@@ -74,7 +77,7 @@ class Deals:
         together = float(sizes @ values / sizes.sum())
         apart, alike = (values * (1 - values) / sizes).sum(), together * (1 - together) * (1 / sizes).sum()
         least = float(np.sqrt(min(apart, alike)))
-        narrower = min(1.0, self.spread / least) if least > _ROUNDING else 1.0
+        narrower = min(1.0, max(self.spread, self.apart) / least) if least > _ROUNDING else 1.0
         return max(max_gap, gap - rest / narrower if narrower > _ROUNDING else max_gap)
 
 
@@ -120,7 +123,8 @@ class Dealer:
         classes = np.unique(self.strata[members], return_inverse=True)[1].astype(np.int64)
         if not classes.any():
             return None
-        shown = _shown(codes, classes)
+        shared = _shared(codes, classes, self.measure.counts[members])
+        shown = float(shared.sum())
         if not shown:
             return Deals(0, 0.0, 0.0, 0.0)
         random = self.random(worse, -1 if better is None else better)
@@ -129,7 +133,26 @@ class Dealer:
         if better is None:
             return _deals((figures[0] for figures in dealt), shown)
         left = self.comparison.estimates[better].value - lowest - shown * self.allowed
-        return _deals((figures[1] - figures[0] for figures in dealt), shown, left)
+        found = _deals((figures[1] - figures[0] for figures in dealt), shown, left)
+        return replace(found, apart=self._apart(members, codes, classes, shared))
+
+    def _apart(self, members: NDArray[np.intp], codes: Ints, classes: Ints, shared: Floats) -> float:
+        """Return the standard error of the gap within the classes shared, each group by its own figures.
+
+        Deals pool both groups, as if there were no gap: where one holds nearly all of a class that goes well, they vary less
+        than the other's few pictures do. A cell's figure is drawn towards one half by two trials (E. Wilson, 1927), so that
+        few pictures that are all right or all wrong leave doubt; it is infinite where cells have no figures.
+        """
+        if self.measure.slope is None:
+            return float("inf")
+        cells = np.full(self.groups.size, -1, np.int64)
+        cells[members] = 2 * classes + codes
+        values = self.measure.slope(cells, 2 * shared.size).values.reshape(-1, 2)
+        held = np.asarray(self.measure.counts[members] > 0, np.float64)
+        num = np.bincount(cells[members], held, 2 * shared.size).reshape(-1, 2)
+        drawn = (np.nan_to_num(values) * num + 1) / (num + 2)
+        errors = np.divide(drawn * (1 - drawn), num, out=np.zeros(num.shape), where=num > 0).sum(1)
+        return float(np.sqrt((shared**2 * errors).sum()))
 
 
 def dealer(  # noqa: PLR0913 - what is dealt, and how
@@ -158,10 +181,23 @@ def dealer(  # noqa: PLR0913 - what is dealt, and how
     return Dealer(comparison, measure, groups, strata, num_deals, allowed, random)
 
 
-def _shown(codes: Ints, classes: Ints) -> float:
-    """Return the part of a gap within classes that deals of two groups show, 0 where they share no class."""
-    first, second = (np.bincount(classes[codes == g], minlength=int(classes.max()) + 1).astype(float) for g in (0, 1))
-    return float((first * second / (first + second)).sum() * (1 / first.sum() + 1 / second.sum()))
+def _shared(codes: Ints, classes: Ints, counts: Floats) -> Floats:
+    """Return of each class the part of a gap within it that deals show, 0 where one of the groups lacks it.
+
+    Args:
+        codes: (R,) 0 or 1.
+        classes: (R,) from 0.
+        counts: (R,) how many of what the figure is read from each holds: objects of recall, pixels, pictures.
+
+    Returns:
+        (K,), their sum at most 1.
+    """
+    size = int(classes.max()) + 1
+    first, second = (np.bincount(classes[codes == g], counts[codes == g], size) for g in (0, 1))
+    if not (first.any() and second.any()):
+        return np.zeros(size)
+    both = np.divide(first * second, first + second, out=np.zeros(size), where=first + second > 0)
+    return np.asarray(both * (1 / first.sum() + 1 / second.sum()), np.float64)
 
 
 def _deals(dealt: Iterator[Floats], shown: float, enough: float = np.inf) -> Deals:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from stages.judge import groups, measures, permutations
+from stages.judge import groups, measures, permutations, verdicts
 from stages.judge.groups import Grouping
 from stages.judge.measures import Measure
 from stages.judge.permutations import Deals
@@ -172,3 +172,50 @@ def test_deals_end_early_where_they_explain_all() -> None:
     assert few is not None
     assert more is not None
     assert (few.num <= 1000, more.num) == (True, 500)
+
+
+def _fails(codes: np.ndarray, classes: np.ndarray, hits: np.ndarray, totals: np.ndarray) -> bool:
+    """Tell whether an audit of two groups, with a floor that nobody misses, says FAIL."""
+    measure = measures.proportion("recall", "recall", "objects", hits.astype(float), totals.astype(float))
+    way = Grouping(("g",), ("a", "b"), codes)
+    compared = groups.compare(measure, way, min_group=10, num_bootstraps=0, random=np.random.default_rng(2))
+
+    def deal(one: groups.Comparison) -> permutations.Dealer:
+        return permutations.dealer(one, classes, num_deals=200, allowed=0.1, random=lambda *_: np.random.default_rng(3))
+
+    return verdicts.judge([compared], verdicts.Limits(0.1, 0.0, 0.05), deal)[0].verdict == verdicts.FAIL
+
+
+@pytest.mark.parametrize("shared", [1, 3, 12])
+def test_a_class_that_one_group_hardly_holds_fails_nobody(shared: int) -> None:
+    """A thousand pictures of one group hide in deals how much the few of the other vary: at the limit few audits fail."""
+    codes, rounds = np.repeat([0, 1], 1000), 60
+    classes = codes.copy()
+    classes[1000 : 1000 + shared] = 0
+    rates = np.where(codes == 0, 0.98, np.where(classes == 0, 0.88, 0.6))
+    failed = [
+        _fails(codes, classes, np.random.default_rng(seed).random(2000) < rates, np.ones(2000)) for seed in range(rounds)
+    ]
+    assert sum(failed) <= 0.05 * rounds
+
+
+@pytest.mark.parametrize("each", [1, 10])
+def test_classes_weigh_what_the_figure_is_read_from(each: int) -> None:
+    """A gap at the limit in each class, one class with ten objects a picture: recall weighs objects, and so do classes."""
+    codes, failed = np.repeat([0, 1], 1500), 0
+    for seed in range(30):
+        random = np.random.default_rng(seed)
+        classes = (random.random(3000) < np.where(codes == 0, 0.1, 0.9)).astype(np.int64)
+        totals = np.where(classes == 0, each, 1)
+        failed += _fails(codes, classes, random.binomial(totals, np.where(classes == 0, 0.95, 0.65) - 0.1 * codes), totals)
+    assert failed <= 3
+
+
+def test_a_gap_within_a_class_that_both_hold_is_still_told() -> None:
+    """Ten points are allowed, forty are there in the class that a tenth of the other group's pictures are of."""
+    codes = np.repeat([0, 1], 1000)
+    classes = codes.copy()
+    classes[1000:1100] = 0
+    rates = np.where(codes == 0, 0.98, np.where(classes == 0, 0.58, 0.6))
+    failed = [_fails(codes, classes, np.random.default_rng(s).random(2000) < rates, np.ones(2000)) for s in range(20)]
+    assert sum(failed) >= 18

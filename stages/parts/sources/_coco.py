@@ -142,8 +142,9 @@ def used(books: list[Book]) -> set[str]:
     """Return the classes of which there is any object, one that does not count among them."""
     found: set[str] = set()
     for book in books:
-        numbers = {repr(mark.get("category_id")) for held in book.marks.values() for mark in held}
-        found |= {name for number, name in book.categories.items() if repr(number) in numbers}
+        told = (mark.get("category_id") for held in book.marks.values() for mark in held)
+        numbers = {number for number in told if isinstance(number, int | float)}  # 2 and 2.0 are one, as for the objects
+        found |= {name for number, name in book.categories.items() if number in numbers}
     return found
 
 

@@ -213,6 +213,19 @@ def test_an_object_of_no_chosen_class_is_a_fault_of_its_picture(layout: str, tmp
         sources.run(source, tmp_path, {**part, "classes": ["cat", "dgo"]})
 
 
+def test_an_id_with_a_point_is_the_same_id(tmp_path: Path) -> None:
+    """What pandas has written: 7.0 is category 7."""
+    source, part = sources.coco(tmp_path)
+    file = tmp_path / "instances.json"
+    content = json.loads(file.read_text())
+    for mark in content["annotations"]:
+        mark["category_id"] = float(mark["category_id"])
+    file.write_text(json.dumps(content))
+    data, found = sources.run(source, tmp_path, part)
+    assert data.info.categories == ("cat", "dog")
+    assert not found.get("bad_annotation")
+
+
 def test_a_class_that_one_split_lacks_stays(tmp_path: Path) -> None:
     """Only a class of no object at all is left out: what the test split lacks may be learnt, and is said."""
     source, part = sources.yolo(tmp_path)

@@ -10,6 +10,22 @@ _CELLS = 16  # of a side; a window is two by two of them
 
 
 @numba.njit(cache=True)
+def _moved(two: Floats, y: int, x: int, at: Floats) -> tuple[bool, float, float, float]:  # pragma: no cover - compiled
+    """Return whether a pixel lies within a picture moved by ``at``, and the value and slopes, by row and column, there."""
+    side = two.shape[0]
+    middle = (side - 1) / 2
+    row = middle + (y - middle) * (1 + at[0]) + at[1]
+    column = middle + (x - middle) * (1 + at[2]) + at[3]
+    if row < 0 or row > side - 1 or column < 0 or column > side - 1:
+        return False, 0.0, 0.0, 0.0
+    top, left = min(int(row), side - 2), min(int(column), side - 2)
+    down, across = row - top, column - left
+    a, b, c, d = two[top, left], two[top, left + 1], two[top + 1, left], two[top + 1, left + 1]
+    value = (a * (1 - across) + b * across) * (1 - down) + (c * (1 - across) + d * across) * down
+    return True, value, (c - a) * (1 - across) + (d - b) * across, (b - a) * (1 - down) + (d - c) * down
+
+
+@numba.njit(cache=True)
 def registered(  # noqa: C901, PLR0912 - one compiled pass
     one: Floats, two: Floats, at: Floats, rounds: int
 ) -> float:  # pragma: no cover - compiled
@@ -30,24 +46,13 @@ def registered(  # noqa: C901, PLR0912 - one compiled pass
         normal[:], right[:] = 0.0, 0.0
         squares = 0.0
         for y in range(side):
-            row = middle + (y - middle) * (1 + at[0]) + at[1]
-            if row < 0 or row > side - 1:
-                continue
-            top = min(int(row), side - 2)
-            down = row - top
             for x in range(side):
-                column = middle + (x - middle) * (1 + at[2]) + at[3]
-                if column < 0 or column > side - 1:
+                inside, moved, by_row, by_column = _moved(two, y, x, at)
+                if not inside:
                     continue
-                left = min(int(column), side - 2)
-                across = column - left
-                a, b, c, d = two[top, left], two[top, left + 1], two[top + 1, left], two[top + 1, left + 1]
-                by_row = (c - a) * (1 - across) + (d - b) * across
-                by_column = (b - a) * (1 - down) + (d - c) * down
                 basis[0], basis[1] = by_row * (y - middle), by_row
                 basis[2], basis[3] = by_column * (x - middle), by_column
-                basis[4] = (a * (1 - across) + b * across) * (1 - down) + (c * (1 - across) + d * across) * down
-                basis[5] = 1.0
+                basis[4], basis[5] = moved, 1.0
                 value = one[y, x]
                 squares += value * value
                 for i in range(6):
@@ -89,24 +94,13 @@ def apart(one: Floats, two: Floats, at: Floats, levels: float) -> float:  # prag
         levels: grey levels that encoding and resampling change.
     """
     side = one.shape[0]
-    middle, cell = (side - 1) / 2, side // _CELLS
+    cell = side // _CELLS
     num, squares, slopes = np.zeros((_CELLS, _CELLS)), np.zeros((_CELLS, _CELLS)), np.zeros((_CELLS, _CELLS))
     for y in range(side):
-        row = middle + (y - middle) * (1 + at[0]) + at[1]
-        if row < 0 or row > side - 1:
-            continue
-        top = min(int(row), side - 2)
-        down = row - top
         for x in range(side):
-            column = middle + (x - middle) * (1 + at[2]) + at[3]
-            if column < 0 or column > side - 1:
+            inside, value, by_row, by_column = _moved(two, y, x, at)
+            if not inside:
                 continue
-            left = min(int(column), side - 2)
-            across = column - left
-            a, b, c, d = two[top, left], two[top, left + 1], two[top + 1, left], two[top + 1, left + 1]
-            value = (a * (1 - across) + b * across) * (1 - down) + (c * (1 - across) + d * across) * down
-            by_row = (c - a) * (1 - across) + (d - b) * across
-            by_column = (b - a) * (1 - down) + (d - c) * down
             own_row = (one[min(y + 1, side - 1), x] - one[max(y - 1, 0), x]) / 2
             own_column = (one[y, min(x + 1, side - 1)] - one[y, max(x - 1, 0)]) / 2
             i, j = y // cell, x // cell

@@ -18,10 +18,7 @@ from tests.pipeline.registry_project import NAME, another, holders
 @pytest.fixture
 def client(tmp_path, monkeypatch) -> MlflowClient:
     """A registry whose champion is version 1, with 0.90."""
-    found = project.start(tmp_path, monkeypatch)
-    project.light(monkeypatch)
-    project.register()
-    return found
+    return project.start_with_champion(tmp_path, monkeypatch)
 
 
 def test_a_champion_of_another_tool_keeps_its_place_and_the_reason_is_told(client, tmp_path):

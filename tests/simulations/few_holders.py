@@ -5,8 +5,6 @@ common ones.
 Where all of such a handful is right nothing varies, and the interval rests on how many trials that is taken for.
 """
 
-import argparse
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +17,7 @@ from stages.judge.draws import Draws, Panel, estimates
 from stages.judge.groups import Grouping, compare
 from stages.judge.measures import Measure, proportion
 from stages.judge.verdicts import Limits
+from tests.simulations import command
 from tests.simulations.matches import matches
 
 Floats = NDArray[np.float64]
@@ -180,14 +179,5 @@ def lines(rounds: int) -> Iterator[str]:
             yield f"{figure.__name__}, {'; '.join(s.words() for s in scenes)}, min_group {least}: {told}"
 
 
-def main() -> None:
-    """Print what every setting comes to."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=400)
-    for line in lines(parser.parse_args().rounds):
-        sys.stdout.write(f"{line}\n")
-        sys.stdout.flush()
-
-
 if __name__ == "__main__":
-    main()
+    command.show(__doc__, lines)

@@ -5,8 +5,6 @@ is there at all. Beside the interval the one that a normal quantile would give, 
 pictures of the classes that the group holds.
 """
 
-import argparse
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
@@ -15,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.judge import by_group, measures, statistics
+from tests.simulations import command
 from tests.simulations.worlds import MeanIoU
 
 Floats = NDArray[np.float64]
@@ -89,14 +88,5 @@ def lines(rounds: int) -> Iterator[str]:
             yield f"| {' | '.join([name, str(size), f'{ability:g}', words, str(some.sum()), *told])} |"
 
 
-def main() -> None:
-    """Print the coverage of each setting."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=400)
-    for line in lines(parser.parse_args().rounds):
-        sys.stdout.write(f"{line}\n")
-        sys.stdout.flush()
-
-
 if __name__ == "__main__":
-    main()
+    command.show(__doc__, lines)

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 import psutil
 
 from pipelines.graph import Graph
+from pipelines.record import dvc_command
 from stages.core.text import escaped
 
 NOTES = Path(".dvc/tmp/rwlock")  # which process reads or writes what, as DVC notes it
@@ -25,12 +26,14 @@ class Holder:
         command: its command line, as DVC notes it.
         path: what it uses, seen from the project's root where it lies there.
         writes: whether it writes it.
+        is_dvc: whether it is a dvc; a note of one that was killed may name a number that another process has by now.
     """
 
     pid: int
     command: str
     path: str
     writes: bool
+    is_dvc: bool
 
 
 def blocked(graph: Graph, root: Path) -> str:
@@ -42,11 +45,17 @@ def blocked(graph: Graph, root: Path) -> str:
     """
     read = {dep for node in graph.nodes.values() for dep in node.deps}
     written = {out for node in graph.nodes.values() for out in node.outs}
-    for holder in holders(root):
-        if any(_overlap(path, holder.path) for path in (read | written if holder.writes else written)):
-            who = f"process {holder.pid} ({escaped(holder.command)})"
-            return f"{who} is at work on {escaped(holder.path)} in this project; wait until it ends, then: rawline repro"
-    return ""
+    known = list(holders(root))
+    meant = [one for one in known if any(_overlap(path, one.path) for path in (read | written if one.writes else written))]
+    at_work = [one for one in (*meant, *known) if one.is_dvc]  # who is in the way first
+    if not meant:
+        return ""
+    if at_work:
+        one = at_work[0]
+        who = f"process {one.pid} ({escaped(one.command)})"
+        return f"{who} is at work on {escaped(one.path)} in this project; wait until it ends, then: rawline repro"
+    noted = f"{NOTES} says that process {meant[0].pid} uses {escaped(meant[0].path)}, but that is no dvc"
+    return f"{noted}: the one that was is gone; mv --backup=numbered -T {NOTES} {NOTES}.old, then: rawline repro"
 
 
 def holders(root: Path) -> Iterator[Holder]:
@@ -58,7 +67,16 @@ def holders(root: Path) -> Iterator[Holder]:
                 for one in found if isinstance(found, list) else [found]:
                     if one and psutil.pid_exists(int(one["pid"])):
                         seen = os.path.relpath(path, root.resolve()).replace(os.sep, "/")
-                        yield Holder(int(one["pid"]), str(one["cmd"]), seen, writes)
+                        pid = int(one["pid"])
+                        yield Holder(pid, str(one["cmd"]), seen, writes, _is_dvc(pid))
+
+
+def _is_dvc(pid: int) -> bool:
+    """Tell whether a process is a dvc by its own command line; one that may not be looked at counts as such."""
+    try:
+        return dvc_command.arguments(psutil.Process(pid).cmdline()) is not None
+    except psutil.Error:
+        return True
 
 
 def _overlap(one: str, other: str) -> bool:

@@ -32,12 +32,35 @@ def note(root: Path, kind: str, path: str, pid: int) -> None:
         ("read", "other", False),
     ],
 )  # fmt: skip
-def test_who_uses_the_same_files_is_named(tmp_path: Path, kind: str, path: str, blocks: bool) -> None:
+def test_who_uses_the_same_files_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, path: str, blocks: bool
+) -> None:
     """As DVC has it: two may read the same, nobody reads or writes what another one writes, a folder or a part of it."""
+    monkeypatch.setattr(dvc_busy, "_is_dvc", lambda pid: pid == PID)
     note(tmp_path, kind, path, PID)
     told = dvc_busy.blocked(GRAPH, tmp_path)
     wanted = f"process {PID} (dvc repro train) is at work on {path} in this project; wait until it ends, then: rawline repro"
     assert told == (wanted if blocks else "")
+
+
+def test_a_number_that_another_process_has_by_now_is_not_waited_for(tmp_path: Path) -> None:
+    """After kill -9 and a restart the note's number may be anybody's: nobody is to wait for that one's end."""
+    note(tmp_path, "write", "data/out", PID)  # this process is no dvc
+    told = dvc_busy.blocked(GRAPH, tmp_path)
+    assert f"process {PID} uses data/out, but that is no dvc" in told
+    assert f"mv --backup=numbered -T {dvc_busy.NOTES} {dvc_busy.NOTES}.old" in told
+
+
+def test_no_note_of_a_dvc_at_work_is_put_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside a stale note stands that of a dvc which works on something else: its end comes first."""
+    other = os.getppid()
+    monkeypatch.setattr(dvc_busy, "_is_dvc", lambda pid: pid == other)
+    note(tmp_path, "write", "data/out", PID)
+    place = tmp_path / dvc_busy.NOTES
+    content = json.loads(place.read_text())
+    content["write"][str(tmp_path / "elsewhere")] = {"pid": other, "cmd": "dvc repro other"}
+    place.write_text(json.dumps(content))
+    assert dvc_busy.blocked(GRAPH, tmp_path).startswith(f"process {other} (dvc repro other) is at work on elsewhere")
 
 
 def test_who_is_gone_blocks_nobody(tmp_path: Path) -> None:

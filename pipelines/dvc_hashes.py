@@ -67,6 +67,13 @@ def booked(root: Path) -> dict[str, set[str]]:
         return {name: hashes for name, hashes in found.items() if hashes}
 
 
+def links(root: Path) -> bool:
+    """Tell whether DVC may link what lies in the project's folders to its cache, so that neither is a second copy."""
+    with _ONE_AT_A_TIME, _repo(root) as repo:
+        kinds = repo.config["cache"].get("type") or []
+    return not {"symlink", "hardlink"}.isdisjoint([kinds] if isinstance(kinds, str) else kinds)
+
+
 def edited(before: dict[str, str], after: dict[str, str]) -> list[str]:
     """List what differs between two answers of ``dependencies``.
 

@@ -138,3 +138,14 @@ def test_what_no_output_here_names_is_only_moved_aside(project: Path) -> None:
     _shell(finding.mend)
     assert _files() == before
     assert [one.state for one in cache_examination.cache()] == ["ok"]
+
+
+@pytest.mark.parametrize("kind", ["symlink", "hardlink", "reflink,symlink"])
+def test_what_is_linked_to_the_cache_is_left_where_it_is(kind: str, project: Path) -> None:
+    """The object is the only copy: to move it away would leave a link that leads nowhere."""
+    _shell(f"dvc config cache.type {kind} && dvc checkout --relink --quiet")
+    before = sorted(str(place) for place in project.joinpath("data").rglob("*"))
+    finding = _torn(_object("picture 2.png"))
+    assert finding.mend == ""
+    assert "there is no second copy, so move none" in finding.advice
+    assert sorted(str(place) for place in project.joinpath("data").rglob("*") if place.exists()) == before

@@ -172,7 +172,7 @@ if "stage" in __import__("sys").argv:
 }
 
 
-@pytest.mark.parametrize("edited", EDITS)
+@pytest.mark.parametrize("edited", ["the code", pytest.param("the parameters", marks=pytest.mark.long)])
 def test_an_edit_before_the_stage_has_begun_is_not_booked_as_what_ran(copy: Copy, edited: str) -> None:
     """Code and parameters are read in the first seconds; what is saved just then did not run, yet DVC books it."""
     (copy.root / STAGE).write_text(source("first") + EDITS[edited])

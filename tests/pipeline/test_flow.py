@@ -112,6 +112,7 @@ def test_a_server_out_of_reach_is_one_line_with_a_way_out(tmp_path: Path, monkey
     assert "does not answer (PREFECT_API_URL); start it, or run without Prefect: dvc repro" in done.stdout
 
 
+@pytest.mark.long
 def test_the_server_of_the_flow_itself_ends_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: str) -> None:
     """Without any server the flow starts the shared one, works, and leaves none behind; its end waits for nothing gone."""
     make_project(tmp_path, "stages:\n  a: {cmd: echo a > a, outs: [a]}\n")

@@ -56,7 +56,7 @@ def test_a_forced_rerun_that_dvc_does_not_book_is_failed_too(project: toy.Projec
     assert toy.states(project.children(second))["acquire"] == ("FAILED", "Failed")
 
 
-@pytest.mark.parametrize("contained", ["0", "1"])
+@pytest.mark.parametrize("contained", ["0", pytest.param("1", marks=pytest.mark.long)])
 def test_a_stage_beside_others_that_dvc_books_is_failed_too(project: toy.Project, contained: str) -> None:
     """With ``--keep-going`` dvc writes ``dvc.lock`` for the others after it has found no output of this one."""
     project.env = {"RAWLINE_CONTAINED": contained}
@@ -82,7 +82,7 @@ def test_a_stage_beside_others_that_dvc_books_is_failed_too(project: toy.Project
     assert {name for name, run in children.items() if "rawline.signature" in run.data.tags} == {"acquire", "finetune@detect"}
 
 
-@pytest.mark.parametrize("contained", ["0", "1"])
+@pytest.mark.parametrize("contained", ["0", pytest.param("1", marks=pytest.mark.long)])
 def test_a_forced_rerun_has_the_hashes_of_its_own_outputs(project: toy.Project, contained: str) -> None:
     """Inputs are equal and the entry of the run before fits until dvc has booked this one: only that one is signed."""
     project.env = {"RAWLINE_CONTAINED": contained}

@@ -51,7 +51,9 @@ def test_dvc_as_the_first_process_leaves_nothing_open(project: toy.Project) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("words", [["--force"], ["--force-downstream", "--keep-going"]])
+@pytest.mark.parametrize(
+    "words", [["--force"], pytest.param(["--force-downstream", "--keep-going"], marks=pytest.mark.long)]
+)
 def test_what_is_forced_is_one_run(project: toy.Project, words: list[str]) -> None:
     """Entries that fit end nothing there: each stage is shown once, as it ran (``children`` refuses two)."""
     script = project.root / "toy.py"

@@ -98,7 +98,7 @@ place.write_text(place.read_text().replace("0.1", "0.9"))
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_figure_that_a_second_command_changed_is_shown_as_dvc_booked_it(project: toy.Project) -> None:
     """The stage noted 0.1 before it; the execution that made it and the next one, which found it cached, show 0.9."""
     (project.root / "second.py").write_text(SECOND)

@@ -33,10 +33,13 @@ COMMANDS = {
     "an unknown word": ["sync", f"--to=http://me:{SECRET}@127.0.0.1:1"],
     "repro": ["repro"],
 }
+LONG = ("doctor", "register")
+CASES = [pytest.param(name, "http", marks=[pytest.mark.long] if name in LONG else []) for name in COMMANDS]
+CASES.append(pytest.param("sync", "postgresql"))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("command", "scheme"), [*((name, "http") for name in COMMANDS), ("sync", "postgresql")])
+@pytest.mark.parametrize(("command", "scheme"), CASES)
 def test_no_command_shows_or_keeps_a_secret(command: str, scheme: str, port: int, tmp_path: Path) -> None:
     """Against a server that does not answer: neither the screen nor any file below the project holds the password."""
     project = toy.make(tmp_path)

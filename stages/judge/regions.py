@@ -117,7 +117,8 @@ def by_picture(held: Counts) -> tuple[Floats, Ints, Floats]:
     """Return each picture's mean IoU over the classes that it holds or that were said of it.
 
     Returns:
-        (N,) the mean, NaN where no pixel counts; (N,) the class with the lowest IoU, -1 where there is none; (N,) that IoU.
+        (N,) the mean, NaN where no pixel counts; (N,) the class with the lowest IoU, of several the one with
+        the most pixels, held or said, -1 where there is none; (N,) that IoU.
     """
     union = sparse.csr_array(held.real + held.said - held.hit)
     union.eliminate_zeros()
@@ -129,7 +130,7 @@ def by_picture(held: Counts) -> tuple[Floats, Ints, Floats]:
     number = np.bincount(rows, minlength=num)
     total = np.bincount(rows, ious, num)
     mean = np.divide(total, number, out=np.full(num, np.nan), where=number > 0)
-    order = np.lexsort((union.indices, ious, rows))
+    order = np.lexsort((union.indices, -union.data, ious, rows))
     first = np.unique(rows[order], return_index=True)
     worst, lowest = np.full(num, -1, np.int64), np.full(num, np.nan)
     worst[first[0]], lowest[first[0]] = union.indices[order][first[1]], ious[order][first[1]]

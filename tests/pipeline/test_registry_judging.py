@@ -186,7 +186,9 @@ def test_the_champion_on_its_own_preparation_is_judged_as_evaluate_does(client, 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize(
+    "task", ["detect", "segment", *(pytest.param(t, marks=pytest.mark.long) for t in ("classify", "instance"))]
+)
 def test_a_champion_of_another_recipe_is_judged_in_the_present_pixels(client, task):
     """Trained at 64 px stretched, judged at 80 px letterboxed: boxes and masks lie where the truth is."""
     preprocess(size_px=64, fit="stretch")

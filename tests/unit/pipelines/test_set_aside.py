@@ -58,10 +58,8 @@ FILES = (
     "execution.json",
     "execution.jsonl",
     "acquire.1-1.jsonl",
-    "acquire.1-1.sent",
-    "closing.json",
-    "graph.json",
     "dvc.lock",
+    *(pytest.param(name, marks=pytest.mark.long) for name in ("acquire.1-1.sent", "closing.json", "graph.json")),
 )
 
 

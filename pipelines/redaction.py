@@ -317,7 +317,12 @@ class _Bytes:
 
 def reveal(line: str) -> None:
     """Print a line with a secret that its reader has asked for and must type elsewhere."""
-    click.echo(line, file=sys.stdout.bare if isinstance(sys.stdout, Screen) else sys.stdout)
+    click.echo(line, file=unguarded())
+
+
+def unguarded() -> TextIO:
+    """Return standard output as it is, for what is made of a program's own words and numbers: masks would make no JSON."""
+    return sys.stdout.bare if isinstance(sys.stdout, Screen) else sys.stdout
 
 
 def guard_screen() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 import numpy as np
 
-from pipelines import draw, predict, tables
+from pipelines import draw, predict, redaction, tables
 from stages.core import files, images
 from stages.core.errors import DataError, RawlineError
 from stages.core.text import escaped
@@ -47,15 +47,15 @@ def show(  # noqa: PLR0913 - the command's own words
 
 def _as_json(results: Iterable[predict.Result]) -> Iterator[predict.Result]:
     """Print one list, an entry as soon as it is there; it is closed whatever happens."""
-    comma = ""
-    click.echo("[", nl=False)
+    comma, out = "", redaction.unguarded()  # a class may be called token or password
+    click.echo("[", nl=False, file=out)
     try:
         for result in results:
-            click.echo(f"{comma}\n{json.dumps(_plain(result))}", nl=False)
+            click.echo(f"{comma}\n{json.dumps(_plain(result))}", nl=False, file=out)
             comma = ","
             yield result
     finally:
-        click.echo("\n]")
+        click.echo("\n]", file=out)
 
 
 def _as_tables(card: Mapping[str, Any], results: Iterable[predict.Result]) -> Iterator[predict.Result]:
@@ -112,7 +112,7 @@ def rows(task: str, answer: Mapping[str, Any]) -> list[tuple[str, ...]]:
 def _plain(result: predict.Result) -> dict[str, Any]:
     """Return a result as JSON can hold it."""
     if result.answer is None:
-        return {"picture": str(result.path), "error": result.fault}
+        return {"picture": str(result.path), "error": redaction.redact(result.fault)}
     return {"picture": str(result.path), **files.tidy(result.answer)}
 
 

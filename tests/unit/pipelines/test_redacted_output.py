@@ -59,9 +59,10 @@ from pipelines import cli, predict
 from stages.core.errors import DataError
 
 def answers(name, paths, min_score, trust):
-    yield {"task": "classify", "classes": ["cat", "dog"], "recipe": {}}
+    yield {"task": "classify", "classes": ["cat", "boarding_pass", "token"], "recipe": {}}
     for path in paths:
-        found = {"width": 8, "height": 6, "label": "cat", "scores": {"cat": 0.75, "dog": 0.25}}
+        scores = {"cat": 0.5, "boarding_pass": 0.481234, "token": 0.018766}
+        found = {"width": 8, "height": 6, "label": "cat", "scores": scores}
         yield predict.Result(path, None if path.stem == "bad" else found, "bad.png is missing")
 
 predict.predict = answers
@@ -100,7 +101,9 @@ def test_what_is_no_secret_is_printed_as_without_secrets(command: str, tmp_path:
         if name == "a token" or command == "json":
             assert told(held) == plain, name
     if command == "json":
-        assert [entry.get("label") for entry in json.loads(plain[0])] == ["cat", None]
+        first, second = json.loads(plain[0])
+        assert first["scores"] == {"cat": 0.5, "boarding_pass": 0.481234, "token": 0.018766}
+        assert "bad.png is missing" in second["error"]
 
 
 def test_a_screen_is_guarded_whatever_the_environment_holds(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,7 +89,7 @@ def _line(task: str, raw: dict[str, Any]) -> Line:
     return Line(
         task,
         _figures(evaluation, metric),
-        tuple(degenerate.lines(evaluation, metric)),
+        tuple(degenerate.lines(evaluation, (metric,))),
         str(audit.get("verdict", "-")),
         _reason(audit, degenerate.of(evaluation, metric) or {}),
         str(found or "-"),

@@ -18,13 +18,14 @@ model become champion. The kinds, and when they hold:
 """
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stages.judge.measures import Estimate
 
+Names = list[str] | tuple[str, ...]  # of figures; a single one is no collection of its letters
 KEY = "degenerate"  # of the metrics file
 ASKED = "degenerate_asked"  # likewise: the figures of which it was asked
 OTHERS = "the answer to another picture"
@@ -207,7 +208,7 @@ def of(evaluation: Mapping[str, Any], metric: str | None = None) -> dict[str, st
 
 
 def parted(
-    evaluation: Mapping[str, Any], metrics: Collection[str]
+    evaluation: Mapping[str, Any], metrics: Names
 ) -> tuple[dict[str, str] | None, dict[str, dict[str, str]]]:
     """Return why an evaluation says nothing by any figure, and why by single ones, reasons by kind.
 
@@ -268,7 +269,7 @@ def concerned(evaluation: Mapping[str, Any]) -> str:
     return ", ".join(kind + ("" if "" in names else f" ({', '.join(names)})") for kind, names in found.items()) or SOUND
 
 
-def lines(evaluation: Mapping[str, Any], metrics: Collection[str] | None = None, *, others: bool = False) -> list[str]:
+def lines(evaluation: Mapping[str, Any], metrics: Names | None = None, *, others: bool = False) -> list[str]:
     """Return what was found in lines for a reader, each with the figures that it concerns.
 
     Args:
@@ -284,7 +285,7 @@ def lines(evaluation: Mapping[str, Any], metrics: Collection[str] | None = None,
     return [_line(**fault) for fault in evaluation.get(KEY, ()) if _concerns(fault, metrics) != others]
 
 
-def _concerns(fault: Mapping[str, Any], metrics: Collection[str] | None) -> bool:
+def _concerns(fault: Mapping[str, Any], metrics: Names | None) -> bool:
     return not fault["figures"] or metrics is None or any(name in fault["figures"] for name in metrics)
 
 

@@ -57,7 +57,7 @@ class Content:
     about: list[str]
     left_open: list[str]
     num_units: int
-    judged: Sequence[str]
+    judged: degenerate.Names
     settings: Mapping[str, Any]
 
 

@@ -55,6 +55,11 @@ def test_a_degenerate_evaluation_is_named(capsys: pytest.CaptureFixture[str]) ->
     assert summary.lines()[0].nothing == ("few_units: six",)
     summary.show()
     assert "degenerate evaluation: few_units: six" in click.unstyle(capsys.readouterr().out)
+    faults[1] |= {"figures": ["macro_f1", "accuracy"]}
+    files.write_json(artefacts.evaluate_metrics("classify"), content | {"degenerate": faults})
+    assert summary.lines()[0].nothing == ("few_units: six", "constant_answer (macro_f1, accuracy): ties")
+    summary.show()
+    assert "degenerate evaluation: constant_answer (macro_f1, accuracy): ties" in click.unstyle(capsys.readouterr().out)
     files.write_json(artefacts.evaluate_metrics("classify"), content | {"degenerate": []})
     summary.show()
     assert "degenerate" not in capsys.readouterr().out

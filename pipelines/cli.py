@@ -187,9 +187,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: those of the shell when None: then the current folder's own code is called where it is another copy.
     """
-    from pipelines import redaction  # noqa: PLC0415 - only what is needed is imported
+    from pipelines import screens  # noqa: PLC0415 - only what is needed is imported
 
-    redaction.guard_screen()
+    screens.guard_screen()
     try:
         if arguments is None:
             origin.follow(Path.cwd())

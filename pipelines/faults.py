@@ -11,7 +11,8 @@ from typing import IO, cast
 import click
 
 from pipelines import settings
-from pipelines.redaction import Screen, redact
+from pipelines.redaction import redact
+from pipelines.screens import Screen
 from stages.core.errors import InfrastructureError, RawlineError
 from stages.core.text import escaped
 

@@ -3,20 +3,17 @@
 import base64
 import os
 import re
-import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any, BinaryIO, TextIO
 from urllib.parse import quote, unquote, urlsplit
-
-import click
 
 from pipelines.secret_names import is_password, names_a_secret
 
 MASK = "***"
 SHORTEST = 6  # a shorter value of the environment, such as true, stands in too much else
 _NAMES = r"(?:token|passw(?:or)?d|pwd|secret|(?:api|access|account)_?key|signature|sig|credentials?|auth|auth_string)"
+_SEVERAL = re.compile(r"[^s]s[_-]?\d*$", re.IGNORECASE)
 _SLASH = re.compile(r"[/?#]")
 _INSIDE = r"(?<![\s\[({,=:;|<>'\"])(?<!^)['\"](?![\s\])},.:;|<>'\"])(?!$)"  # a quote within a word is a password's
 _BREAK = re.compile(rf"((?:(?!{_INSIDE})[\s'\"<>])+)")  # no address has these
@@ -41,20 +38,43 @@ _HEADER = re.compile(
     r"[\w+/=.~-]+",
     re.IGNORECASE,
 )
+_ITEMS = r"[\[{](?P<items>[^\[\]{}\n]++)(?=[\]}])"  # several values
 _GIVEN = (  # a value: in quotes, behind b as in Python or behind backslashes as in JSON within JSON too, or up to a blank
-    r"(?:[bruBRU]{0,2}(?:(?P<quote>['\"])(?P<quoted>(?:\\.|(?!(?P=quote))[^\\\n])++)(?=(?P=quote))"
+    rf"(?:{_ITEMS}|[bruBRU]{{0,2}}(?:"
+    r"(?P<quote>['\"])(?P<quoted>(?:\\.|(?!(?P=quote))[^\\\n])++)(?=(?P=quote))"
     r"|(?P<mark>\\+['\"])(?P<escaped>(?:(?!(?<!\\)(?P=mark))[^\n]){1,4096}+)(?=(?P=mark)))"
     rf"|(?P<plain>(?:[^\s&;#'\"<>]|{_INSIDE})++))"
 )
 _ASSIGNED = (  # a name with its value
     re.compile(  # in a command, a connection string, a table; JSON's numbers too
-        r"(?<![\w-])(?P<key>[\w-]++)(?:=|\\*['\"]\s?:\s?(?=[bruBRU]{0,2}\\*['\"]|-?\d))" + _GIVEN
+        r"(?<![\w-])(?P<key>[\w-]++)(?:=|\\*['\"]\s?:\s?(?=[bruBRU]{0,2}\\*['\"]|-?\d|[\[{]))" + _GIVEN
     ),
-    re.compile(rf"(?<![\w-])(?P<key>[\w-]++)[ \t]{{1,16}}=[ \t]{{1,16}}{_GIVEN}(?=['\"\\]|[ \t]*+(?:[#;,\r\n]|$))"),  # INI
-    re.compile(rf"(?m:^)[ \t]*+(?:-[ \t]++)?(?P<key>[\w.-]++):[ \t]++{_GIVEN}(?=['\"\\]|[ \t]*+(?:[#\r\n]|$))"),  # YAML
+    re.compile(
+        rf"(?<![\w-])(?P<key>[\w-]++)[ \t]{{1,16}}=[ \t]{{1,16}}{_GIVEN}(?=['\"\\\]}}]|[ \t]*+(?:[#;,\r\n]|$))"
+    ),  # INI
+    re.compile(  # YAML, also in a comment
+        rf"(?:(?m:^)[ \t]*+(?:\#++[ \t]*+)?|(?<=[ \t])\#++[ \t]*+)(?:-[ \t]++)?(?P<key>[\w.-]++):[ \t]++"
+        rf"{_GIVEN}(?=['\"\\\]}}]|[ \t]*+(?:[#\r\n]|$))"
+    ),
+    re.compile(  # YAML in brackets: a value ends at a comma or a bracket
+        r"(?<=[\[{,])[ \t]*+['\"]?(?P<key>[\w.-]++)(?:['\"]:[ \t]*+|:[ \t]++)"
+        r"(?:(?P<quote>['\"])(?P<quoted>(?:\\.|(?!(?P=quote))[^\\\n])++)(?=(?P=quote))|(?P<plain>[^\s,\[\]{}'\"][^,\[\]{}\n]*+))"
+        r"(?=['\"]?[ \t]*+(?:[\]}]|,[ \t]*+(?:\r?\n|$|['\"]?[\w.-]++['\"]?:[ \t])))"
+    ),
 )
 _LOGIN = re.compile(  # of curl; docker and chown take numbers there
     r"(?P<name>(?<!\S)(?:-u|--(?:proxy-)?user)(?:[ \t]{1,16}|=)['\"]?[^\s:'\"]{1,256}:)(?!//|\d+(?!\S))[^\s'\"]+"
+)
+_BLOCK = re.compile(  # YAML: a name and, below it, items or names with values; also where all of it is a comment
+    r"(?m:^)(?P<lead>[ \t]*+(?:#++[ \t]*+)?)(?P<key>[\w.-]++):[ \t]*+"
+    r"(?P<lines>(?:\r?\n(?P=lead)(?:[ \t]*+-[ \t]++|[ \t]++[\w.-]++:[ \t]++)[^\r\n]*+)++)"
+)
+_LINE = re.compile(r"(?P<before>\n[ \t#]*+(?:-[ \t]++)?(?:(?P<key>[\w.-]++):[ \t]++)?)(?P<value>[^\r\n]*+)")
+_CURL = re.compile(r"\bcurl\b(?:\\\r?\n|[^\n])*+")
+_CURLS = re.compile(  # there the option may stand among others and its value may follow at once; in a list of words, too
+    r"(?P<name>(?<![^\s'\"])-[0-46aBfgGijJklLMnNOpqRsSvZ#]*+[uU](?:[ \t=]{0,16}|['\"],[ \t]?)"
+    r"(?P<quote>\\*['\"])?[^\s:'\"]{0,256}:)"
+    r"(?(quote)(?:(?!(?P=quote))[^\n])++|[^\s'\"]++)"
 )
 _AWS4 = re.compile(r"(?P<name>\bAWS4-HMAC-SHA256\b[^\n]{0,1000}?\bSignature=)[0-9a-f]{16,}", re.IGNORECASE)
 _OPTION = re.compile(  # a command's option with its value, as a word of its own: in a shell's line, in a list of words
@@ -80,9 +100,10 @@ def redact(text: object) -> str:
     shown = "".join(map(_without_user, _BREAK.split(shown)))
     for pattern in (_QUERY, _HEADER, _AWS4, _LOGIN, _PRIVATE):
         shown = pattern.sub(rf"\g<name>{MASK}", shown)
+    shown = _CURL.sub(lambda line: _CURLS.sub(rf"\g<name>{MASK}", line[0]), shown)
     for pattern in (*_ASSIGNED, _OPTION):
         shown = pattern.sub(_without_value, shown)
-    return shown
+    return _BLOCK.sub(_without_lines, shown)
 
 
 def is_secret(name: str, value: str) -> bool:
@@ -99,12 +120,23 @@ def is_secret(name: str, value: str) -> bool:
 def _without_value(found: re.Match[str]) -> str:
     """Mask what is given to a secret's name."""
     given = found.groupdict()
-    kind = next(kind for kind in ("quoted", "escaped", "plain") if given.get(kind))
-    value = found[kind].rstrip(")]},.:") if kind == "plain" else found[kind]
+    kind = next(kind for kind in ("items", "quoted", "escaped", "plain") if given.get(kind))
+    value = found[kind].rstrip(")]},.: \t") if kind == "plain" else found[kind]
     if not is_secret(found["key"], value):
         return found[0]
     begin = found.start(kind) - found.start()
-    return f"{found[0][:begin]}{MASK}{found[0][begin + len(value) :]}"
+    mask = f"{value[0]}{MASK}{value[0]}" if kind == "items" and value[0] in "'\"" else MASK
+    return f"{found[0][:begin]}{mask}{found[0][begin + len(value) :]}"
+
+
+def _without_lines(found: re.Match[str]) -> str:
+    """Mask what stands below a secret's name, each value by its whole path."""
+
+    def shown(line: re.Match[str]) -> str:
+        path = f"{found['key']}.{line['key']}" if line["key"] else found["key"]
+        return f"{line['before']}{MASK if is_secret(path, line['value']) else line['value']}"
+
+    return found[0].removesuffix(found["lines"]) + _LINE.sub(shown, found["lines"])
 
 
 @lru_cache(maxsize=8)
@@ -177,6 +209,8 @@ def _found(environment: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
     for name, value in environment.items():
         if names_a_secret(name):
             yield (value, unquote(value))
+            if _SEVERAL.search(name):
+                yield tuple(re.split(r"[\s,;|]+", value))
             who, colon, word = value.partition(":")
             if colon and name.lower().endswith("auth_string"):  # Prefect sends it in base64
                 yield _forms(who, word)
@@ -258,74 +292,3 @@ def _written(letter: str) -> str:
         return letter
     encoded = "".join(f"%{byte:02x}" for byte in letter.encode("utf-8", "surrogateescape"))
     return rf"(?:\\?{re.escape(letter)}|(?i:{encoded}){'|[+]' if letter == ' ' else ''})"
-
-
-class Screen:
-    """A text stream that shows no secret; everything else is the stream's own."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    @property
-    def bare(self) -> TextIO:
-        """The stream below, which shows everything."""
-        return self._stream
-
-    @property
-    def buffer(self) -> "_Bytes":
-        """The stream below, for who writes bytes or has an encoding of his own."""
-        return _Bytes(self._stream.buffer)
-
-    def write(self, text: str) -> int:
-        """Write the text without its secrets.
-
-        Raises:
-            TypeError: it is no text; click finds out by that what kind of stream it has.
-        """
-        if not isinstance(text, str):
-            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
-        self._stream.write(redact(text))
-        return len(text)
-
-    def writelines(self, lines: Iterable[str]) -> None:
-        """Write several texts."""
-        for line in lines:
-            self.write(line)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-
-class _Bytes:
-    """A binary stream that shows no secret."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-
-    def write(self, content: bytes) -> int:
-        raw = bytes(content)
-        self._stream.write(redact(raw.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape"))
-        return len(raw)
-
-    def writelines(self, lines: Iterable[bytes]) -> None:
-        for line in lines:
-            self.write(line)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-
-def reveal(line: str) -> None:
-    """Print a line with a secret that its reader has asked for and must type elsewhere."""
-    click.echo(line, file=unguarded())
-
-
-def unguarded() -> TextIO:
-    """Return standard output as it is, for what is made of a program's own words and numbers: masks would make no JSON."""
-    return sys.stdout.bare if isinstance(sys.stdout, Screen) else sys.stdout
-
-
-def guard_screen() -> None:
-    """Redact what this process prints, the lines of libraries among them: a parameter may hold a secret, too."""
-    if not isinstance(sys.stdout, Screen):
-        sys.stdout, sys.stderr = Screen(sys.stdout), Screen(sys.stderr)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipelines import graph, interrupts, prefect_server, redaction
+from pipelines import graph, interrupts, prefect_server, screens
 from stages.core.errors import InfrastructureError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def run_flow(targets: Sequence[str], *, force: bool, max_parallel: int, stage_ti
     graph.read().select(targets)  # a slip of the pen must not cost the start of a server
     ours = prefect_server.configured() is None
     with interrupts.interruptible() as interrupted, prefect_server.connected() as api:
-        redaction.guard_screen()
+        screens.guard_screen()
         click.echo(prefect_server.shown(api, ours=ours))
         state = _conclusion(list(targets), force=force, max_parallel=max_parallel, stage_timeout_s=stage_timeout_s)
         click.echo(state.message)

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
-from pipelines import guard, interrupts, prefect_server, redaction, settings
+from pipelines import guard, interrupts, prefect_server, screens, settings
 from pipelines.serve_server import Server
 from stages.core import files
 from stages.core.errors import ParamsError
@@ -135,7 +135,7 @@ def serve(
     with interrupts.interruptible(), contextlib.ExitStack() as stack:
         stack.enter_context(guard.serving(deployment, PATIENCE_S))
         api = stack.enter_context(prefect_server.connected())
-        redaction.guard_screen()
+        screens.guard_screen()
         from prefect.schedules import Cron  # noqa: PLC0415
         from prefect.types.entrypoint import EntrypointType  # noqa: PLC0415 - after the address is known
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import click
 
-from pipelines import redaction
+from pipelines import screens
 from pipelines.serve_server import is_away, refusal
 
 if TYPE_CHECKING:
@@ -56,5 +56,5 @@ def _status(reached: "list[State[Any]]") -> int:
 
 
 if __name__ == "__main__":
-    redaction.guard_screen()
+    screens.guard_screen()
     sys.exit(run(UUID(sys.argv[1])))

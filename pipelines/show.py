@@ -9,7 +9,7 @@ from typing import Any
 import click
 import numpy as np
 
-from pipelines import draw, predict, redaction, tables
+from pipelines import draw, predict, redaction, screens, tables
 from stages.core import files, images
 from stages.core.errors import DataError, RawlineError
 from stages.core.text import escaped
@@ -47,7 +47,7 @@ def show(  # noqa: PLR0913 - the command's own words
 
 def _as_json(results: Iterable[predict.Result]) -> Iterator[predict.Result]:
     """Print one list, an entry as soon as it is there; it is closed whatever happens."""
-    comma, out = "", redaction.unguarded()  # a class may be called token or password
+    comma, out = "", screens.unguarded()  # a class may be called token or password
     click.echo("[", nl=False, file=out)
     try:
         for result in results:

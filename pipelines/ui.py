@@ -8,7 +8,7 @@ from importlib.metadata import entry_points
 
 import click
 
-from pipelines import interrupts, mlflow_page, prefect_server, redaction, services, settings
+from pipelines import interrupts, mlflow_page, prefect_server, screens, services, settings
 from pipelines.leash import leash
 from pipelines.record import database
 from pipelines.redaction import link
@@ -96,11 +96,11 @@ def ui(mlflow_port: int = MLFLOW_PORT, prefect_port: int = prefect_server.PORT) 
             stack.callback(services.stop, mlflow)
         click.echo(f"MLflow   {mlflow.address + TRAINING_PAGES if mlflow else link(settings.tracking_uri())}")
         if mlflow:
-            redaction.reveal(f"         login {login}  (user name:password; new each time)")
+            screens.reveal(f"         login {login}  (user name:password; new each time)")
         click.echo("         in the list of runs: Columns adds figures and parameters; tick rows, then Compare")
         click.echo(f"Prefect  {prefect_page}")
         if ours:
-            redaction.reveal(f"         login {prefect_server.login(prefect_server.place())}  (lasts)")
+            screens.reveal(f"         login {prefect_server.login(prefect_server.place())}  (lasts)")
         click.echo("Press Ctrl-C to stop.")
         interrupted.wait()
     click.echo("Stopped.")

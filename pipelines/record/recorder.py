@@ -14,7 +14,7 @@ import traceback
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from pipelines import redaction, settings
+from pipelines import redaction, screens, settings
 from pipelines.record import execution as executions
 from pipelines.record import identity, locks
 from pipelines.record.journal import journals
@@ -72,7 +72,7 @@ def is_running(execution: str) -> bool:
 def main(execution: str) -> None:
     """Record one execution to its end; whatever ends this early is told in ``problem.txt``."""
     place = executions.folder(execution)
-    redaction.guard_screen()
+    screens.guard_screen()
     try:
         with locks.locked(place / "recorder.lock", timeout_s=1.0):
             _record(execution)

@@ -59,6 +59,24 @@ def test_comments_anchors_and_names_count() -> None:
     assert shown.endswith("\nd: 1\r\n")
 
 
+COMMENTED = [f"password: {SECRET}", f"db: {{user: ann, password: {SECRET}}}", f"API_KEYS: [{SECRET}, {SECRET}2]",
+             f"api_keys:\n  - {SECRET}\n  - {SECRET}2", f"secrets:\n  db: {SECRET}"]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", COMMENTED)
+def test_what_is_commented_out_is_hidden_as_if_it_were_not(text: str) -> None:
+    """A value tried before is a secret still; what stands around it, and counts of tokens or keys, stays."""
+    lines = "".join(f"# {line}\n" for line in text.split("\n"))
+    for written in (f"{text}\nseed: 7\n", f"{lines}seed: 7  # max_tokens: 123456\n", f"a:\n  b: 1\n{lines}  c: 2\n"):
+        shown = masking.document(written)
+        assert SECRET not in shown
+        assert yaml.safe_load(shown).keys() == yaml.safe_load(written).keys()
+        assert shown.count("\n") == written.count("\n")
+        assert ("ann" in shown) == ("ann" in written)
+    plain = "# max_tokens: 123456\ntokens_per_image: 123456  # keypoints: [123456]\nimage_keys: [a123456]\n"
+    assert masking.document(plain) == plain
+
+
 def test_a_document_and_its_parameters_hide_the_same() -> None:
     """A secret's name may be any key above a value: both go to the record, and one must not tell what the other hides."""
     tree = {

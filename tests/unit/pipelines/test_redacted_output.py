@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import redaction
+from pipelines import screens
 from tests.pipeline import toy
 
 SECRET = "s3cr3tW0rd"  # noqa: S105 - it is nobody's
@@ -113,9 +113,9 @@ def test_a_screen_is_guarded_whatever_the_environment_holds(monkeypatch: pytest.
     below = io.StringIO()
     monkeypatch.setattr(sys, "stdout", below)
     monkeypatch.setattr(sys, "stderr", below)
-    redaction.guard_screen()
+    screens.guard_screen()
     first = sys.stdout
-    redaction.guard_screen()
+    screens.guard_screen()
     assert sys.stdout is first
     print(f"from https://me:{SECRET}@host/x?token={SECRET}")  # noqa: T201 - a library's line
     print("to", file=sys.stderr)  # noqa: T201
@@ -126,7 +126,7 @@ def test_bytes_are_redacted_and_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever writes bytes, or wraps the stream below, shows no secret either; what is no text passes as it is."""
     monkeypatch.setenv("GITHUB_TOKEN", SECRET)
     below = io.BytesIO()
-    screen = redaction.Screen(io.TextIOWrapper(below, "utf-8"))
+    screen = screens.Screen(io.TextIOWrapper(below, "utf-8"))
     screen.buffer.write(f"a {SECRET} ".encode() + b"\xff\n")
     screen.writelines(["b ", SECRET])
     screen.flush()
@@ -142,11 +142,11 @@ def test_prefects_login_is_masked_in_every_form_and_shown_on_demand(
     monkeypatch.setenv("PREFECT_API_AUTH_STRING", "rawline:w0rd-of-mine")
     sent = base64.b64encode(b"rawline:w0rd-of-mine").decode()
     for form in ("rawline:w0rd-of-mine", "w0rd-of-mine", sent):
-        assert form not in redaction.redact(f"it sent {form} there")
-    monkeypatch.setattr(sys, "stdout", redaction.Screen(sys.stdout))
-    redaction.guard_screen()
+        assert form not in screens.redact(f"it sent {form} there")
+    monkeypatch.setattr(sys, "stdout", screens.Screen(sys.stdout))
+    screens.guard_screen()
     sys.stdout.write("rawline:w0rd-of-mine")
-    redaction.reveal("type rawline:w0rd-of-mine")
+    screens.reveal("type rawline:w0rd-of-mine")
     said = capsys.readouterr().out
     assert said.count("w0rd-of-mine") == 1
     assert "type rawline:w0rd-of-mine" in said

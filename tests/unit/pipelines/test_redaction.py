@@ -115,7 +115,11 @@ def test_text_is_masked_as_one_pattern_over_all_of_it_would(pieces: list[str]) -
         "token_" * 40_000 + "=", "a='" * 50_000, 'password="' * 20_000, "authorization: token " * 10_000,
         "pa'" * 50_000, "x-token:" * 20_000, "-token: " * 20_000,
         'password=\\"' * 20_000, "password = " * 20_000, " " * 200_000, "-u a:" * 20_000, "--password " * 20_000,
-        "AWS4-HMAC-SHA256 " * 5_000, "password:\n" * 20_000, "\\" * 200_000, "password" + "\\" * 200_000,
+        "AWS4-HMAC-SHA256 " * 5_000, "curl " * 40_000, "curl -" + "s" * 200_000, "curl -u '" * 20_000,
+        "{password: " * 20_000,
+        "# " * 100_000, " # password: " * 20_000, "password=[" * 20_000, "secrets:\n - a\n" * 10_000,
+        "{password: " + "a " * 99_000,
+        "password:\n" * 20_000, "\\" * 200_000, "password" + "\\" * 200_000,
     ],
 )  # fmt: skip
 def test_each_sign_is_looked_at_once(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,12 +205,23 @@ def test_a_link_leads_to_the_host_that_urllib_sees_or_stays_masked(text: str, be
         "db:\n  - password: {}  # ann's",
         "login --password {} --port=1", "--api-key '{}' there", "curl -u me:{} h",
         "curl --proxy-user 'me:{}' h", "curl --user=me:{} h",
+        "curl -ume:{} h", "curl -sSLume:{} h", "curl -su me:{} h", "curl -s \\\n -Ume:{} h", "curl -u 'me:a {}' h",
+        "curl -u :{} h",
+        "['curl', '-ume:{}', 'h']", "['curl', '-s', '-u', 'me:{}']",
+        "{{password: {}, user: ann}} there", "{{user: ann, password: {}}} there",
+        "{{password: a {}, x: 1}} h",
+        "a: {{b: {{api_key: {}}}, c: [1, 2]}} there", '{{"password": {}, user: ann}} h', "{{user: ann,\n password: {}}}",
+        "# password: {}", "seed: 7  # password: {}", "  ## - password: {}", "# db: {{password: {}, user: ann}} there",
+        "API_KEYS: [{0}, {0}]", '{{"api_keys": ["{}", "b"], "x": 1}} h', "{{'passwords': ['a b', '{}']}} there",
+        "API_KEYS=[b,{}] h",
+        "secrets: {{db: {}}}", "api_keys:\n  - {0}\n  - {0}\nx=1", "# api_keys:\n#   - {}\n# x=1", "secrets:\n  db: {}\nx=1",
     ],
 )  # fmt: skip
 def test_tokens_are_not_shown(text: str) -> None:
     """Tokens in queries, headers and before the host are masked, and what is given to a secret's name; not what follows."""
     shown = redaction.redact(text.format(SECRET))
     assert SECRET not in shown
+    assert "user: ann" not in text or "user: ann" in shown
     for rest in ("page=1", "state=1", "host=b)", " --port=1", "x=1", " there", " h", "/repo.git"):
         assert shown.endswith(rest) or not text.endswith(rest)
 
@@ -230,7 +245,11 @@ PLAIN = [
     "f'{a}' @b", '{"PASS": "green", "FAIL": "red"}', "PASS=3", "set `PASSWORD=` and", "password=***",
     "--token-file=/run/secrets/it", "password=", "secret=''", "docker run -u 1000:1000 image", "fetch -u https://host/x",
     "pad_token: [PAD]", '{"token": 7, "tokens": 123456}', "  accuracy: 0.913",
-    "--token-file it", "rawline.signature = 0123abcdef",
+    "# the password: see docs/record.md", "# password: it's wrong",
+    "no luck, password: wrong, try it", "# tokens_per_image: 123456", "{max_tokens: 123456, keypoints: [123456, 7]}",
+    "API_KEYS: []", "max_api_tokens: [123456]", "image_keys: [created, changed]", "special_tokens:\n  - '[BEGIN]'\n",
+    "secrets:\n  file: /run/secrets/it\n", "password:\n  must be longer", "docker run -u1000:1000 image", "sort -u:{}",
+    "curl -o a:b h", "--token-file it", "rawline.signature = 0123abcdef",
 ]  # fmt: skip
 
 
@@ -241,6 +260,7 @@ def test_plain_text_stays_as_it_is(text: str) -> None:
 
 
 NAMES = ["password", "token_", "-", "_", '"', "\\", "x-api-key: ", "s3cr3t", "\n", ": ", "-u "]
+NAMES += ["curl -su", "{", "}", "[", "]", ", ", "# ", "\n - "]
 
 
 @given(st.lists(st.sampled_from([*PIECES, *NAMES]), max_size=24))
@@ -297,6 +317,13 @@ def test_whatever_stands_before_a_host_is_not_shown(uri: str, words: list[str], 
         assert word not in shown
         assert shown.startswith("failed for ")
         assert shown.endswith("(***)")
+
+
+def test_each_of_several_secrets_in_one_variable_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A library names the one that it used; a password with a comma is one."""
+    monkeypatch.setenv("GITHUB_TOKENS", "first-token-1, second-token-2")
+    monkeypatch.setenv("DB_PASSWORD", "before,afterwards")
+    assert redaction.redact("(first-token-1) (second-token-2) (afterwards)") == "(***) (***) (afterwards)"
 
 
 def test_a_user_name_that_stands_in_paths_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:

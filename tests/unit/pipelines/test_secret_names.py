@@ -13,6 +13,8 @@ SECRET = "s3cr3tW0rd"  # noqa: S105 - it is nobody's
     "PGPASSWORD", "MYSQL_PWD", "SSHPASS", "DB_PASS", "CLIENT_SECRET", "OIDC_SECRET_1", "GITHUB_TOKEN", "TOKEN_PROD",
     "AZURE_STORAGE_KEY", "AZURE_STORAGE_ACCOUNT_KEY", "AWS_SECRET_ACCESS_KEY", "SSH_PRIVATE_KEY", "GPG_PASSPHRASE",
     "OPENAI_KEY", "GITHUB_PAT", "API_KEY_OPENAI", "MYPASS", "SLACK_WEBHOOK", "DISCORD_WEBHOOK_URL",
+    "API_KEYS", "OPENAI_KEYS", "DB_PASSWORDS", "SSH_PASSPHRASES", "GITHUB_TOKENS", "ACCESS_TOKENS_PROD",
+    "CLIENT_SECRETS", "WEBHOOK_URLS",
 ])  # fmt: skip
 def test_a_variable_s_name_says_that_it_is_secret(name: str) -> None:
     """Whatever the service is called and whatever stands behind the word."""
@@ -26,7 +28,7 @@ def test_a_variable_s_name_says_that_it_is_secret(name: str) -> None:
         "LOWPASS",
         "AWS_ACCESS_KEY_ID", "API_KEY_FILE", "SSH_PUBLIC_KEY", "CACHE_KEY", "KEY", "PATH", "CDPATH", "WEBHOOK_PORT",
         "PASS", "GPG_KEY",
-        "PASSES",
+        "PASSES", "MAX_TOKENS", "SPECIAL_TOKENS", "IMAGE_KEYS", "REQUIRED_KEYS", "API_KEYS_FILE", "SSH_AUTHORIZED_KEYS",
     ],
 )  # fmt: skip
 def test_other_variables_are_shown(name: str) -> None:
@@ -34,7 +36,7 @@ def test_other_variables_are_shown(name: str) -> None:
     assert not redaction.secrets({name: SECRET})
 
 
-PASSWORDS = [["password"], ["passwd"], ["passphrase"], ["secret"], ["client", "secret"], ["secrets"]]
+PASSWORDS = [["password"], ["passwd"], ["passphrase"], ["secret"], ["client", "secret"], ["secrets"], ["passwords"]]
 OTHERS = [
     ["api", "key"],
     ["apikey"],
@@ -43,6 +45,9 @@ OTHERS = [
     ["secret", "access", "key"],
     ["account", "key"],
     ["credentials"],
+    ["api", "keys"],
+    ["apikeys"],
+    ["access", "tokens"],
 ]
 SERVICES = ["aws", "db", "mlflow", "tracking", "github", "my", "smtp", "x"]
 USES = ["prod", "openai", "2", "base", "admin", "backup"]
@@ -66,6 +71,8 @@ NO_SECRETS = [  # words of training, of pictures and of data
     "forward_pass", "two_pass", "lowpass", "bypass", "pass", "keypoints", "num_keypoints", "monkey", "turkey", "key",
     "image_key", "num_passes", "sort_key", "unit_key", "group_key", "primary_key", "public_key", "hotkey",
     "author", "passenger", "secretary",
+    "tokens", "special_tokens", "input_tokens", "tokens_per_image", "access_tokens_per_day", "max_api_tokens",
+    "num_api_keys", "keys", "image_keys", "sort_keys", "state_keys", "max_tokens_per_picture",
 ]  # fmt: skip
 STYLES = {
     "snake": "_".join,

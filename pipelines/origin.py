@@ -86,6 +86,6 @@ def _place(folder: Path, name: str, file: Path) -> Path:
 
 def _same(one: Path, other: Path) -> bool:
     try:
-        return one.samefile(other)
+        return one.absolute() == other.absolute() or one.samefile(other)  # a file may be gone since it was loaded
     except OSError:
         return False

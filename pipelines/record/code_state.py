@@ -5,6 +5,7 @@ is imported. Contents count: a file's mode, ``params.yaml``, ``dvc.lock``, data,
 commit lacks counts whether git ignores it or not, for Python imports it all the same.
 """
 
+import hashlib
 import os
 import posixpath
 from collections.abc import Iterable, Iterator
@@ -15,6 +16,7 @@ from typing import Literal
 
 import yaml
 
+from pipelines import origin
 from pipelines.record import beside, git_command
 from pipelines.record.git_command import GitError
 
@@ -64,10 +66,17 @@ def loaded(workdir: Path) -> set[str]:
 
 
 def late(workdir: Path, commit: str, before: Iterable[str]) -> CodeState:
-    """Compare with a commit what this process has loaded since; see ``loaded``."""
-    new = sorted(loaded(workdir) - {*before})
+    """Compare with a commit what this process has loaded since; see ``loaded``.
+
+    A module counts as it was compiled, where that is known: its file may have been edited or put back since.
+    """
+    new = {*loaded(workdir)} - {*before}
     try:
-        changes = sorted(_changes(workdir, _committed(workdir, commit, new), new)) if new else []
+        committed = _committed(workdir, commit, sorted(new)) if new else {}
+        linked = {path for path, (mode, _) in committed.items() if mode in (LINK, SUBMODULE)}
+        ran = {path: md5 for path, md5 in origin.compiled(workdir).items() if path in new - linked}
+        rest = {path: about for path, about in committed.items() if path not in ran}
+        changes = sorted([*_changes(workdir, rest, sorted(new - {*ran})), *_ran_otherwise(workdir, committed, ran)])
     except (GitError, OSError, UnicodeError) as error:
         return CodeState(commit, "unknown", (" ".join(str(error).split()),))
     return CodeState(commit, "true" if changes else "false", tuple(changes))
@@ -114,6 +123,17 @@ def _changes(workdir: Path, committed: dict[str, tuple[str, str]], roots: Iterab
     there = [path for root in roots for path in _modules(workdir / root)]
     names = [path.relative_to(workdir).as_posix() for path in there]
     yield from (f"{name} is not in the commit" for name in names if name not in committed)
+
+
+def _ran_otherwise(workdir: Path, committed: dict[str, tuple[str, str]], ran: dict[str, str]) -> Iterator[str]:
+    """Compare the MD5 of the sources that were compiled with what the commit holds."""
+    for path, md5 in ran.items():
+        if path not in committed:
+            yield f"{path} is not in the commit"
+            continue
+        source = git_command.raw(workdir, "cat-file", "blob", committed[path][1])
+        if hashlib.md5(source, usedforsecurity=False).hexdigest() != md5:
+            yield f"{path} differs"
 
 
 def _oddity(workdir: Path, path: str, mode: str) -> str:

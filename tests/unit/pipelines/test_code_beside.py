@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
+from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from pipelines.__main__ import SourceOnly
 from pipelines.record import code_state, provenance
 
 MISSING = "helpers.py is not in the commit"
@@ -86,3 +88,41 @@ def test_a_module_that_is_loaded_late_counts_at_the_end(
     known = {**before, "rawline.dirty": "true", "rawline.changes": "stages/a.py differs"}
     told = f"stages/a.py differs; {changes}" if dirty else None
     assert provenance.late(project, known, loaded).get("rawline.changes") == told
+
+
+LATE_AT_END: dict[str, tuple[str, str | None, str | None]] = {  # source when it was loaded, at the end, what is said
+    "as committed": ("A = 1\n", "A = 1\n", None),
+    "edited after it was loaded": ("A = 1\n", "A = 2\n", None),
+    "removed after it was loaded": ("A = 1\n", None, None),
+    "put back after it was loaded": ("A = 2\n", "A = 1\n", "differs"),
+    "edited, and removed": ("A = 2\n", None, "differs"),
+    "edited, and edited again": ("A = 2\n", "A = 3\n", "differs"),
+}
+
+
+@pytest.mark.parametrize("case", LATE_AT_END)
+@pytest.mark.parametrize("name", ["committed", "new"])
+def test_a_module_that_is_loaded_late_counts_as_it_was_compiled(
+    project: Path, monkeypatch: pytest.MonkeyPatch, case: str, name: str
+) -> None:
+    """What ran decides, not what its file holds when the run ends; one that the commit lacks is named in any case."""
+    ran, at_end, told = LATE_AT_END[case]
+    _write(project / "stages/committed.py", "A = 1\n")
+    _commit(project)
+    before, loaded = provenance.tags(project), code_state.loaded(project)
+    file = project / f"stages/{name}.py"
+    _write(file, ran)
+    loader = SourceOnly(f"stages.{name}", str(file))
+    spec = spec_from_loader(loader.name, loader)
+    assert spec is not None
+    module = module_from_spec(spec)
+    loader.exec_module(module)
+    monkeypatch.setitem(sys.modules, loader.name, module)
+    if at_end is None:
+        file.unlink()
+    else:
+        _write(file, at_end)
+    found = provenance.late(project, before, loaded)
+    told = told if name == "committed" else "is not in the commit"
+    expected = {"rawline.dirty": "true", "rawline.changes": f"stages/{name}.py {told}"} if told else {}
+    assert found == expected

@@ -52,7 +52,9 @@ class Entry:
 
 
 def unique(entries: Sequence[Entry], findings: Findings) -> list[Entry]:
-    """Judge pictures with equal pixels: contradictions, copies across splits, plain copies.
+    """Judge pictures with equal pixels or equal bytes: contradictions, copies across splits, plain copies.
+
+    Equal bytes give other pixels where a DNG is called ``.tif`` a second time: its preview is read.
 
     Of copies the one in test stays, then the one in val, then the first by name: training gives way.
 
@@ -60,8 +62,9 @@ def unique(entries: Sequence[Entry], findings: Findings) -> list[Entry]:
         The pictures that stay, sorted by name.
     """
     groups: dict[str, list[Entry]] = defaultdict(list)
+    same = splits.together((entry.pixels, entry.image_id) for entry in entries)
     for entry in entries:
-        groups[entry.pixels].append(entry)
+        groups[same[entry.pixels]].append(entry)
     rank = {name: place for place, name in enumerate((*splits.ORDER, None))}
     kept: list[Entry] = []
     for _, group in sorted(groups.items()):

@@ -2,10 +2,12 @@
 
 import json
 import os
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from stages.core import artefacts, images
@@ -154,6 +156,43 @@ def test_free_copies_share_a_split(tmp_path: Path) -> None:
     assert len(found["duplicate_pixels"]) == 12
     split = data.manifest.set_index("source")["split"]
     assert all(split[f"10/p{n}.png"] == split[f"10/twin{n}.png"] for n in range(0, 24, 2))
+
+
+def _dng_with_a_preview(seed: int) -> bytes:
+    """Write a DNG as cameras do: a preview first, which readers of TIFF show, and the mosaic in a directory below it."""
+    rng, out = np.random.default_rng(seed), BytesIO()
+    neutral, matrix = (1, 2, 1, 1, 2, 3), (9, 10, -2, 10, -1, 10, -4, 10, 12, 10, 2, 10, -1, 10, 2, 10, 6, 10)
+    head = [(50706, 1, 4, bytes((1, 4, 0, 0)), True), (272, 2, 0, "Test 1", True), (50708, 2, 0, "Test 1", True),
+            (50721, 10, 9, matrix, True), (50778, 3, 1, 21, True), (50728, 5, 3, neutral, True)]  # fmt: skip
+    below = [(33421, 3, 2, (2, 2), True), (33422, 1, 4, bytes((0, 1, 1, 2)), True),
+             (50714, 3, 1, 64, True), (50717, 3, 1, 4095, True)]  # fmt: skip
+    with tifffile.TiffWriter(out, byteorder="<") as writer:
+        preview = rng.integers(0, 256, (16, 20, 3)).astype(np.uint8)
+        writer.write(preview, photometric="rgb", subfiletype=1, subifds=1, metadata=None, extratags=head)
+        mosaic = rng.integers(100, 3000, (32, 40)).astype(np.uint16)
+        writer.write(mosaic, photometric=32803, subfiletype=0, metadata=None, extratags=below)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("others", ["10", "9"])
+def test_a_camera_file_that_is_also_called_tif_is_a_copy(tmp_path: Path, others: str) -> None:
+    """Its bytes are the same though what is read of them is not; where the labels differ, both are left out."""
+    source, part = sources.imagefolder(tmp_path)
+    for n in range(4):
+        content = _dng_with_a_preview(n)
+        sources.put(tmp_path / f"10/c{n}.dng", content)
+        sources.put(tmp_path / f"{others}/c{n}.tif", content)
+    data, found = sources.run(source, tmp_path, part)
+    stored = {path.suffix for path in (artefacts.ACQUIRED / "images").iterdir()}
+    names = {name for name in data.manifest["source"] if name.partition("/")[2].startswith("c")}
+    if others == "10":
+        assert found["duplicate_file"] == [f"10/c{n}.tif" for n in range(4)]
+        assert names == {f"10/c{n}.dng" for n in range(4)}
+        assert stored == {".png", ".dng"}
+    else:
+        assert len(found["conflicting_labels"]) == 8
+        assert not names
+        assert stored == {".png"}
 
 
 def test_equal_pixels_with_other_labels_are_both_left_out(tmp_path: Path) -> None:

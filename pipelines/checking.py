@@ -11,12 +11,11 @@ import stages
 from pipelines import origin, settings
 from pipelines.record.lockfile import digest
 from pipelines.run_stage import OUTSIDE, PER_TASK, STAGES, load_job
-from stages.core import files
+from stages.core import files, yaml_text
 from stages.core import params as parameters
 from stages.core.errors import ParamsError, nearest
 
 COMMON = ("seed", "name", "tasks")
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def check_all(raw: dict[str, Any], workdir: Path | None = None) -> None:
@@ -118,7 +117,7 @@ def _is_made(path: Path, made: Iterable[Path]) -> bool:
 
 def _stages(workdir: Path) -> dict[str, Any]:
     try:
-        graph = yaml.load((workdir / "dvc.yaml").read_bytes(), Loader=_LOADER) or {}  # noqa: S506 - a safe loader
+        graph = yaml_text.load((workdir / "dvc.yaml").read_bytes(), fast=True) or {}
     except FileNotFoundError as error:
         raise ParamsError(f"{workdir / 'dvc.yaml'} is missing; run from the project's root") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

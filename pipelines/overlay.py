@@ -11,7 +11,7 @@ from ruamel.yaml.error import YAMLError
 
 from pipelines import commented
 from pipelines.checking import check_all
-from stages.core import files
+from stages.core import files, yaml_text
 from stages.core import params as parameters
 from stages.core.errors import ParamsError
 
@@ -90,7 +90,7 @@ def _texts(overlay: Path, target: Path) -> Iterator[str]:
 def _read(text: str) -> Any:
     """Return what the stages will read; None where they will not."""
     try:
-        return yaml.safe_load(text)
+        return yaml_text.load(text)
     except yaml.YAMLError:
         return None
 

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from pipelines.agreement.source import PARTS, Source
-from stages.core import artefacts
+from stages.core import artefacts, yaml_text
 from stages.core.errors import ParamsError
 
 ROOTS = ("stages", "pipelines.register")
@@ -86,7 +86,7 @@ def commands(root: Path) -> Iterator[Finding]:
 
 def _written(root: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))
+        content = yaml_text.load((root / "dvc.yaml").read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
         raise ParamsError(f"dvc.yaml cannot be read: {' '.join(str(error).split())}") from error
     written: dict[str, Any] = content["stages"]

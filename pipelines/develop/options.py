@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from stages import preprocess
 from stages.core import params as parameters
-from stages.core import parts
+from stages.core import parts, yaml_text
 from stages.core.errors import ParamsError, nearest
 
 _ELSEWHERE = {"simulate_raw", "on_error"}  # a flag, and what a batch does anyway
@@ -136,7 +136,10 @@ def _number(word: str) -> Any:
             return kind(word)
         except ValueError:
             continue
-    return yaml.safe_load(word) if word else word
+    try:
+        return yaml_text.load(word) if word else word
+    except yaml.YAMLError:
+        return word  # told with the setting's name
 
 
 def options() -> list[click.Option]:

@@ -19,6 +19,7 @@ import yaml
 from pipelines import origin
 from pipelines.record import beside, git_command
 from pipelines.record.git_command import GitError
+from stages.core import yaml_text
 
 FOLDERS = ("pipelines", "stages")
 GRAPH = "dvc.yaml"
@@ -90,7 +91,7 @@ def variables(workdir: Path) -> list[str]:
         return []
     if "vars" not in text:
         return []
-    graph = yaml.safe_load(text)
+    graph = yaml_text.load(text)
     stages = [body.get("do", body) for body in graph.get("stages", {}).values()]
     places = [(str(place.get("wdir") or "."), item) for place in (graph, *stages) for item in place.get("vars") or ()]
     listed = [

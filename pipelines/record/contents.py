@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from stages.core import yaml_text
 from stages.core.errors import RawlineError
 
 LISTING = "listing:"
@@ -24,7 +25,7 @@ def _tracked(path: Path) -> str | None:
     if not pointer.exists():
         return None
     try:
-        outs = (yaml.safe_load(pointer.read_bytes()) or {}).get("outs", [])
+        outs = (yaml_text.load(pointer.read_bytes()) or {}).get("outs", [])
     except yaml.YAMLError as error:
         raise RawlineError(f"{pointer} is not valid YAML") from error
     out = next((out for out in outs if out.get("path") == path.name and "md5" in out), None)

@@ -14,7 +14,7 @@ import yaml
 from pipelines import dvc_hashes, settings
 from pipelines.graph import Node
 from pipelines.record import contents, dvc_cache, lockfile, outputs
-from stages.core import files
+from stages.core import files, yaml_text
 
 FOLDERS = "folders"  # hashes by path and listing
 KEPT = 500
@@ -78,7 +78,7 @@ def _params(node: Node, entry: lockfile.Entry, workdir: Path) -> Iterator[bool |
             yield None if place.is_file() else False
             continue
         try:
-            now = yaml.safe_load(place.read_bytes()) if not keys else lockfile.parameters(_only(node, file), workdir)[file]
+            now = yaml_text.load(place.read_bytes()) if not keys else lockfile.parameters(_only(node, file), workdir)[file]
         except (yaml.YAMLError, UnicodeDecodeError):
             yield None
             continue

@@ -15,7 +15,7 @@ from pipelines import dvc_lock, settings
 from pipelines import graph as graphs
 from pipelines.graph import Graph, Node
 from pipelines.record import code_state, contents, git_command
-from stages.core import files
+from stages.core import files, yaml_text
 from stages.core.errors import DataError
 
 NAME = "dvc.lock"
@@ -84,9 +84,8 @@ def read(path: Path) -> Entries:
 
 def _read(path: Path) -> Entries:
     try:
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         text = path.read_bytes()
-        content = yaml.load(text, Loader=loader)  # noqa: S506 - a safe loader
+        content = yaml_text.load(text, fast=True)
     except FileNotFoundError:
         return {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -329,7 +328,7 @@ def parameters(node: Node, workdir: Path, read: Mapping[str, Any] | None = None)
         if read and file in read:
             found[file] = {key: _find(read[file], key) for key in keys}
         elif (place := workdir / file).exists():
-            content = yaml.safe_load(place.read_bytes()) or {}
+            content = yaml_text.load(place.read_bytes()) or {}
             found[file] = {key: _find(content, key) for key in keys}
     return found
 

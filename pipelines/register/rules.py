@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from pipelines.record import headline, lockfile, provenance
+from stages.core import yaml_text
 
 FILE = "params.yaml"
 STAGES = ("evaluate", "audit")  # they judge before the registration does
@@ -39,7 +40,7 @@ def changed(workdir: Path, commit: str, task: str, booked: Mapping[str, Any], pr
         The parameters; one line that begins with ``unknown`` where git does not give the commit's ``params.yaml``.
     """
     try:
-        then = yaml.safe_load(provenance.git(workdir, "show", f"{commit}:./{FILE}"))
+        then = yaml_text.load(provenance.git(workdir, "show", f"{commit}:./{FILE}"))
     except yaml.YAMLError:
         then = None
     if not isinstance(then, Mapping):

@@ -85,7 +85,7 @@ def read_json(path: Path, hook: Callable[[dict[str, Any]], Any] | None = None) -
         return json.loads(path.read_text(encoding="utf-8"), object_hook=hook)
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing; run the stage that writes it (dvc repro)") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, an integer of thousands of digits, nested too deeply
         raise DataError(f"{path} is not valid JSON: {error}") from error
 
 

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from stages.core import parts
+from stages.core import parts, yaml_text
 from stages.core.errors import ParamsError, nearest
 
 FILE = Path("params.yaml")
@@ -50,7 +50,7 @@ def read(file: Path = FILE) -> dict[str, Any]:
         ParamsError: the file is missing, is not YAML or is not a mapping.
     """
     try:
-        raw = yaml.safe_load(file.read_text(encoding="utf-8"))
+        raw = yaml_text.load(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ParamsError(f"{file} is missing; run from the project's root") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -29,14 +29,17 @@ def read(file: Path, needed: list[str], used: set[str | None], fence: _layout.Fe
         fence: what it may not lead out of.
 
     Raises:
-        DataError: it leads out, is missing or empty, a column is missing or stands twice, two make one group, a row has
-            more cells than the head, or a group's numbers have decimal commas.
+        DataError: it leads out, is missing, empty or no CSV, a column is missing or stands twice, two make one group, a row
+            has more cells than the head, or a group's numbers have decimal commas.
     """
     if not file.is_file():
         raise DataError(f"{file} does not exist; expected a CSV with the columns {', '.join(needed)}")
     text = fence.text(file)
-    delimiter = _delimiter(text, needed)
-    head, *rows = [*_rows(text, delimiter)] or [[]]
+    try:
+        delimiter = _delimiter(text, needed)
+        head, *rows = [*_rows(text, delimiter)] or [[]]
+    except csv.Error as error:
+        raise DataError(f"{file} cannot be read as a CSV ({error}); is a quote in it never closed?") from error
     for column in needed:
         if column not in head or not rows:
             found = f"found {', '.join(head)}, separated by {DELIMITERS[delimiter]}" if rows else "found no row"

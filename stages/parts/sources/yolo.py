@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import yaml
 
-from stages.core import images, params
+from stages.core import images, params, yaml_text
 from stages.core.errors import DataError
 from stages.core.items import Item, Mark
 from stages.parts.sources import _layout, _numbers
@@ -127,14 +127,11 @@ def _ids(declared: tuple[str, ...], classes: tuple[str, ...]) -> tuple[int, ...]
 
 def _config(file: Path, fence: _layout.Fence) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(fence.text(file))
+        content = yaml_text.load(fence.text(file))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)  # the error's own words show what stands there
-        raise DataError(f"{file} is broken YAML{f' at line {mark.line + 1}' if mark else ''}") from error
-    except (RecursionError, ValueError) as error:  # nested too deeply; a date or number that is none
-        raise DataError(
-            f"{file} cannot be read as YAML: a value in it is no number or date, or nested too deeply"
-        ) from error
+        why = f": {error.problem}" if isinstance(error, yaml_text.ValueFaultError) else "" if mark else f": {error}"
+        raise DataError(f"{file} is broken YAML{f' at line {mark.line + 1}' if mark else ''}{why}") from error
     if not isinstance(content, dict) or "names" not in content:
         raise DataError(f"{file}: expected a mapping with names and train, val or test")
     return content

@@ -71,6 +71,10 @@ def test_contradictions_in_coco_are_refused(change: object, said: str, tmp_path:
         ("path,label\na.png,cat\na.png,dog\n", "a.png is listed twice"),
         ("path,label\n,cat\n", "path is empty"),
         ("", "the column path is missing; found no row"),
+        (
+            'path,label\na.png,"' + "cat\n" * 50_000,
+            r"pictures.csv cannot be read as a CSV .*is a quote in it never closed\?$",
+        ),
     ],
 )
 def test_tables_are_checked(table: str, said: str, tmp_path: Path) -> None:
@@ -84,6 +88,11 @@ def test_tables_are_checked(table: str, said: str, tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("names: [a", "broken YAML"),
+        (f"names: [a]\nnc: 0x{'f' * 5_000}", r"broken YAML at line 2: an integer of 5,002 signs; expected 300 at most$"),
+        (f"names: [a]\nnc: {'9' * 5_000}", r"broken YAML at line 2: an integer of 5,000 signs; expected 300 at most$"),
+        (f"names: {{0x{'f' * 900}: a}}", "broken YAML at line 1: an integer of 902 signs"),
+        ("names: [a]\ndate: 2026-13-01", "broken YAML at line 2: no number or date"),
+        ("[" * 5_000, "broken YAML: it is nested too deeply$"),
         ("names: [a, b]\nnc: 3\ntrain: images", "nc is 3, but names has 2"),
         ("names: [a]\ntrain: nowhere", "nowhere, which does not exist"),
         ("names: {1: a}\ntrain: images", r"numbers \[1\]; expected 0 to 0"),

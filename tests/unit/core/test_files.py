@@ -52,7 +52,7 @@ def test_json_does_not_depend_on_the_order_of_keys(tmp_path):
     assert files.read_json(tmp_path / "a") == {"x": 1, "y": [None, 0.123457]}
 
 
-@pytest.mark.parametrize("text", ["{", "\xff"])
+@pytest.mark.parametrize("text", ["{", "\xff", "9" * 5_000, "[" * 200_000])
 def test_broken_json_names_the_file(tmp_path, text):
     """A broken table is a data error with its path."""
     (tmp_path / "t.json").write_bytes(text.encode("latin-1"))

@@ -128,14 +128,18 @@ def test_parameters_of_a_part_not_chosen_are_checked_too():
         params.section(Chooser, {"demosaicer": "malvar2004", "bilinear": {"no_such": 1}}, "preprocess")
 
 
-@pytest.mark.parametrize("text", ["a: [1", "- 1", "", "\x00"])
+@pytest.mark.parametrize("text", [
+    "a: [1", "- 1", "", "\x00", "[" * 5_000, "a: 2026-13-01", f"a: {'9' * 5_000}", f"a: 0x{'f' * 5_000}",
+    f"a: -0b{'1' * 20_000}", f"{'9' * 5_000}: a", f"a: {'1:' * 5_000}1", "a: !!int x",
+])  # fmt: skip
 def test_a_broken_file_ends_in_one_line(tmp_path, text):
-    """Broken YAML, a list or an empty file is refused with the file's name."""
+    """Broken YAML, a list, an empty file, what looks like a number or date and is none: refused with the file's name."""
     file = tmp_path / "params.yaml"
     file.write_text(text)
     with pytest.raises(ParamsError, match=r"params\.yaml") as caught:
         params.read(file)
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 500
 
 
 def test_lookup_offers_the_nearest_key():

@@ -95,8 +95,14 @@ def waits(place: Path) -> str:
     return f"{len(found)} files, {size:.1f} MB wait"
 
 
-def deliver_rest(sender: Sender, but: str = "") -> dict[str, str]:
+def deliver_rest(sender: Sender, but: str = "", *, start: bool = True) -> dict[str, str]:
     """Close and deliver what other executions left: killed ones, and those that MLflow missed.
+
+    Args:
+        sender: to MLflow.
+        but: an execution that is left out.
+        start: give those that are at work here a recorder; not for a recorder that gave up itself, since what kept it from
+            its work may keep theirs, and two that give up would start each other without end.
 
     Returns:
         Each execution looked at, with why it could not be sent.
@@ -107,7 +113,8 @@ def deliver_rest(sender: Sender, but: str = "") -> dict[str, str]:
         if execution == but or locks.is_held(executions.folder(execution) / "recorder.lock"):
             continue
         result = _deliver_left(sender, execution)
-        _leave(execution)
+        if start:
+            _leave(execution)
         found[execution] = result.problem
         if result.away:
             break  # the others would wait for the same server
@@ -139,8 +146,9 @@ def _deliver_left(sender: Sender, execution: str) -> Delivery:
 def _leave(execution: str) -> None:
     """Start the recorder of an execution that is at work here: who began it may have taken our lock for its recorder's."""
     with suppress(OSError, RawlineError, LookupError, TypeError, ValueError):
-        about = executions.describe(execution) if executions.is_one(executions.folder(execution)) else {}
-        if about and identity.is_here(about) and not closing.is_over(execution):
+        place = executions.folder(execution)
+        about = executions.describe(execution) if executions.is_one(place) else {}
+        if about and not (place / recorder.GAVE_UP).exists() and identity.is_here(about) and not closing.is_over(execution):
             recorder.ensure(execution)
 
 

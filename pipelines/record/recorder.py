@@ -30,6 +30,9 @@ LAST_TRIES_S = 6.0
 SLOW_TRIES_S = 900.0  # for a server that answers, but late
 MEND_S = 10.0  # between looks for what cannot be read
 FAULTS = 3  # unexpected ones, before the rest is left to the next recorder
+GAVE_UP = (
+    "gave_up"  # in an execution's folder: its recorder ended by faults; only who asks for that execution starts another
+)
 RETRY_S = 10.0  # between tries while MLflow is out of reach
 
 
@@ -111,6 +114,7 @@ class Recorder:
     def run(self) -> None:
         """Ship until the execution is over and sent, or over and out of reach, or three times something unexpected."""
         end = faults = 0.0
+        (executions.folder(self.execution) / GAVE_UP).unlink(missing_ok=True)
         while (place := executions.folder(self.execution)).exists():
             try:
                 over = self._turn()
@@ -129,7 +133,10 @@ class Recorder:
             if faults >= FAULTS or (over and time.monotonic() > end):
                 break
             time.sleep(1.0 if self._last.problem else POLL_S)
-        self.delivery.deliver_rest(self.sender, but=self.execution)
+        if gave_up := faults >= FAULTS:
+            with suppress(OSError):  # the folder is gone, or the disk is full
+                (place / GAVE_UP).touch()
+        self.delivery.deliver_rest(self.sender, but=self.execution, start=not gave_up)
 
     def _turn(self) -> bool:
         """Look once; tell whether the execution is over."""

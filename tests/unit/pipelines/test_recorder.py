@@ -1,5 +1,6 @@
 """A recorder ends with a word, whatever ends it, and leaves what it has not sent to the next one."""
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,39 @@ def test_an_unexpected_fault_is_told_and_tried_again(
     assert delivery.waiting() == []
     assert executions.problem(execution) == ""
     assert {run.info.status for run in project.parents()} == {"FINISHED"}
+
+
+@pytest.mark.parametrize(("good", "full", "most"), [(0, False, 1), (0, True, 1), (1, False, 2)])
+def test_recorders_that_give_up_do_not_start_each_other_without_end(
+    project: toy.Project, monkeypatch: pytest.MonkeyPatch, good: int, full: bool, most: int
+) -> None:
+    """Of two executions at work each one's recorder ends by faults, at once or after a good turn, on a full disk too."""
+    both = [executions.open_execution("flow", name=name) for name in ("one", "two")]
+    wanted, started, plain, turns = [both[0]], [], delivery.look, iter(range(99))
+
+    def look(name: str) -> bool:
+        return plain(name) if next(turns) < good else bool(_dies())  # type: ignore[func-returns-value]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(delivery, "look", look)
+        patch.setattr(recorder, "ensure", lambda name: None if recorder.is_running(name) else wanted.append(name))
+        if full:
+            patch.setattr(Path, "touch", _no_space)
+        while wanted and len(started) < 9:
+            turns = iter(range(99))
+            started.append(wanted.pop(0))
+            recorder.main(started[-1])
+    assert started == both[:most]
+    assert set(delivery.waiting()) == {*both}
+    for execution in both:
+        executions.close_execution(execution, exit_code=0, wait_s=0)
+    recorder.main(both[0])
+    assert delivery.waiting() == []
+    assert len(project.parents()) == len(both)
+
+
+def _no_space(*_words: object, **_more: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_a_fault_that_passes_ends_nothing(project: toy.Project, monkeypatch: pytest.MonkeyPatch) -> None:

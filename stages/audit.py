@@ -80,7 +80,7 @@ def run(job: Job[Params]) -> Iterator[Record]:
     findings = verdicts.withheld(found, of_figures)
     nothing = reports.nothing(faults)
     verdict = verdicts.overall(findings, complete=not others and not nothing)
-    strays = columns.strays({name: data.manifest[f"group_{name}"] for name in others})
+    strays = columns.strays({name: judge.data.manifest[f"group_{name}"] for name in others})
     refused = reports.refusals(others, f"audit.{task}", strays)
     about = refused + reports.remarks(sorted_columns, params.leave_out, f"audit.{task}", unit_column(judge))
     reasons = reports.reasons(findings, limits, refused, nothing)

@@ -145,6 +145,24 @@ def test_an_id_column_is_named_and_never_passes(tmp_path: Path, monkeypatch: pyt
     assert "id was left out" in (artefacts.audited("classify") / "report.html").read_text(encoding="utf-8")
 
 
+def test_the_values_of_a_column_are_counted_on_the_judged_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures without a label are not judged: what keeps a column of numbers from its ranges adds up to its values."""
+    data = project(tmp_path, monkeypatch)
+    ages = [str(n) if n % 10 else f"{n}+" for n in range(120)]
+    labels = [label if n % 4 else None for n, label in enumerate(data.manifest["label"])]
+    manifest = data.manifest.assign(group_age=ages, label=labels)
+    manifest.to_parquet(artefacts.PREPROCESSED / "manifest.parquet", index=False)
+    judged("classify", data, monkeypatch, answer("classify", data))
+    content = files.read_json(artefacts.audit_metrics("classify"))
+    known = manifest[(manifest["split"] == "test") & manifest["label"].notna()]["group_age"]
+    words = known.str.endswith("+").sum()
+    assert content["not_audited"] == {"age": len(known)}
+    said = f"age has {len(known)} different values, {len(known) - words} numbers and {words} other values ("
+    assert any(said in reason for reason in content["reasons"])
+    assert said in (artefacts.audited("classify") / "report.html").read_text(encoding="utf-8")
+    assert f"age: {len(known)} different values and no groups" in content["left_open"]
+
+
 def test_only_an_id_column_is_nothing_audited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the only column holds ids, the verdict is UNDECIDED for that reason alone."""
     _with_columns(tmp_path, monkeypatch, group_setting=[f"x{n}" for n in range(120)], group_ink=None)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from stages.judge import groups, measures, permutations, verdicts
+from stages.judge import groups, measures, permutations, statistics, verdicts
 from stages.judge.groups import Grouping
-from stages.judge.measures import Measure
+from stages.judge.measures import Estimate, Measure
 from stages.judge.permutations import Deals
 
 
@@ -162,6 +162,32 @@ def test_where_groups_hold_classes_alike_the_limit_is_the_one_given() -> None:
     codes, classes = np.repeat([0, 1], 1000), np.tile([0, 1], 1000)
     right = np.arange(2000) % 1000 < np.where(codes == 0, 900, 600)
     assert limit(dealer(right, codes, classes, 2000)) == pytest.approx(0.1, abs=0.002)
+
+
+def proportion(value: float, size: float) -> Estimate:
+    """Return a figure of so many trials."""
+    low, high = (float(bound) for bound in statistics.wilson(value, size))
+    return Estimate(value, low, high, round(size), size, round(size), round(size))
+
+
+@pytest.mark.parametrize("sizes", [(20, 1000), (1000, 20), (300, 300)])
+@pytest.mark.parametrize("given", ["spread", "apart"])
+def test_bounds_lie_closer_by_what_shortens_them_less(sizes: tuple[int, int], given: str) -> None:
+    """A gap's own error is the smaller one where the small group fares well, that of deals of one class where it does not.
+
+    Spread of the deals, or error within classes, of half the smaller halves the distance of the gap from its bound: twice
+    the rest must reach as far as the whole distance. What is as large as the smaller shortens nothing.
+    """
+    better, worse = proportion(0.95, sizes[0]), proportion(0.55, sizes[1])
+    own = np.sqrt(0.95 * 0.05 / sizes[0] + 0.55 * 0.45 / sizes[1])
+    share = (0.95 * sizes[0] + 0.55 * sizes[1]) / sum(sizes)
+    single = np.sqrt(share * (1 - share) * (1 / sizes[0] + 1 / sizes[1]))
+    assert (own < single) == (sizes != (1000, 20))
+    rest = 0.4 - 0.2 - 0.5 * 0.1  # the gap, less what classes explain and the part of the limit that deals show
+    for size, expected in ((0.5, 0.4 - 2 * rest), (0.8, 0.4 - rest / 0.8), (1.0, 0.4 - rest), (3.0, 0.4 - rest)):
+        told = {"spread": 0.0, "apart": 0.0} | {given: size * min(own, single)}
+        deals = Deals(500, 0.2, told["spread"], 0.5, told["apart"])
+        assert deals.limit(better, worse, 0.1) == pytest.approx(max(0.1, expected))
 
 
 def test_deals_end_early_where_they_explain_all() -> None:

@@ -146,6 +146,27 @@ def test_a_group_of_one_giant_is_not_compared_and_holds_a_pass_up() -> None:
     assert verdicts.overall(verdicts.judge([alone], Limits(0.1, 0.5, 0.05))) == UNDECIDED
 
 
+@pytest.mark.parametrize("first", [(10, 0), (1, 99)])
+def test_a_group_is_compared_by_the_pictures_of_its_units_that_hold_something(first: tuple[int, int]) -> None:
+    """Pictures without an object are no part of a unit's size, whether they make units unequal or hide that they are.
+
+    Twelve units, eleven of which have one picture with an object and nine without. By hand: a first one of ten pictures,
+    each with an object, makes them worth 21 squared over 111, or 3.97, though all are of one size; with a single object
+    in a hundred pictures they are worth 12, though by their size they would be 3.97.
+    """
+    holding, empty = np.r_[first[0], np.ones(11, int)], np.r_[first[1], np.full(11, 9)]
+    names = np.r_[np.repeat(np.arange(12), holding), np.repeat(np.arange(12), empty), np.arange(12, 32)]
+    totals = np.r_[np.ones(holding.sum()), np.zeros(empty.sum()), np.ones(20)]
+    column = np.asarray(names >= 12, np.int64)
+    held = units.of(names.tolist())
+    recall = measures.proportion("r", "r", "objects", totals, totals)
+    way = groups.Grouping(("c",), ("x", "y"), column)
+    one = groups.compare(recall, way, min_group=10, num_bootstraps=10, random=np.random.default_rng(0), units=held)
+    assert [found.num_holders for found in one.estimates] == [12, 20]
+    assert held.worth(column, 2)[0] == pytest.approx(12 if first[0] > 1 else 210**2 / (100**2 + 11 * 100))
+    assert (one.compared, one.uneven) == (((1,), (0,)) if first[0] > 1 else ((0, 1), ()))
+
+
 def test_few_units_are_judged_by_what_they_are_worth() -> None:
     """Forty singles and one of 200 say too little; the reason names the unequal units."""
     held = units.of([str(n) for n in range(40)] + ["giant"] * 200)

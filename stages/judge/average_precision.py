@@ -73,6 +73,18 @@ class Matches:
             self.holders[there] - some.start, self.held[there], some.stop - some.start,
         )  # fmt: skip
 
+    def chosen(self, places: Ints, num: int) -> "Matches":
+        """Return the matches of some pictures alone.
+
+        Args:
+            places: (N,) from 0, where each of them comes to stand; -1 for the others.
+            num: how many they are.
+        """
+        kept, there = places[self.pictures], places[self.holders]
+        some, own = kept >= 0, there >= 0
+        holders, held = there[own], self.held[own]
+        return Matches(self.scores[some], kept[some], self.right[:, some], self.wrong[:, some], holders, held, num)
+
     def condensed(self) -> tuple["Matches", Ints]:
         """Return the matches over the pictures that the class touches, and the positions of these, (P,) rising.
 

@@ -102,15 +102,7 @@ def _drawn(measure: Measure, rows: NDArray[np.bool_], num_bootstraps: int, rando
     at = np.flatnonzero(rows)
     if at.size < 2:  # noqa: PLR2004 - one picture shows no spread
         return 0.0
-    whole = measure.chosen is None
-    part = measure if measure.chosen is None else measure.chosen(at)
-    found = []
-    for drawn in statistics.resampled(at.size, num_bootstraps, random):
-        weights = drawn
-        if whole:
-            weights = np.zeros((drawn.shape[0], rows.size))
-            weights[:, at] = drawn
-        found.append(part.values(weights))
-    known = np.concatenate(found)
+    values = measure.over(at)
+    known = np.concatenate([values(drawn) for drawn in statistics.resampled(at.size, num_bootstraps, random)])
     known = known[np.isfinite(known)]
     return float(known.std()) * float(np.sqrt(at.size / (at.size - 1))) if known.size > 1 else 0.0

@@ -80,6 +80,22 @@ class Measure:
         """Return the figure over some pictures, given as (N,) bool."""
         return float(self.values(rows[None].astype(np.float64))[0])
 
+    def over(self, rows: NDArray[np.intp]) -> Callable[[Floats], Floats]:
+        """Return ``values`` over some pictures, given as positions (R,): from (M, R) weights of these alone.
+
+        Where no way is shorter the others weigh 0, in a few rows of N weights at a time.
+        """
+        if self.chosen is not None:
+            return self.chosen(rows).values
+        num, values = self.counts.size, self.values
+
+        def among_all(weights: Floats) -> Floats:
+            whole = np.zeros((len(weights), num))
+            whole[:, rows] = weights
+            return values(whole)
+
+        return lambda weights: statistics.a_few_at_a_time(among_all, weights, num)
+
     def merged(self, rows: Codes, num_rows: int) -> "Measure":
         """Return the measure over rows of pictures that weigh the same: units, or their parts in a group.
 
@@ -91,9 +107,12 @@ class Measure:
             return self
         if self.merge is not None:
             return self.merge(rows, num_rows)
-        counts, values = statistics.sums(self.counts, rows, num_rows), self.values
-        held = tally.whole(counts)
-        return Measure(self.name, self.title, self.unit, held, lambda w: values(w[:, rows]), judged=self.judged)
+        held, of_all = tally.whole(statistics.sums(self.counts, rows, num_rows)), self.values
+
+        def values(weights: Floats) -> Floats:
+            return statistics.a_few_at_a_time(lambda some: of_all(some[:, rows]), weights, rows.size)
+
+        return Measure(self.name, self.title, self.unit, held, values, judged=self.judged)
 
 
 @dataclass(frozen=True)

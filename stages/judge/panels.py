@@ -187,7 +187,17 @@ def precision(  # noqa: PLR0913 - two of them say what the figure is called
     def merge(rows: Ints, num: int) -> Measure:
         return precision(name, title, [table.merged(rows, num) for table in tables], chosen, rule=rule, judged=judged)
 
-    return Measure(name, title, "objects", held, values, judged=judged, slope=slope, merge=merge)
+    def few(rows: NDArray[np.intp]) -> Measure:
+        return precision(name, title, _chosen(tables, rows), chosen, rule=rule, judged=judged)
+
+    return Measure(name, title, "objects", held, values, judged=judged, slope=slope, chosen=few, merge=merge)
+
+
+def _chosen(tables: Sequence[ap.Matches], rows: NDArray[np.intp]) -> list[ap.Matches]:
+    """Return the matches of some pictures alone, given as positions (R,)."""
+    places = np.full(tables[0].num_pictures, -1)
+    places[rows] = np.arange(rows.size)
+    return [table.chosen(places, rows.size) for table in tables]
 
 
 def recall(name: str, title: str, tables: list[ap.Matches]) -> Measure:
@@ -199,8 +209,11 @@ def recall(name: str, title: str, tables: list[ap.Matches]) -> Measure:
     def merge(rows: Ints, num: int) -> Measure:
         return recall(name, title, [table.merged(rows, num) for table in tables])
 
+    def chosen(rows: NDArray[np.intp]) -> Measure:
+        return recall(name, title, _chosen(tables, rows))
+
     held = tally.of(ap.objects(tables))
-    return Measure(name, title, "objects", held, values, judged=False, merge=merge)
+    return Measure(name, title, "objects", held, values, judged=False, chosen=chosen, merge=merge)
 
 
 def of_precision(

@@ -238,7 +238,7 @@ def dealt_figures(  # noqa: PLR0913, PLR0917 - what to deal, and how
     kinds = members if measure.kinds is None else measure.kinds[members]
     first, alike = np.unique(kinds, return_index=True, return_inverse=True)[1:]
     counted = 2 * first.size <= members.size
-    held = _part(measure, members[first] if counted else members)
+    held = measure.over(members[first] if counted else members)
     places = first.size if counted else members.size
     rows = int(np.clip(statistics.ENTRIES // (places * num_groups), 1, _CHUNK))
     for start in range(0, num_deals, rows):
@@ -248,19 +248,6 @@ def dealt_figures(  # noqa: PLR0913, PLR0917 - what to deal, and how
         else:
             weights = _permuted(codes, classes, num_groups, size, random)
         yield np.stack([held(weights[:, g]) for g in range(num_groups)])
-
-
-def _part(measure: Measure, rows: NDArray[np.intp]) -> Any:
-    """Return the figures as a function of the weights of some pictures alone."""
-    if measure.chosen is not None:
-        return measure.chosen(rows).values
-
-    def values(weights: Floats) -> Floats:
-        whole = np.zeros((weights.shape[0], measure.counts.size))
-        whole[:, rows] = weights
-        return measure.values(whole)
-
-    return values
 
 
 def _counts(  # noqa: PLR0913, PLR0917 - what to deal, and how

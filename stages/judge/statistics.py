@@ -5,7 +5,7 @@ Sources: Wilson (1927); Clopper and Pearson (1934), Biometrika 26, 404-413; Newc
 intervals (MOVER); Kish (1965) for effective sizes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -190,6 +190,21 @@ def resampled(num_pictures: int, num_bootstraps: int, random: np.random.Generato
     rows = max(1, ENTRIES // max(num_pictures, 1))
     for start in range(0, num_bootstraps, rows):
         yield resamples(num_pictures, min(rows, num_bootstraps - start), random)
+
+
+def a_few_at_a_time(values: Callable[[Floats], Floats], weights: Floats, width: int) -> Floats:
+    """Return figures under weights, a few rows at a time, so that no more is held than these.
+
+    Args:
+        values: (m, R) weights to (m,) figures, each row for itself.
+        weights: (M, R).
+        width: numbers that ``values`` holds for a row.
+
+    Returns:
+        (M,).
+    """
+    rows = max(1, ENTRIES // max(width, 1))
+    return np.concatenate([values(weights[start : start + rows]) for start in range(0, max(len(weights), 1), rows)])
 
 
 def percentile_interval(replicates: Floats, level: float = 0.95) -> tuple[float, float]:

@@ -1,14 +1,17 @@
-"""The slope of mean average precision holds what grows with pictures and with detections, never with both times classes."""
+"""Average precision holds what grows with pictures and with detections, never with both times classes, draws or deals."""
 
 import tracemalloc
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from stages.judge import average_precision as ap
-from stages.judge import panels, precision_slope, statistics
+from stages.judge import by_group, panels, permutations, precision_slope, statistics
 from stages.judge.confusion import mean_defined
+from stages.judge.measures import Measure
 from stages.judge.ratio_slope import Moves, pooled
 
 Floats = NDArray[np.float64]
@@ -113,3 +116,65 @@ def test_recall_weighs_pictures_not_detections() -> None:
     tracemalloc.stop()
     assert found == pytest.approx(hits / (weights @ table.objects), rel=1e-13)
     assert most < 50 * table.pictures.size + 8 * weights.size * 2 < 8 * 100 * table.pictures.size / 4
+
+
+FIGURES: dict[str, Callable[[list[ap.Matches]], Measure]] = {
+    "recall": lambda tables: panels.recall("ar", "AR", tables),
+    **{
+        f"precision {rule}": lambda tables, rule=rule: panels.precision("m", "m", tables, slice(0, 1), rule=rule)
+        for rule in ap.LEVELS
+    },
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_chosen_pictures_have_the_figures_of_weights_of_nothing_elsewhere(name: str) -> None:
+    """To the last bit, in any order of the pictures, some without an object or a detection; and likewise a slice."""
+    random = np.random.default_rng(6)
+    measure = FIGURES[name](made(150, 5, 3, random))
+    assert measure.chosen is not None
+    assert measure.part is not None
+    for rows in (random.permutation(150)[:60], np.arange(30, 50), np.array([7]), np.zeros(0, np.intp)):
+        weights = random.integers(0, 4, (9, rows.size)).astype(np.float64)
+        whole = np.zeros((9, 150))
+        whole[:, rows] = weights
+        few = measure.chosen(rows)
+        assert np.array_equal(few.values(weights), measure.values(whole), equal_nan=True)
+        assert (few.counts == measure.counts[rows]).all()
+        codes = np.full(150, -1)
+        codes[rows] = rows % 2
+        if measure.slope is not None and few.slope is not None and rows.size:
+            assert np.array_equal(few.slope(rows % 2, 2).influence, measure.slope(codes, 2).influence[rows])
+    whole = np.zeros((4, 150))
+    whole[:, 30:50] = weights = random.integers(0, 4, (4, 20)).astype(np.float64)
+    assert np.array_equal(measure.part(slice(30, 50))(weights), measure.values(whole), equal_nan=True)
+
+
+@pytest.mark.parametrize("name", [*FIGURES, "by weights of nothing", "rows added up"])
+def test_deals_and_draws_of_a_few_pictures_hold_no_weights_of_all(name: str) -> None:
+    """250 deals of a pair of 400 pictures of 40,000, and 500 draws of them, hold far fewer weights than so many times all."""
+    num, random = 40_000, np.random.default_rng(7)
+    measure = FIGURES.get(name, FIGURES["recall"])(made(num, 3, 2, random))
+    if name not in FIGURES:
+        measure = replace(measure, chosen=None, merge=None)
+    rows, codes = np.sort(random.choice(num, 400, replace=False)), np.arange(400) % 2
+    if name == "rows added up":
+        measure = measure.merged(np.arange(num) // 2, num // 2)
+        rows = np.unique(rows // 2)
+        codes = np.arange(rows.size) % 2
+    few = FIGURES["recall"](made(50, 3, 2, random))
+    by_group._drawn(few, np.ones(50, bool), 2, random)  # compiled
+
+    def deal() -> object:
+        return list(permutations.dealt_figures(measure, rows, codes, rows % 3, 250, random))
+
+    def draw() -> object:
+        inside = np.isin(np.arange(measure.counts.size), rows)
+        return by_group._drawn(measure, inside, 500, random)
+
+    for todo, weightings in ((deal, 250), (draw, 500)):
+        tracemalloc.start()
+        todo()
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert most < (8 * num * 40 if name in FIGURES else 8 * 3 * statistics.ENTRIES) < 8 * num * weightings / 1.5

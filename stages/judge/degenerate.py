@@ -13,8 +13,8 @@ model become champion. The kinds, and when they hold:
 * ``few_units``: fewer than ``LEAST`` units of pictures that hold what is judged (pictures without an object tell nothing of
   how objects fare), each picture one where none belong together, or units of so unequal size that they are worth fewer;
 * ``exact``: every pixel of every picture right, since no learned model draws outlines to the pixel; or a figure between 0
-  and 1 that is the same in each of a hundred units or more and that none of them moves. That an interval is narrow, since a
-  grid of recalls hides from the draws what varies, is no such thing.
+  and 1 that is the same in each of a hundred units or more that have it and that none of them moves. That an interval is
+  narrow, since a grid of recalls hides from the draws what varies, is no such thing.
 """
 
 import math

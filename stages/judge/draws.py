@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.judge import statistics
-from stages.judge.measures import Estimate, estimated
+from stages.judge.measures import MANY, Estimate, estimated
 
 Floats = NDArray[np.float64]
 Values = Callable[[Floats], Floats]
@@ -111,24 +111,28 @@ def _estimate(panel: Panel, at: int, value: float, replicates: Floats, slope: Fl
     )  # fmt: skip
 
 
-def alike(values: Values, num_units: int, part: Part | None = None) -> NDArray[np.bool_]:
-    """Tell which figures are the same in each unit alone, to rounding; where a unit has none it is passed over.
+def alike(values: Values, num_units: int, part: Part | None = None, *, least: int = MANY) -> NDArray[np.bool_]:
+    """Tell which figures are the same in each of many units alone, to rounding.
+
+    A unit that has none, since it holds nothing that the figure is read from, is passed over and not counted.
 
     Args:
         values: (m, U) weights to (m, F) figures.
         num_units: U.
         part: see ``Panel``.
+        least: units that must have the figure.
 
     Returns:
         (F,).
     """
-    low, high = np.inf, -np.inf
+    low, high, known = np.inf, -np.inf, 0
     for each in _of_each(values, num_units, _LOOKED_AT, part):
         low = np.fmin(low, np.fmin.reduce(each))
         high = np.fmax(high, np.fmax.reduce(each))
+        known = known + np.isfinite(each).sum(axis=0)
         if (high - low > _SAME).all():
             break
-    return np.asarray(~(high - low > _SAME))
+    return np.asarray(~(high - low > _SAME) & (known >= least))
 
 
 def alone(values: Values, num_pictures: int, part: Part | None = None) -> Floats:

@@ -130,7 +130,7 @@ class Estimate:
         freedom: degrees of freedom of the standard error behind ``size``; infinite where it is known, not estimated.
         bias: how far the figure lies above the true one on average, as its bootstrap shows; the interval reaches as far
             again.
-        alike: it neither is 0 or 1 nor varies from unit to unit, of which there are many.
+        alike: it neither is 0 or 1 nor varies from unit to unit, of which many have it (``draws.alike``).
         num_holders: of a group, units that hold what it is read from; the others tell nothing of it.
     """
 

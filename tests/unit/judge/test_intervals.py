@@ -160,7 +160,22 @@ def test_what_is_alike_is_the_same_in_each_unit_and_moved_by_none():
 def test_units_without_a_figure_are_passed_over():
     """Whether the others are alike decides, figure by figure."""
     each = np.array([[0.5, 0.2], [np.nan, 0.2], [0.5, 0.3]])
-    assert alike(lambda weights: each[weights.argmax(axis=1)], 3).tolist() == [True, False]
+    assert alike(lambda weights: each[weights.argmax(axis=1)], 3, least=2).tolist() == [True, False]
+
+
+def test_units_that_hold_nothing_do_not_make_few_alike_many():
+    """One of two objects found in each picture that holds any, of 300: alike from a hundred such pictures on.
+
+    Four of which half is found are so by chance once in sixteen times, whatever the number of empty pictures.
+    """
+    for holding in (4, 99, 100):
+        held = np.r_[np.full(holding, 2.0), np.zeros(300 - holding)]
+        one = matches(np.linspace(1, 0, holding), np.arange(holding), np.ones(holding, bool), held)
+        tables = [replace(one, right=one.right.repeat(10, axis=0), wrong=one.wrong.repeat(10, axis=0))]
+        panel = panels.of_precision(tables)
+        found = estimates(panel, draws(300))["ar"]
+        assert (found.value, found.num_units, found.alike) == (0.5, 300, holding == 100)
+        assert alike(panel.values, 300)[3] == (holding == 100)
 
 
 def parted(num: int) -> dict[str, Panel]:
@@ -187,9 +202,9 @@ def test_a_part_of_a_panel_has_the_figures_of_its_units(name: str) -> None:
     every[:, 30:50] = weights
     assert panel.part is not None
     assert np.array_equal(panel.part(slice(30, 50))(weights), panel.values(every), equal_nan=True)
-    assert (alike(panel.values, 70, panel.part) == alike(panel.values, 70)).all()
-    assert not alike(panel.values, 70, panel.part).any()
-    assert alike(panel.part(slice(0, 60)), 60).any()
+    assert (alike(panel.values, 70, panel.part, least=1) == alike(panel.values, 70, least=1)).all()
+    assert not alike(panel.values, 70, panel.part, least=1).any()
+    assert alike(panel.part(slice(0, 60)), 60, least=1).any()
 
 
 def test_each_unit_is_looked_at_by_itself() -> None:

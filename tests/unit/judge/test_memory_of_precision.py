@@ -152,7 +152,7 @@ def test_chosen_pictures_have_the_figures_of_weights_of_nothing_elsewhere(name: 
 
 @pytest.mark.parametrize("name", [*FIGURES, "by weights of nothing", "rows added up"])
 def test_deals_and_draws_of_a_few_pictures_hold_no_weights_of_all(name: str) -> None:
-    """250 deals of a pair of 400 pictures of 40,000, and 500 draws of them, hold far fewer weights than so many times all."""
+    """250 deals of a pair of 400 pictures of 40,000, and 500 draws of them, hold far fewer weights than all have."""
     num, random = 40_000, np.random.default_rng(7)
     measure = FIGURES.get(name, FIGURES["recall"])(made(num, 3, 2, random))
     if name not in FIGURES:

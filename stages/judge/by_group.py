@@ -56,7 +56,7 @@ def estimates(  # noqa: PLR0913, PLR0917 - a figure, its groups, and how its err
     else:
         moves = measure.slope(codes, num_groups)
         values, freedom, trials = moves.values, moves.freedom, np.minimum(worth, moves.trials)
-        squares = statistics.standard_errors(moves.influence, codes, num_groups) ** 2
+        squares = statistics.standard_errors(moves.influence, codes, num_groups, holding) ** 2
         spreads = np.sqrt(np.maximum(squares, least) + moves.added)
     known = np.isfinite(values)
     if units is not None and not units.single:  # classes of a unit are no independent evidence of the spread

@@ -69,7 +69,7 @@ def of_measures(measures: Sequence[Measure], units: Units) -> Panel:
         return lambda weights: np.stack([values(weights) for values in few], axis=1)
 
     def slopes() -> Floats:
-        return np.array([_shown(measure.slope, num) for measure in measures]).T
+        return np.array([_shown(m.slope, num, int(np.count_nonzero(m.counts))) for m in measures]).T
 
     names, n = tuple(measure.name for measure in measures), [int(measure.counts.sum()) for measure in measures]
     behind, independent = [num_pictures] * len(n), [measure.independent for measure in measures]
@@ -79,8 +79,8 @@ def of_measures(measures: Sequence[Measure], units: Units) -> Panel:
     return Panel(names, values, n, behind, [num] * len(n), independent, worth, slopes=slopes, part=known)
 
 
-def _shown(slope: Slope | None, num_units: int) -> tuple[float, float]:
-    return (0.0, float("inf")) if slope is None else ratio_slope.whole(slope, num_units)
+def _shown(slope: Slope | None, num_units: int, holders: int) -> tuple[float, float]:
+    return (0.0, float("inf")) if slope is None else ratio_slope.whole(slope, num_units, holders)
 
 
 def _of_each(held: Counts, read: Read) -> Floats:
@@ -119,7 +119,8 @@ def of_classes(
         return lambda weights: under(few, weights)
 
     def slopes() -> Floats:
-        means = np.array([_shown(_slope(drawn, read), units.num) for read in headline.values()]).reshape(-1, 2).T
+        holders = int(np.count_nonzero(np.asarray(drawn.real.sum(axis=1))))
+        means = np.array([_shown(_slope(drawn, read), units.num, holders) for read in headline.values()]).reshape(-1, 2).T
         each = np.concatenate([np.zeros(0), *(_of_each(drawn, read) for read in figures.values())])
         return np.concatenate([means, [each, np.full(each.size, np.inf)]], axis=1)
 
@@ -248,10 +249,11 @@ def of_precision(
         num_units = drawn[0].num_pictures
 
         def shown(some: list[ap.Matches], chosen: slice) -> tuple[float, float]:
-            return ratio_slope.whole(mean_precision(some, chosen, ap.LEVELS[rule]), num_units)
+            slope = mean_precision(some, chosen, ap.LEVELS[rule])
+            return ratio_slope.whole(slope, num_units, int(_holding(some).sum()))
 
         found = [shown(drawn, chosen) for chosen in CHOSEN.values()]
-        found.append(ratio_slope.whole(_recall_slope(drawn), num_units))
+        found.append(ratio_slope.whole(_recall_slope(drawn), num_units, int(_holding(drawn).sum())))
         of_each = [shown([table], CHOSEN[name]) for name in ("map", "map50") for table in drawn] if each else []
         return np.array([*found, *of_each]).T
 

@@ -119,16 +119,17 @@ def _trials(pictures: Floats) -> Floats:
     return found.round(9)
 
 
-def whole(slope: Slope, num_units: int) -> tuple[float, float]:
+def whole(slope: Slope, num_units: int, holders: int) -> tuple[float, float]:
     """Return the standard error of a figure over everything, and the trials that all of it is worth; see ``Moves``.
 
     Args:
         slope: of the figure, over rows that are drawn for themselves.
         num_units: how many.
+        holders: how many of them hold what it is read from.
     """
     codes = np.zeros(num_units, np.int64)
     moves = slope(codes, 1)
-    error = statistics.standard_errors(moves.influence, codes, 1)[0]
+    error = statistics.standard_errors(moves.influence, codes, 1, np.array([float(holders)]))[0]
     return float(np.hypot(error, np.sqrt(moves.added[0]))), float(moves.trials[0])
 
 

@@ -155,20 +155,24 @@ def sums(values: Floats, codes: NDArray[np.int64], num_groups: int) -> Floats:
     return np.bincount(codes[inside], values[inside], minlength=num_groups).astype(np.float64)
 
 
-def standard_errors(influence: Floats, codes: NDArray[np.int64], num_groups: int) -> Floats:
+def standard_errors(influence: Floats, codes: NDArray[np.int64], num_groups: int, holders: Floats | None = None) -> Floats:
     """Return the standard error of one figure in each of several groups (infinitesimal jackknife).
+
+    Squares are added up times n / (n - 1), n being the rows that hold what the figure is read from: others, however many, do
+    not make it surer.
 
     Args:
         influence: (N,) how much the figure of a row's own group moves with its weight; a row is what is drawn: a picture,
             or several of one unit added up.
         codes: (N,) the group of each row, -1 for none.
         num_groups: G.
+        holders: (G,) n; the rows of each group where all of them hold something.
 
     Returns:
         (G,), 0 for a group of one row or none.
     """
-    pictures = sums(np.ones(codes.size), codes, num_groups)
-    return np.asarray(np.sqrt(sums(influence**2, codes, num_groups) * pictures / np.maximum(pictures - 1, 1)))
+    num = sums(np.ones(codes.size), codes, num_groups) if holders is None else holders
+    return np.asarray(np.sqrt(sums(influence**2, codes, num_groups) * num / np.maximum(num - 1, 1)))
 
 
 def resamples(num_pictures: int, num_bootstraps: int, random: np.random.Generator) -> Floats:

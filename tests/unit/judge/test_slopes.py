@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import sparse
 
-from stages.judge import by_group, confusion, measures, panels, ratio_slope, statistics
+from stages.judge import by_group, confusion, measures, panels, ratio_slope, statistics, units
 from stages.judge.measures import Measure
 from tests.simulations.matches import matches
 from tests.simulations.worlds import WORLDS
@@ -58,6 +59,54 @@ def test_a_slope_gives_the_bootstraps_standard_error(name: str) -> None:
         weights[:, rows] = statistics.resamples(rows.sum(), 1000, random)
         drawn = measure.values(weights).std() * np.sqrt(rows.sum() / (rows.sum() - 1))
         assert spreads[g] == pytest.approx(drawn, rel=0.12)
+
+
+def delete_one(hits: np.ndarray, totals: np.ndarray) -> float:
+    """Return the standard error of a ratio of sums by the jackknife: each picture that holds something left out in turn."""
+    hits, totals = hits[totals > 0], totals[totals > 0]
+    left = (hits.sum() - hits) / (totals.sum() - totals)
+    return float(np.sqrt((left.size - 1) / left.size * ((left - left.mean()) ** 2).sum()))
+
+
+@pytest.mark.parametrize("num_empty", [0, 3, 500])
+@pytest.mark.parametrize("holding", [2, 6, 40])
+def test_the_error_of_a_ratio_is_the_jackknifes(holding: int, num_empty: int) -> None:
+    """To rounding where pictures hold equally many objects, nearly where they do not, as a group, a split and a class."""
+    random, num = np.random.default_rng([8, holding]), holding + num_empty
+    order, codes = random.permutation(num), np.zeros(num, np.int64)
+    for each, close in ((np.full(holding, 5), 1e-9), (random.integers(3, 8, holding), 0.6 / holding)):
+        found = random.permutation(np.r_[1, 3, random.integers(0, 4, holding - 2)])
+        hits, totals = (np.r_[some, np.zeros(num_empty)][order] for some in (found, each))
+        expected = delete_one(hits, totals)
+        share = measures.proportion("r", "r", "objects", hits, totals)
+        group = by_group.estimates(share, codes, 1, 0, random)[0]
+        assert np.sqrt(group.value * (1 - group.value) / group.size) == pytest.approx(expected, rel=close)
+        panel = panels.of_measures([share], units.alone(num))
+        assert panel.shown()[0] == pytest.approx([expected], rel=close)
+        tables = (sparse.csr_array(some[:, None]) for some in (hits, totals))
+        assert ratio_slope.by_class(*tables) == pytest.approx([expected], rel=close)
+
+
+@pytest.mark.parametrize("name", ["recall", "average", "mIoU", "mAP50"])
+def test_pictures_without_anything_make_no_error_smaller(name: str) -> None:
+    """Of a group and of a split: a thousand pictures that hold nothing beside seven that do change nothing."""
+    random = np.random.default_rng(9)
+    hits, there = random.integers(1, 4, 7) * 1.0, np.full(7, 4.0)
+    found = []
+    for num in (7, 1007):
+        right, of = (np.r_[some, np.zeros(num - 7)] for some in (hits, there))
+        at = np.repeat(np.arange(num), right.astype(int))
+        table = matches(np.linspace(1, 0, at.size), at, np.ones(at.size, bool), of)
+        figures = {
+            "recall": measures.proportion("m", "m", "objects", right, of),
+            "average": measures.average("m", "m", np.where(of > 0, right / 4, np.nan)),
+            "mIoU": measures.mean_of_ratios("m", "m", "pixels", right[:, None], of[:, None], of[:, None], counts=of),
+            "mAP50": panels.precision("m", "m", [table], slice(0, 1)),
+        }
+        one = by_group.estimates(figures[name], np.zeros(num, np.int64), 1, 0, random)[0]
+        whole = panels.of_measures([figures[name]], units.alone(num)).shown()
+        found.append([one.value, one.size, one.freedom, one.low, one.high, *whole.ravel().tolist()])
+    assert found[1] == pytest.approx(found[0])
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -1,12 +1,9 @@
 """Tables of matches made by hand, the one place of the simulations that knows how such a table is laid out."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.judge.average_precision import Matches, average_precision
-from stages.judge.confusion import mean_defined
+from stages.judge.average_precision import Matches
 
 Floats = NDArray[np.float64]
 
@@ -24,8 +21,3 @@ def matches(scores: Floats, pictures: NDArray[np.int64], right: NDArray[np.bool_
     hit = right[order][None]
     holders = np.flatnonzero(objects)
     return Matches(scores[order], pictures[order], hit, ~hit, holders, objects[holders], objects.size)
-
-
-def average_precisions(tables: Sequence[Matches], weights: Floats) -> Floats:
-    """Return the mean average precision over classes, (M,), under (M, N) weights."""
-    return mean_defined(np.stack([average_precision(table, weights)[:, 0] for table in tables], axis=1))

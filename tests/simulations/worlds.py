@@ -11,11 +11,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.judge import measures, tally
+from stages.judge import measures, panels
 from stages.judge.average_precision import Matches
 from stages.judge.measures import Measure
-from stages.judge.precision_slope import mean_precision
-from tests.simulations.matches import average_precisions, matches
+from tests.simulations.matches import matches
 
 Floats = NDArray[np.float64]
 GRID = np.linspace(0.05, 1.0, 39)
@@ -103,13 +102,7 @@ class Precision:
 
     def draw(self, abilities: Floats, random: np.random.Generator) -> Measure:
         """Return mAP50."""
-        tables: list[Matches] = [_class(abilities, mean, random) for mean in SCENES]
-        counts = np.sum([t.objects for t in tables], axis=0)
-
-        def values(weights: Floats) -> Floats:
-            return average_precisions(tables, weights)
-
-        return Measure("map50", "mAP50", "objects", tally.whole(counts), values, slope=mean_precision(tables, slice(0, 1)))
+        return panels.precision("map50", "mAP50", [_class(abilities, mean, random) for mean in SCENES], slice(0, 1))
 
     def ability(self, figure: float) -> float:
         """Return the ability, from a grid."""

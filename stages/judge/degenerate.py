@@ -207,9 +207,7 @@ def of(evaluation: Mapping[str, Any], metric: str | None = None) -> dict[str, st
     return found if found or asked else None
 
 
-def parted(
-    evaluation: Mapping[str, Any], metrics: Names
-) -> tuple[dict[str, str] | None, dict[str, dict[str, str]]]:
+def parted(evaluation: Mapping[str, Any], metrics: Names) -> tuple[dict[str, str] | None, dict[str, dict[str, str]]]:
     """Return why an evaluation says nothing by any figure, and why by single ones, reasons by kind.
 
     Args:

@@ -2,12 +2,14 @@
 
 import getpass
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pipelines.record import code_state, git_command
 
 NUM_NAMED = 12
+_OTHERS = re.compile(r"and (\d+) more")
 
 
 def tags(workdir: Path) -> dict[str, str]:
@@ -42,13 +44,17 @@ def late(workdir: Path, before: Mapping[str, str], loaded: Iterable[str]) -> dic
     if state is None or state.dirty == "false" or (state.dirty, was) == ("unknown", "true"):
         return {}
     told = [clause for clause in before.get("rawline.changes", "").split("; ") if clause]
-    return _said(state.dirty, [*told, *(clause for clause in state.changes if clause not in told)])
+    others = int(rest[1]) if told and (rest := _OTHERS.fullmatch(told[-1])) else 0
+    told = told[:-1] if others else told
+    new = [clause for clause in state.changes if clause not in told]
+    return _said(state.dirty, [*new, *told], others)
 
 
-def _said(dirty: str, changes: Sequence[str]) -> dict[str, str]:
+def _said(dirty: str, changes: Sequence[str], others: int = 0) -> dict[str, str]:
+    """Return the tags; the first changes are named, and so many others counted beside those that are given."""
     if not changes:
         return {"rawline.dirty": dirty}
-    more = len(changes) - NUM_NAMED
+    more = max(len(changes) - NUM_NAMED, 0) + others
     told = "; ".join([*changes[:NUM_NAMED], *([f"and {more} more"] if more > 0 else [])])
     return {
         "rawline.dirty": dirty,

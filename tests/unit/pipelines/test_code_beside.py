@@ -86,7 +86,11 @@ def test_a_module_that_is_loaded_late_counts_at_the_end(
     found = provenance.late(project, before, loaded)
     assert (found.get("rawline.dirty"), found.get("rawline.changes")) == (dirty, changes)
     known = {**before, "rawline.dirty": "true", "rawline.changes": "stages/a.py differs"}
-    told = f"stages/a.py differs; {changes}" if dirty else None
+    told = f"{changes}; stages/a.py differs" if dirty else None
+    assert provenance.late(project, known, loaded).get("rawline.changes") == told
+    names = [f"stages/{number}.py differs" for number in range(12)]
+    known["rawline.changes"] = "; ".join([*names, "and 4 more"])
+    told = "; ".join([str(changes), *names[:-1], "and 5 more"]) if dirty else None
     assert provenance.late(project, known, loaded).get("rawline.changes") == told
 
 

@@ -144,11 +144,7 @@ def _take(root: Path, item: Item, source: Source, findings: Findings) -> Entry |
     picture = gate.open_picture(item, findings)
     if picture is None:
         return None
-    if (
-        source.labels
-        and item.label is None
-        and findings.drops("no_label", item.name, "others have a label, this one has none")
-    ):
+    if _untold(item, source, findings):
         return None
     size = (picture.width, picture.height)
     marks = gate.check_marks(item, *size, findings)
@@ -159,7 +155,7 @@ def _take(root: Path, item: Item, source: Source, findings: Findings) -> Entry |
         mask = gate.check_mask(item, *size, len(source.mask_classes), findings)
         if mask is None:
             return None
-    elif source.mask_classes:
+    elif _is_painted(source):
         mask = gate.paint_mask(marks, source.categories, *size)
     name = images.image_id(picture.content)
     entry = Entry(
@@ -173,6 +169,25 @@ def _take(root: Path, item: Item, source: Source, findings: Findings) -> Entry |
     if mask is not None and not (root / _own_mask(entry)).exists():
         images.write_png(root / _own_mask(entry), mask)
     return entry
+
+
+def _untold(item: Item, source: Source, findings: Findings) -> bool:
+    """Note what a picture lacks that the set has, its label or its mask, and tell whether it is left out for that."""
+    lacks = []
+    if source.labels and item.label is None:
+        lacks.append(("no_label", "others have a label, this one has none"))
+    if source.mask_classes and item.load_mask is None and not _is_painted(source):
+        lacks.append(("no_mask", "masks have classes in this set, this picture has no mask"))
+    dropped = [findings.drops(kind, item.name, detail) for kind, detail in lacks]
+    return any(dropped)
+
+
+def _is_painted(source: Source) -> bool:
+    """Tell whether a picture's mask is painted from its objects: then one without objects is all background.
+
+    Where a set has no objects, a mask comes as a file, and that there is none says nothing of what the picture shows.
+    """
+    return bool(source.mask_classes and source.categories)
 
 
 def _own_mask(entry: Entry) -> str:

@@ -31,6 +31,8 @@ class Gate(params.Params):
         bad_annotation: the picture's annotation cannot be read, names a class that is not there, or gives it a group with a
             control character in its name.
         no_label: picture; the set has labels, this picture has none.
+        no_mask: picture; the set has index masks and no objects to paint them from, this picture has none (an absent mask is
+            not one of background alone; warn keeps the picture for tasks other than ``segment``).
         bad_mask: index mask unreadable, of another size than the picture, or with a class that is not there.
         size_differs: the annotation states another size than the picture has.
         box_without_area: object; width or height below ``min_box_px``.
@@ -67,6 +69,7 @@ class Gate(params.Params):
     unreadable: Drop
     bad_annotation: Drop
     no_label: Judge
+    no_mask: Judge
     bad_mask: Drop
     size_differs: Judge
     box_without_area: Drop

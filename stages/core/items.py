@@ -49,7 +49,8 @@ class Item:
         split: ``train``, ``val`` or ``test`` where the data set says so.
         label: its class, where pictures carry one.
         marks: its objects.
-        load_mask: returns the index mask (H, W) uint8, or raises DataError; None where there is no mask.
+        load_mask: returns the index mask (H, W) uint8, or raises DataError; None where there is no mask: it is painted from
+            the objects where the source has any, and else nothing is known of the picture's pixels.
         size: (width, height) as the annotation states it, where it does.
         groups: ``group_*`` columns.
         camera: camera columns as far as the source knows them better than the file.

@@ -236,7 +236,7 @@ def require(data: Dataset, task: str, split: str) -> None:
     if task == "segment" and (not data.info.mask_classes or rows["mask"].isna().any()):
         missing = int(rows["mask"].isna().sum())
         text = f"{where} lacks the mask of {missing} of {len(rows)} pictures; 'segment' needs all and mask_classes"
-        raise DataError(f"{text} (params.yaml: tasks)")
+        raise DataError(f"{text} (params.yaml: tasks, acquire.gate.no_mask)")
 
 
 def _require_labels(data: Dataset, where: str) -> None:

@@ -96,8 +96,10 @@ def _difference(entry: Entry, first: Entry) -> str:
         return ""
     if not contradictions.same_objects(entry.marks, first.marks, first.height, first.width):
         return f", in other places or forms than {first.source}"
-    masks_differ = (entry.drawn or first.drawn) and entry.mask_pixels != first.mask_pixels
-    return f", with another mask than {first.source}" if masks_differ else ""
+    if not (entry.drawn or first.drawn) or entry.mask_pixels == first.mask_pixels:
+        return ""
+    both = entry.mask_pixels and first.mask_pixels
+    return f", with another mask than {first.source}" if both else f", with{'' if entry.mask_pixels else 'out'} a mask"
 
 
 def _survivors(group: list[Entry], findings: Findings) -> list[Entry]:
@@ -178,7 +180,8 @@ def check_units(entries: Sequence[Entry], source: Source, by: str, least: int, f
     """Note a test split of fewer units than an interval needs, or of units worth fewer: now, not after a training.
 
     Units of unequal size count for fewer than they are, by Kish's number (``stages/judge/units.py``). Where the set has
-    labels those of pictures with a label count, where it has objects those of pictures with one, each for itself.
+    labels those of pictures with a label count, where it has objects those of pictures with one, where it has masks those of
+    pictures with a pixel that is not 255, each for itself.
 
     Args:
         entries: the pictures that stay, each with its unit and split.
@@ -191,6 +194,8 @@ def check_units(entries: Sequence[Entry], source: Source, by: str, least: int, f
     told = {" with a label": [e for e in test if e.label is not None]} if source.labels else {}
     if source.categories:
         told[" with an object that counts"] = [e for e in test if any(mark.counts for mark in e.marks)]
+    if source.mask_classes:
+        told[" with a mask that counts"] = [e for e in test if e.values - {images.IGNORE}]
     judged = {what if len(held) < len(test) else "": held for what, held in (told or {"": test}).items()}
     for what, held in judged.items() if test else ():
         sizes = np.array([*Counter(entry.unit for entry in held).values()], np.float64)

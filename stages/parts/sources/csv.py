@@ -3,7 +3,8 @@
     path,label,split,camera
     a/1.jpg,cat,train,phone
 
-Paths are relative to the table's folder. Commas, semicolons or tabs separate the cells.
+Paths are relative to the table's folder. Commas, semicolons or tabs separate the cells. An empty cell of the mask says
+that there is none, not that all is background.
 """
 
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 from stages.core import params
 from stages.core.errors import DataError
 from stages.core.items import Item
+from stages.core.text import is_missing
 from stages.parts.sources import _layout, _table
 from stages.parts.sources._sequence import Listed
 
@@ -25,7 +27,7 @@ class Params(params.Params):
         path_column: column of the file's path.
         label_column: column of the label; null: none.
         split_column: column of the split; null, or no such column: pictures are split later.
-        mask_column: column of the index mask's path; null: none.
+        mask_column: column of the index mask's path; null: none. An empty cell, or one that names no value, is no mask.
         mask_classes: classes of the masks in index order, the background first; empty without masks.
         classes: labels in index order; null: those that occur, sorted (2 before 10).
     """
@@ -70,7 +72,8 @@ def _item(file: Path, fence: _layout.Fence, number: int, row: dict[str, str], pa
     if not name:
         raise DataError(f"{where}: {params.path_column} is empty")
     label = row[params.label_column] if params.label_column else None
-    mask_file = file.parent / row[params.mask_column] if params.mask_column and row[params.mask_column] else None
+    mask = row[params.mask_column] if params.mask_column else ""
+    mask_file = None if is_missing(mask) else file.parent / mask
     split = _table.split(row.get(params.split_column or "", ""), where)
     return Item(
         name=Path(name).as_posix(), suffix=Path(name).suffix.lower(), load=_layout.loader(file.parent / name, fence),

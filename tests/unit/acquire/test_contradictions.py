@@ -68,11 +68,18 @@ def test_a_picture_keeps_the_mask_that_came_with_it(tmp_path: Path, names: tuple
     assert np.flatnonzero(_stored(data)[in_test].any(axis=1)).tolist() == list(range(60, 90))
 
 
-def test_no_mask_against_one_is_a_contradiction(tmp_path: Path) -> None:
-    """A picture without a mask is all ground, which its copy's mask denies."""
+def test_no_mask_says_nothing_against_one(tmp_path: Path) -> None:
+    """A copy without a mask goes, and that with one stays; kept by ``warn`` they differ, and the words are true of both."""
     _masks(tmp_path, {"p/00.png": ("", None), "q/00.png": ("", _mask(60, 89))})
-    _, found = sources.run("csv", tmp_path, CSV)
+    data, found = sources.run("csv", tmp_path, CSV)
+    assert found["no_mask"] == ["p/00.png"]
+    assert "conflicting_labels" not in found
+    assert _stored(data)["q/00.png"].sum() == 30 * 40
+    _, found = sources.run("csv", tmp_path, CSV, gate={"no_mask": "warn"})
     assert found["conflicting_labels"] == ["p/00.png", "q/00.png"]
+    assert (
+        "p/00.png: a; q/00.png: a, with a mask" in {f["kind"]: f["detail"] for f in sources.findings()}["conflicting_labels"]
+    )
 
 
 def test_masks_are_compared_by_their_values(tmp_path: Path) -> None:

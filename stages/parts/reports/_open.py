@@ -8,6 +8,7 @@ from stages.judge.groups import Comparison
 from stages.judge.verdicts import UNDECIDED, Finding
 from stages.parts.reports._words import fault
 
+FEW, UNEVEN, UNDEFINED = "too few to compare", "units too unequal to compare", "figure not defined"
 _NAMED = 8  # what one line lists
 
 
@@ -79,14 +80,9 @@ def _of(finding: Finding, min_group: int, what: str) -> Iterator[tuple[str, str]
     yield from ((why, f"{columns} {grouping.names[group]}") for group in uneven)
     if finding.faults:
         yield f"nothing passes, the evaluation {fault(finding.faults)} by it", finding.comparison.measure.title
-    title, small = finding.comparison.measure.title, [g for g in finding.comparison.small(min_group) if g not in uneven]
+    title, small = finding.comparison.measure.title, finding.comparison.small(min_group)
     if not finding.is_compared:
-        few = len(grouping.names) - len(small) - len(uneven) <= 1
-        yield (
-            (f"fewer than two groups of {min_group} {what}{with_unit(finding.comparison, small)}", columns)
-            if few
-            else ("fewer than two groups whose figure is defined", f"{title} by {columns}")
-        )
+        yield from _without_two(finding.comparison, min_group, what)
         return
     if len(grouping.columns) == 1:
         for index, name in enumerate(grouping.names):
@@ -104,6 +100,30 @@ def _of(finding: Finding, min_group: int, what: str) -> Iterator[tuple[str, str]
             else f"too few {what} to tell"
         )
         yield why, f"{title} by {columns}"
+
+
+def not_compared(comparison: Comparison, min_group: int) -> str:
+    """Say in short what keeps a comparison from having two groups.
+
+    Args:
+        comparison: one that compares fewer than two.
+        min_group: pictures or units that a group needs to be compared.
+
+    Returns:
+        ``FEW``, ``UNEVEN`` or ``UNDEFINED``.
+    """
+    if len(comparison.estimates) - len(comparison.small(min_group)) < 2:  # noqa: PLR2004 - two groups make a comparison
+        return FEW
+    return UNEVEN if len(comparison.compared) + len(comparison.uneven) > 1 else UNDEFINED
+
+
+def _without_two(comparison: Comparison, min_group: int, what: str) -> Iterator[tuple[str, str]]:
+    """Yield why there are no two groups to compare; of units of unequal size each group has told already."""
+    columns, why = " x ".join(comparison.grouping.columns), not_compared(comparison, min_group)
+    if why == FEW:
+        yield f"fewer than two groups of {min_group} {what}{with_unit(comparison, comparison.small(min_group))}", columns
+    elif why == UNDEFINED:
+        yield "fewer than two groups whose figure is defined", f"{comparison.measure.title} by {columns}"
 
 
 def with_unit(comparison: Comparison, small: Sequence[int]) -> str:

@@ -18,6 +18,7 @@ from stages.judge.measures import Estimate
 from stages.judge.verdicts import FAIL, PASS, UNDECIDED, Finding, Limits
 from stages.parts.reports import _words
 from stages.parts.reports._definitions import definition
+from stages.parts.reports._open import not_compared
 from stages.parts.reports._template import PAGE
 
 SHOWN = 3  # worst groups whose pictures are shown
@@ -106,6 +107,7 @@ def render(content: Content, figures: dict[str, Any], strips: Sequence[Strip], p
         autoescape=select_autoescape(default=True), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.globals.update(chance=_words.chance, counted=_words.counted, fails_by=_words.fails_by)
+    environment.globals["not_compared"] = not_compared
     environment.globals["interval"] = lambda e: Markup(bar(e, content.limits.min_worst_group))  # noqa: S704 - our own SVG of numbers
     environment.filters["points"] = points
     return environment.from_string(PAGE).render(

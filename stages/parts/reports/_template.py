@@ -155,7 +155,7 @@ details { margin-top: 1rem; } summary { cursor: pointer; font-weight: 600; }
 {% set gap = f.comparison.gap() %}
 <td class="number" data-label="gap">{{ gap[0] | points }}</td><td class="number" data-label="interval">{{ gap[1] | points }} to {{ gap[2] | points }}</td><td class="keep" data-label="p">{{ chance(f.p) if gap[0] > limits.max_gap else "-" }}</td><td data-label="worst group">{{ f.comparison.grouping.names[f.comparison.worst] }}</td>
 {% else %}
-<td class="number">-</td><td class="number">-</td><td>-</td><td>{{ "too few to compare" if f.comparison.estimates | length - f.comparison.small(audit.min_group) | length < 2 else "figure not defined" }}</td>
+<td class="number">-</td><td class="number">-</td><td>-</td><td>{{ not_compared(f.comparison, audit.min_group) }}</td>
 {% endif %}
 <td class="tag" style="--tone: var(--{{ f.verdict }})">{{ f.verdict }} {{ fails_by(f) }}</td></tr>
 {% endfor %}

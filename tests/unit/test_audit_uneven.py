@@ -1,0 +1,69 @@
+"""What an audit says of groups whose units are too unequal to compare, in table and words: not that they are too few."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stages import audit
+from stages.core import artefacts, dataset, files
+from stages.judge import groups, units, verdicts
+from stages.judge.measures import proportion
+from stages.parts import reports
+from stages.parts.reports import _open
+from tests import judging
+
+CLIPS = [5] * 3 + [1] * 12  # 15 units, worth 27^2 / (3 * 25 + 12) = 8.4
+EVEN = [2] * 12
+
+
+def _left_open(sizes: dict[str, list[int]], undefined: str = "") -> tuple[str, list[str]]:
+    """Return what the table says of one column, and what is left open, where groups have units of these sizes."""
+    names = [f"{group}{n}" for group, own in sizes.items() for n, size in enumerate(own) for _ in range(size)]
+    codes = np.repeat(np.arange(len(sizes)), [sum(own) for own in sizes.values()])
+    known = np.array([name[0] != undefined for name in names], np.float64)
+    measure = proportion("accuracy", "accuracy", "pictures", known, known)
+    way = groups.Grouping(("site",), tuple(sizes), codes)
+    one = groups.compare(
+        measure, way, min_group=10, num_bootstraps=10, random=np.random.default_rng(0), units=units.of(names)
+    )
+    found = verdicts.judge([one], verdicts.Limits(0.1, 0.5, 0.05))
+    return _open.not_compared(one, 10), reports.left_open(found, {}, [], {}, 10, reports.Drawn("units"))
+
+
+def test_what_keeps_two_groups_from_being_compared_is_told_by_its_name() -> None:
+    """Each reason alone, and the units of a group beside one that is too small, or whose figure is not defined."""
+    uneven = "nothing passes, units of very unequal size, worth fewer than 10: site "
+    few, undefined = (
+        "fewer than two groups of 10 units: site",
+        "fewer than two groups whose figure is defined: accuracy by site",
+    )
+    assert _left_open({"n": CLIPS, "s": CLIPS}) == (_open.UNEVEN, [f"{uneven}n, site s"])
+    assert _left_open({"n": CLIPS, "s": EVEN}) == (_open.UNEVEN, [f"{uneven}n"])
+    assert _left_open({"n": CLIPS, "s": EVEN[:9]}) == (_open.FEW, [f"{uneven}n", few])
+    assert _left_open({"n": EVEN[:9], "s": EVEN}) == (_open.FEW, [few])
+    assert _left_open({"n": CLIPS, "s": EVEN}, "s") == (_open.UNDEFINED, [f"{uneven}n", undefined])
+
+
+def test_the_page_says_that_units_are_too_unequal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two sites of clips worth 8.4 each, 16.8 together: the column's row says so, no line that they are few."""
+    data = judging.project(tmp_path, monkeypatch, num_images=84, groups=False)
+    rows = data.manifest.copy()
+    test = rows.index[rows["split"] == "test"]
+    rows.loc[test[2 * sum(CLIPS) :], "split"] = "train"
+    names = [f"{site}{n}" for site in "ns" for n, size in enumerate(CLIPS) for _ in range(size)]
+    rows["unit"] = rows["image_id"]
+    rows.loc[test[: len(names)], "unit"] = names
+    rows["group_site"] = "n"
+    rows.loc[test[: len(names)], "group_site"] = [name[0] for name in names]
+    rows.to_parquet(data.root / "manifest.parquet", index=False)
+    data = dataset.read(data.root)
+    judging.judged("classify", data, monkeypatch, judging.answer("classify", data))
+    judging.run(audit, "classify")
+    content = files.read_json(artefacts.audit_metrics("classify"))
+    assert content["left_open"] == ["nothing passes, units of very unequal size, worth fewer than 10: site n, site s"]
+    page = (artefacts.audited("classify") / "report.html").read_text(encoding="utf-8")
+    table = page[page.index("Verdict by column") : page.index("Every group")]
+    assert table.count(_open.UNEVEN) == len(content["by_group"])
+    assert _open.FEW not in page
+    assert _open.UNDEFINED not in table

@@ -58,15 +58,26 @@ class Comparison:
         values, sizes, freedoms = ([getattr(e, name) for e in found] for name in ("value", "size", "freedom"))
         return np.array(values, np.float64), np.array(sizes, np.float64), np.array(freedoms, np.float64)
 
+    @cached_property
+    def _extremes(self) -> tuple[int, int]:
+        """Return the places in ``compared`` of best and worst: two different ones where there are two."""
+        values = self._arrays[0]
+        best = int(np.argmax(values))
+        others = np.where(np.arange(values.size) == best, np.inf, values)
+        return best, int(np.argmin(others))
+
     @property
     def best(self) -> int:
-        """Return the group with the highest figure among those compared."""
-        return self.compared[int(np.argmax(self._arrays[0]))]
+        """Return the group with the highest figure among those compared, the first of equals."""
+        return self.compared[self._extremes[0]]
 
     @property
     def worst(self) -> int:
-        """Return the group with the lowest figure among those compared."""
-        return self.compared[int(np.argmin(self._arrays[0]))]
+        """Return the group with the lowest figure among those compared, the first of equals.
+
+        Never the best one where two are compared: where all figures are equal it is the next.
+        """
+        return self.compared[self._extremes[1]]
 
     def small(self, min_group: int) -> tuple[int, ...]:
         """Return the groups of fewer holders than a comparison needs; others that are not compared have no figure.
@@ -109,7 +120,7 @@ class Comparison:
             exact: see ``bounds``.
         """
         value, low, high = self.pairs(level, times, exact=exact)
-        pair = np.unravel_index(np.argmax(value), value.shape)
+        pair = self._extremes
         off = ~np.eye(len(self.compared), dtype=bool)
         return float(value[pair]), max(float(low[pair]), 0.0), min(float(high[off].max()), 1.0)
 

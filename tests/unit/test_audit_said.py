@@ -40,6 +40,27 @@ def test_the_pair_is_that_of_the_gap_and_the_decisive_one_has_its_own(max_gap: f
         assert 0.1 < gap["low"] < 0.16 < gap["high"] < 0.22
 
 
+@pytest.mark.parametrize("right", [20, 17, 0])
+def test_equal_figures_are_those_of_two_groups(right: int) -> None:
+    """A pair is two groups, also where there is no gap: in the metrics file, in words, and as the worst group."""
+    for names in ("AB", "ABC"):
+        found = _found(dict.fromkeys(names, (right, 20)), Limits(0.1, 0.1, 0.05))
+        entry = audit.summary(found.verdict, [], [found])["by_group"]["accuracy"]["g"]
+        assert (entry["pair"], entry["worst_group"]["name"]) == (["A", "B"], "B")
+        assert (entry["gap"]["value"], entry["gap"]["low"]) == (0, 0)
+        (reason,) = reports.reasons([found], found.limits)
+        figure = f"{5 * right:.1f} for"
+        assert f"accuracy is {figure} B and {figure} A" in reason or f"(lowest: {figure} B)" in reason
+        assert len(set(found.pair)) == 2
+
+
+def test_of_equal_groups_at_an_end_the_first_is_named() -> None:
+    """Beside a group that differs both ends stay what they were: the first of the highest, the first of the lowest."""
+    for rights, pair in (((20, 10, 10), (0, 1)), ((10, 20, 20), (1, 0)), ((10, 10, 20), (2, 0)), ((20, 20, 10), (0, 2))):
+        found = _found({name: (right, 20) for name, right in zip("ABC", rights, strict=True)}, Limits(0.1, 0.1, 0.05))
+        assert (found.comparison.best, found.comparison.worst) == pair
+
+
 @pytest.mark.parametrize(
     ("limits", "by", "told"),
     [

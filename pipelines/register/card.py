@@ -10,7 +10,7 @@ from pipelines.register.lineage import UNKNOWN, Lineage
 from stages.core import artefacts
 from stages.core.pixels import of
 from stages.core.text import markdown, verbatim
-from stages.judge import degenerate
+from stages.judge import degenerate, meaning
 
 WHAT = {
     "classify": "Names what a picture shows.",
@@ -204,7 +204,7 @@ def _gate(facts: Facts) -> str:
 def _audit(facts: Facts) -> str:
     lines = [f"## Audit: {facts.evidence.verdict}"]
     if limits := facts.audit.get("settings"):
-        lines.append(_limits(limits))
+        lines.append(_limits(limits, "units" if facts.units else "pictures"))
     reasons = facts.audit.get("reasons") or []
     if reasons:
         lines.append("\n".join(f"- {markdown(reason)}" for reason in reasons))
@@ -218,12 +218,18 @@ def _audit(facts: Facts) -> str:
     return "\n\n".join(lines)
 
 
-def _limits(limits: Mapping[str, Any]) -> str:
-    """Say what the audit allowed: a verdict is one on these limits."""
+def _limits(limits: Mapping[str, Any], drawn: str) -> str:
+    """Say what the audit allowed: a verdict is one on these limits.
+
+    Args:
+        limits: the audit's parameters.
+        drawn: what a group is counted in, pictures or units.
+    """
     left_out = ", ".join(limits["leave_out"])
     return (
         f"Allowed: gaps of {100 * limits['max_gap']:g} points out of 100 between groups, no group below"
-        f" {100 * limits['min_worst_group']:g}; groups of {limits['min_group']} and more are compared;"
+        f" {100 * limits['min_worst_group']:g}; groups of {limits['min_group']} or more {drawn} that hold what a figure is"
+        " read from are compared;"
         f" chance of a false FAIL {limits['alpha']:g} at most"
         + (f"; columns left out: {markdown(left_out)}" if left_out else "")
         + "."
@@ -292,7 +298,7 @@ def _use(facts: Facts) -> str:
         f"- For pictures like those of `{verbatim(facts.model.get('name'))}`; {_takes(facts.model)}.\n"
         '- It knows no other classes and does not say "none of these"; scores are not calibrated probabilities.\n'
         "- The figures hold for the test split and its groups; other cameras, light and places need another evaluation.\n"
-        "- Where the audit says FAIL, the groups above are served unequally; UNDECIDED means too few pictures to tell.\n"
+        f"- What the audit's verdict says. {meaning.VERDICTS}\n"
         "- Not for decisions about people."
     )
 

@@ -13,7 +13,7 @@ from stages import audit
 from stages.core import artefacts, figures, files
 from stages.core.errors import ParamsError
 from stages.core.stage import Metrics
-from stages.judge import groups, verdicts
+from stages.judge import groups, meaning, verdicts
 from stages.judge.measures import proportion
 from stages.parts import reports
 from tests.fake_models import Prediction, other, scores
@@ -58,6 +58,7 @@ def test_the_page_says_verdict_and_reason_first(page: str) -> None:
     order = ["FAIL</strong>", "setting: accuracy is", "How good it is overall", "Verdict by column", "Every group", "Method"]
     at = [page.index(text) for text in order]
     assert at == sorted(at)
+    assert meaning.VERDICTS in page[at[-1] :]
     for group in ("usual", "unusual", "dark", "light", "dark, unusual"):
         assert f"<td>{group}</td>" in page
 

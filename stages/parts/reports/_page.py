@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from stages.core.dataset import Dataset
 from stages.core.figures import headlines, is_figure
-from stages.judge import degenerate, units
+from stages.judge import degenerate, meaning, units
 from stages.judge.groups import Comparison
 from stages.judge.measures import Estimate
 from stages.judge.verdicts import FAIL, PASS, UNDECIDED, Finding, Limits
@@ -122,6 +122,7 @@ def render(content: Content, figures: dict[str, Any], strips: Sequence[Strip], p
         strips=[(s.title, [(embedded(shot.image), shot.caption) for shot in s.shots]) for s in strips],
         plots=[(title, _data_uri((plots / name).read_bytes())) for name, title in PLOTS if (plots / name).is_file()],
         legend=legend,
+        meaning=meaning.VERDICTS,
         definition=definition(content.task, content.settings),
         num_pictures=len(content.data.manifest),
         unit_origin=content.data.unit_origin(),

@@ -14,6 +14,7 @@ from pipelines.register import Params, card, registry, rules
 from pipelines.register.gate import decide
 from pipelines.register.judgement import Check, Code, Decision, Evidence, Figure
 from pipelines.register.lineage import Lineage
+from stages.judge import meaning
 from tests.markdown import NAMES, parsed, shape, unwanted
 
 RULES = {
@@ -124,9 +125,22 @@ def test_a_verdict_stands_beside_its_limits():
     made = facts()
     limits = {"max_gap": 0.234, "min_worst_group": 0.8, "min_group": 10, "alpha": 0.05, "leave_out": ["id"]}
     text = card.render(replace(made, audit={"reasons": [], "settings": limits}))
-    assert "gaps of 23.4 points out of 100 between groups, no group below 80; groups of 10 and more" in text
+    assert (
+        "gaps of 23.4 points out of 100 between groups, no group below 80; groups of 10 or more pictures that hold" in text
+    )
     assert "columns left out: id." in text
+    in_units = card.render(replace(made, units="near copies", audit={"reasons": [], "settings": limits}))
+    assert "groups of 10 or more units that hold what a figure is read from are compared; chance" in in_units
     assert "Allowed:" not in card.render(made)  # an audit of before does not say
+
+
+@pytest.mark.parametrize("verdict", ["PASS", "FAIL", "UNDECIDED"])
+def test_the_card_says_what_a_verdict_means(verdict: str):
+    """FAIL may be by the floor alone, UNDECIDED by much else than too few pictures: the report's own text says both."""
+    made = facts()
+    text = card.render(replace(made, evidence=replace(made.evidence, verdict=verdict)))
+    assert meaning.VERDICTS in text
+    assert "served unequally" not in text
 
 
 def test_what_was_not_audited_stands_on_card_and_tag():

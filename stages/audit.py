@@ -83,7 +83,7 @@ def run(job: Job[Params]) -> Iterator[Record]:
     strays = columns.strays({name: judge.data.manifest[f"group_{name}"] for name in others})
     refused = reports.refusals(others, f"audit.{task}", strays)
     about = refused + reports.remarks(sorted_columns, params.leave_out, f"audit.{task}", unit_column(judge))
-    reasons = reports.reasons(findings, limits, refused, nothing)
+    reasons = reports.reasons(findings, limits, refused, nothing, unit_column(judge), params.leave_out)
     left_open = reports.left_open(findings, others, params.leave_out, faults, params.min_group, drawn(judge, evaluation))
     with files.atomic(artefacts.audited(task)) as out:
         out.mkdir()

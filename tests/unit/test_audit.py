@@ -218,6 +218,10 @@ def test_nothing_is_left_open_where_all_was_decided(tmp_path: Path, monkeypatch:
     judged("classify", data, monkeypatch, answer("classify", data))
     lines = files.read_json(artefacts.audit_metrics("classify"))["left_open"]
     assert lines == ["everything: the data set has no group column"]
+    (reason,) = reports.reasons([], verdicts.Limits(0.1, 0.5, 0.05))
+    assert all(place in reason for place in ("your table", "metadata.csv", "acquire.path_pattern"))
+    assert "manifest" not in reason  # which acquire writes
+    assert "no group column but id, left out" in reports.reasons([], verdicts.Limits(0.1, 0.5, 0.05), leave_out=["id"])[0]
     drawn = reports.Drawn("pictures", "", [])
     whole = "everything: the evaluation is degenerate (few_units), and the data set has no group column"
     assert reports.left_open([], {}, [], {"few_units": "few"}, 10, drawn) == [whole]

@@ -248,8 +248,12 @@ def test_what_is_left_open_counts_units(tmp_path: Path, monkeypatch: pytest.Monk
     assert any(line.startswith("fewer than two groups of 30 units: ") for line in told)
     data = _with_units(judging.project(tmp_path, monkeypatch, groups=False), column="group_patient")
     judging.judged("classify", data, monkeypatch, judging.answer("classify", data), judging.answer("classify", data))
-    told = files.read_json(artefacts.audit_metrics("classify"))["left_open"]
-    assert told == ["everything: the data set has no group column but patient, which tells units"]
+    found = files.read_json(artefacts.audit_metrics("classify"))
+    assert found["left_open"] == ["everything: the data set has no group column but patient, which tells units"]
+    (reason,) = found["reasons"]
+    assert reason.startswith(
+        "The data set has no group column but patient, which tells units, so nothing could be audited: add"
+    )
 
 
 def test_the_gate_compares_by_units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

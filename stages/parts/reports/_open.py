@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from stages.judge.columns import NO_VALUE
 from stages.judge.groups import Comparison
 from stages.judge.verdicts import UNDECIDED, Finding
-from stages.parts.reports._words import fault
+from stages.parts.reports._words import fault, no_column
 
 FEW, UNEVEN, UNDEFINED = "too few to compare", "units too unequal to compare", "figure not defined"
 _NAMED = 8  # what one line lists
@@ -50,8 +50,7 @@ def left_open(  # noqa: PLR0913, PLR0917 - each is a reason of its own
         told = f"is degenerate ({', '.join(nothing)})" if nothing else "does not say whether it is degenerate"
         whole.append(f"the evaluation {told}")
     if not findings and not others and not leave_out:
-        but = f" but {drawn.column}, which tells units" if drawn.column else ""
-        whole.append(f"the data set has no group column{but}")
+        whole.append(no_column(drawn.column))
     if whole:
         lines.append(f"everything: {', and '.join(whole)}")
     lines += drawn.torn

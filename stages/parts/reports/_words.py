@@ -108,8 +108,31 @@ def nothing(found: Mapping[str, str] | None) -> list[str]:
     return [f"The evaluation is degenerate ({', '.join(found)}), so nothing passes: {'; '.join(told)}."] if told else []
 
 
-def reasons(
-    findings: Sequence[Finding], limits: Limits, refused: Sequence[str] = (), nothing: Sequence[str] = ()
+def no_column(unit: str = "", leave_out: Sequence[str] = ()) -> str:
+    """Say that a data set has no column to audit.
+
+    Args:
+        unit: the group column that tells units, which is none; empty where none does.
+        leave_out: names of those left out by the user's word.
+
+    Example:
+        >>> no_column(), no_column("patient")
+        ('the data set has no group column', 'the data set has no group column but patient, which tells units')
+        >>> no_column(leave_out=["id", "site"])
+        'the data set has no group column but id, site, left out by leave_out'
+    """
+    others = [f"{unit}, which tells units"] if unit else []
+    others += [f"{', '.join(leave_out)}, left out by leave_out"] if leave_out else []
+    return "the data set has no group column" + (f" but {', and '.join(others)}" if others else "")
+
+
+def reasons(  # noqa: PLR0913, PLR0917 - each is told in words of its own
+    findings: Sequence[Finding],
+    limits: Limits,
+    refused: Sequence[str] = (),
+    nothing: Sequence[str] = (),
+    unit: str = "",
+    leave_out: Sequence[str] = (),
 ) -> list[str]:
     """Say why the verdict is what it is, the weightiest first: a FAIL each, by gap, then those by the floor of a measure.
 
@@ -118,6 +141,8 @@ def reasons(
         limits: what was allowed.
         refused: sentences about columns that could not be audited.
         nothing: sentences about an evaluation that says nothing; what its groups show is then told of a FAIL alone.
+        unit: the group column that tells units; empty where none does.
+        leave_out: names of the columns left out by the user's word.
 
     Returns:
         At least one sentence.
@@ -125,7 +150,7 @@ def reasons(
     found, faulty = verdicts.overall(findings), _faulty(findings)
     if (nothing and found != FAIL) or (refused and found == PASS):
         return [*nothing, *refused]
-    shown = _reasons(findings, limits, refused)
+    shown = _reasons(findings, limits) if findings else [] if refused else [_no_column(unit, leave_out)]
     return [*nothing, *shown, *faulty, *refused] if found == FAIL else [*nothing, *faulty, *shown, *refused]
 
 
@@ -148,13 +173,16 @@ def fault(kinds: Collection[str]) -> str:
     return f"is degenerate ({', '.join(kinds)})" if UNKNOWN not in kinds else "does not say whether it is degenerate"
 
 
-def _reasons(findings: Sequence[Finding], limits: Limits, refused: Sequence[str]) -> list[str]:
-    if not findings and refused:
-        return []
-    if not findings:
-        return [
-            "The data set has no group columns, so nothing could be audited. Add columns named group_... to the manifest."
-        ]
+def _no_column(unit: str, leave_out: Sequence[str]) -> str:
+    """Say that nothing could be audited, and where a column to audit may come from."""
+    told = no_column(unit, leave_out)
+    return (
+        f"{told[0].upper()}{told[1:]}, so nothing could be audited: add a column to your table (COCO's metadata.csv), or"
+        " name one in the pictures' paths (params.yaml: acquire.path_pattern)."
+    )
+
+
+def _reasons(findings: Sequence[Finding], limits: Limits) -> list[str]:
     if not any(f.decisive for f in findings):
         return ["No group column has two groups among the test pictures, so nothing could be compared."]
     worst = next(v for v in (FAIL, UNDECIDED, PASS) if any(f.decisive and f.verdict == v for f in findings))

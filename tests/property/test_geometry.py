@@ -119,3 +119,18 @@ def test_boxes_follow_pixels() -> None:
         rows, columns = seen.any(1).nonzero()[0], seen.any(0).nonzero()[0]
         found = [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
         np.testing.assert_allclose(geometry.boxes_to(np.array([[40.0, 20, 120, 60]]), at)[0], found, atol=1.0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 100), st.integers(0, 70), st.integers(3, 20), st.integers(3, 20))
+def test_an_outline_made_smaller_comes_back_within_a_pixel(x: int, y: int, width: int, height: int) -> None:
+    """At four fifths of its size an edge may lie one pixel off, as decision 009 says, and no more; at its size none does."""
+    corners = [float(v) for v in (x, y, x + width, y, x + width, y + height, x, y + height)]
+    for size, off in ((96, 1), (120, 0)):
+        at = geometry.place(120, 90, "letterbox", size)
+        small = coco.decode(coco.merge(coco.frPyObjects([geometry.polygon_to(corners, at)], size, size)))
+        back = geometry.mask_back(small, at)
+        far = np.ones((90, 120), bool)
+        far[max(y - off, 0) : y + height + off, max(x - off, 0) : x + width + off] = False
+        assert not back[far].any()
+        assert back[y + off : y + height - off, x + off : x + width - off].all()

@@ -132,10 +132,10 @@ def are_fresh(execution: str, names: Iterable[str]) -> bool:
     return all(is_fresh(graph.nodes[name]) is not False for name in names)
 
 
-def _freshness(execution: str) -> Callable[[Node], bool | None]:
-    """Return what tells whether dvc's entry of a stage still fits; none does that reads what is not booked yet."""
-    entries, workdir = snapshots.entries(execution), Path(executions.describe(execution)["workdir"])
-    unbooked = set(executions.stage_states(execution)) - booked(execution)
+def _freshness(execution: str, lying: lockfile.Entries | None = None) -> Callable[[Node], bool | None]:
+    """Return what tells whether dvc's entry of a stage still fits; none does that reads what is neither booked nor lying."""
+    entries, workdir = snapshots.entries(execution) | (lying or {}), Path(executions.describe(execution)["workdir"])
+    unbooked = set(executions.stage_states(execution)) - booked(execution) - set(lying or {})
     return lambda node: not node.upstream & unbooked and freshness.is_fresh(node, entries, workdir)
 
 
@@ -261,15 +261,24 @@ def command(execution: str) -> str:
     return str(found) if executions.describe(execution)["kind"] == "dvc" else ""
 
 
-def absent(execution: str, ran: Mapping[str, StageState], request: Mapping[str, Any]) -> dict[str, StageState]:
-    """Say of each stage that did not run why."""
+def absent(
+    execution: str, ran: Mapping[str, StageState], request: Mapping[str, Any], lying: lockfile.Entries | None = None
+) -> dict[str, StageState]:
+    """Say of each stage that did not run why.
+
+    Args:
+        execution: its id.
+        ran: the stages that ran.
+        request: what the scheduler said as it closed the execution.
+        lying: outputs that are known before dvc has booked them, as it will.
+    """
     graph, about = snapshots.graph(execution), executions.describe(execution)
     given, done = command(execution), [name for name, state in ran.items() if state.state == "Completed"]
     forced = wanted.regardless(graph, about, given, done)
     known = absence.Known(wanted.stages(graph, about, given), request.get("states", {}), request.get("exit_code"), forced)
     entries = snapshots.entries(execution)
     return absence.states(
-        graph, ran, known, _freshness(execution), lambda node: doubts.of(node.name, entries.get(node.name, {}))
+        graph, ran, known, _freshness(execution, lying), lambda node: doubts.of(node.name, entries.get(node.name, {}))
     )
 
 

@@ -22,6 +22,7 @@ from stages.core.errors import InfrastructureError
 from stages.core.text import markdown
 
 KEY = "rawline.key"
+MESSAGE = "rawline.message"
 EXPERIMENT_KIND = "mlflow.experimentKind"  # without it MLflow opens the GenAI pages and files runs under "Evaluations"
 TRAINING = "custom_model_development"
 CHUNK = 2000
@@ -131,13 +132,10 @@ class Sender:
                 raise
             raise InfrastructureError(f"MLflow at {self.uri} takes nothing more: {reason(error)}") from error
 
-    def set_status(self, run_id: str, status: str) -> None:
-        """Give a run a status that may change again.
-
-        Raises:
-            InfrastructureError: MLflow is out of reach.
-        """
+    def set_status(self, run_id: str, status: str, message: str = "") -> None:
+        """Give a run a status that may change again, with a message or without one; raises as ``send`` does."""
         with self._reaching():
+            self._say(run_id, MESSAGE, message)
             self.client.update_run(run_id, status=status)
 
     def shown(self, journal: Journal) -> Any | None:
@@ -249,10 +247,13 @@ class Sender:
 
     def _say_missing(self, journal: Journal, run_id: str) -> None:
         """Give a run one tag with all reasons why it is incomplete, and none when there is none any more."""
-        if reasons := journal.reasons():
-            self.client.set_tag(run_id, INCOMPLETE, "; ".join(reasons)[:MAX_TAG])
-        elif INCOMPLETE in self.client.get_run(run_id).data.tags:
-            self.client.delete_tag(run_id, INCOMPLETE)
+        self._say(run_id, INCOMPLETE, "; ".join(journal.reasons()))
+
+    def _say(self, run_id: str, tag: str, text: str) -> None:
+        if text:
+            self.client.set_tag(run_id, tag, text[:MAX_TAG])
+        elif tag in self.client.get_run(run_id).data.tags:
+            self.client.delete_tag(run_id, tag)
 
     def _send_one(self, journal: Journal, run_id: str, event: Event) -> None:
         match event["kind"]:
@@ -262,7 +263,7 @@ class Sender:
                 self._link(journal, run_id, event)
             case "end":
                 if event.get("message"):
-                    tags = {"rawline.message": event["message"], "mlflow.note.content": _described(event["message"])}
+                    tags = {MESSAGE: event["message"], "mlflow.note.content": _described(event["message"])}
                     self.client.log_batch(run_id, tags=entities.tags(tags))
                 self.client.set_terminated(run_id, event["status"], event["t"])
 

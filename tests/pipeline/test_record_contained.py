@@ -9,6 +9,7 @@ import time
 
 import psutil
 import pytest
+import yaml
 
 from pipelines.record import identity
 from tests.pipeline import toy
@@ -81,15 +82,46 @@ def test_a_failure_there_is_failed_with_all_rows(project: toy.Project) -> None:
     assert children["finetune@detect"] == children["finetune@classify"] == ("KILLED", "NotReached")
 
 
+@pytest.mark.slow
+def test_a_failure_of_a_stage_of_the_user_s_own_is_failed(project: toy.Project) -> None:
+    """Nothing of ours sees its command fail: what was asked for and is left says so. Asked for alone, the first is all."""
+    graph = yaml.safe_load((project.root / "dvc.yaml").read_text())
+    graph["stages"]["finetune"]["do"]["cmd"] = "exit 3"
+    (project.root / "dvc.yaml").write_text(yaml.safe_dump(graph, sort_keys=False))
+    assert project.run(*UNSHARE, *REPRO, "acquire").returncode == 0
+    project.set("acquire", num_epochs=3)
+    assert project.run(*UNSHARE, *REPRO).returncode != 0
+    target, whole = project.parents()
+    assert target.info.status == "FINISHED"
+    assert whole.info.status == "FAILED"
+    assert whole.data.tags["rawline.message"] == "not reached: finetune@classify, finetune@detect"
+
+
+@pytest.mark.slow
+def test_what_dvc_skips_there_is_not_left(project: toy.Project) -> None:
+    """The first stage makes the same bytes once more, so that dvc has no reason to run the others."""
+    script = project.root / "toy.py"
+    script.write_text(script.read_text().replace('f"{name} {p.num_epochs}"', "name"))
+    project.env = {"RAWLINE_CONTAINED": "0"}
+    assert project.dvc("repro").returncode == 0
+    project.settle()
+    project.env = {}
+    project.set("acquire", num_epochs=3)
+    assert project.run(*UNSHARE, *REPRO).returncode == 0
+    last = project.parents()[-1]
+    assert last.info.status == "FINISHED"
+    assert "rawline.message" not in last.data.tags or "not reached" not in last.data.tags["rawline.message"]
+
+
 @pytest.mark.long
 def test_a_container_that_is_killed_between_stages_leaves_no_open_parent(project: toy.Project) -> None:
-    """After the first of three stages the parent shows how it stands; while the next one runs it is open again."""
+    """After the first of three stages the parent shows that two are left; while the next one runs it is open again."""
     project.set("finetune.classify", num_epochs=600, sleep_s=0.2)
     project.set("finetune.detect", num_epochs=600, sleep_s=0.2)
     command = project.start(*UNSHARE, *REPRO)
     seen: list[str] = []
     end = time.monotonic() + 600
-    while seen[-1:] != ["RUNNING"] or "FINISHED" not in seen:
+    while seen[-1:] != ["RUNNING"] or "FAILED" not in seen:
         assert time.monotonic() < end, seen
         assert command.poll() is None
         found = [run.info.status for run in project.parents()]
@@ -99,7 +131,9 @@ def test_a_container_that_is_killed_between_stages_leaves_no_open_parent(project
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)
     command.communicate(timeout=600)
-    assert seen[-2:] == ["FINISHED", "RUNNING"]
+    assert seen[-2:] == ["FAILED", "RUNNING"]
+    assert "FINISHED" not in seen
+    assert "rawline.message" not in project.parents()[0].data.tags
 
 
 def _below(pid: int) -> list[int]:

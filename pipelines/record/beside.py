@@ -1,4 +1,8 @@
-"""Finds modules beside the project's packages that a stage would import: the current folder comes first on Python's path."""
+"""Finds the project's own modules outside of its packages that a stage would import.
+
+They lie beside the packages, for the current folder comes first on Python's path, or wherever else in the project Python is
+told to look: in ``src/`` by its path, or where an editable install leads.
+"""
 
 import ast
 import re
@@ -10,11 +14,12 @@ from pathlib import Path
 NEVER = ("tests", "docs", "data", "params")
 """The project's own folders, whose names some installed package may have: they count only where they are imported."""
 
+INSTALLED = ("site-packages", "dist-packages")
 CALLS = ("import_module", "__import__", "run_module", "find_spec")
 
 
 def imported(workdir: Path, packages: Iterable[str]) -> list[str]:
-    """Return the files and folders beside the packages that their code imports, or that hide an installed package.
+    """Return the files and folders outside of the packages that these import, that hide an installed package or are loaded.
 
     Args:
         workdir: the project's root.
@@ -27,27 +32,41 @@ def imported(workdir: Path, packages: Iterable[str]) -> list[str]:
         found |= new  # what they import in turn counts too
         named = set().union(*(_named(known[name]) for name in new))
     found |= {name for name in known.keys() - found - {*NEVER} if _hides(name, known[name], workdir)}
-    return sorted(known[name].name for name in found)
+    roots = {known[name].relative_to(workdir).as_posix() for name in found}
+    covered = tuple(f"{root}/" for root in (*roots, *packages))
+    return sorted(roots | {file for file in loaded(workdir) if not f"{file}/".startswith(covered)})
 
 
-def loaded(workdir: Path, packages: Iterable[str]) -> set[str]:
-    """Return the files of all modules that this process has loaded from the packages and from beside them.
+def loaded(workdir: Path) -> set[str]:
+    """Return the files of all modules that this process has loaded from the project, wherever they lie in it.
 
     Args:
         workdir: the project's root, from where the paths are seen.
-        packages: its packages.
     """
-    places = {**_known(workdir, packages), **{package: workdir / package for package in packages}}
-    found = set()
-    for name, module in [*sys.modules.items()]:
-        place, file = places.get(name.partition(".")[0]), getattr(module, "__file__", None)
-        if place and file and Path(str(file)).absolute().is_relative_to(place.absolute()):
-            found.add(Path(str(file)).absolute().relative_to(workdir.absolute()).as_posix())
-    return found
+    files = [Path(str(file)).absolute() for module in [*sys.modules.values()] if (file := getattr(module, "__file__", None))]
+    root = workdir.absolute()
+    return {file.relative_to(root).as_posix() for file in files if _is_own(file, root)}
+
+
+def _is_own(place: Path, root: Path) -> bool:
+    """Tell whether a file or folder lies below the project's root and in no environment of installed packages."""
+    if not place.is_relative_to(root):
+        return False
+    environments = {path for path in map(Path, (sys.prefix, sys.base_prefix)) if path != root and path.is_relative_to(root)}
+    inside = any(part.startswith(".") or part in INSTALLED for part in place.relative_to(root).parts)
+    return not inside and not any(place.is_relative_to(path) for path in environments)
 
 
 def _known(workdir: Path, packages: Iterable[str]) -> dict[str, Path]:
-    return {name: path for path in sorted(workdir.iterdir()) if (name := _importable(path)) and name not in packages}
+    """Return what Python could import from the project by name: from its root, else from its folders on Python's path."""
+    root = workdir.absolute()
+    entries = [place for place in map(Path, sys.path) if _is_own(place.absolute(), root) and place.is_dir()]
+    found: dict[str, Path] = {}
+    for place in (workdir, *(workdir / entry.absolute().relative_to(root) for entry in entries)):
+        for path in sorted(place.iterdir()):
+            if (name := _importable(path)) and name not in packages:
+                found.setdefault(name, path)
+    return found
 
 
 def _importable(path: Path) -> str:
@@ -90,7 +109,9 @@ def _loaded(name: str, path: Path) -> bool:
 
 
 def _hides(name: str, path: Path, workdir: Path) -> bool:
-    """Tell whether a module, or a folder that is a package, stands before an installed one of the same name."""
+    """Tell whether a module of the root, or a folder that is a package, stands before an installed one of the same name."""
+    if path.parent != workdir:
+        return False
     if path.is_dir() and not (path / "__init__.py").is_file():
         return False
     elsewhere = [entry for entry in sys.path if Path(entry).absolute() != workdir.absolute()]

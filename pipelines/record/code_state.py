@@ -1,8 +1,9 @@
 """Holds the code of a project against its commit, file by file, without trust in git's index.
 
-Code is ``pipelines/``, ``stages/``, ``dvc.yaml`` with the files that it takes variables from, and what lies beside them and
-is imported. Contents count: a file's mode, ``params.yaml``, ``dvc.lock``, data, docs and tests do not. A module that the
-commit lacks counts whether git ignores it or not, for Python imports it all the same.
+Code is ``pipelines/``, ``stages/``, ``dvc.yaml`` with the files that it takes variables from, and what else of the project
+is imported, beside them or in a folder like ``src/``. Contents count: a file's mode, ``params.yaml``, ``dvc.lock``, data,
+docs and tests do not. A module that the commit lacks counts whether git ignores it or not, for Python imports it all the
+same.
 """
 
 import hashlib
@@ -63,7 +64,7 @@ def read(workdir: Path) -> CodeState:
 
 def loaded(workdir: Path) -> set[str]:
     """Return the files, seen from a folder, of all modules of its code that this process has loaded."""
-    return beside.loaded(workdir, FOLDERS)
+    return beside.loaded(workdir)
 
 
 def late(workdir: Path, commit: str, before: Iterable[str]) -> CodeState:

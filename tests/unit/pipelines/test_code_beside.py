@@ -68,14 +68,19 @@ def test_an_import_inside_a_function_is_found_in_every_form(project: Path, line:
 
 
 @pytest.mark.parametrize(
-    ("name", "dirty"), [("helpers", "true"), ("stages/late_one", "true"), ("committed", None), (".venv/elsewhere", None)]
-)
+    ("name", "dirty"),
+    [
+        ("helpers", "true"), ("stages/late_one", "true"), ("src/mypkg/deep", "true"), ("committed", None),
+        (".venv/elsewhere", None), ("env/lib/site-packages/installed", None), ("env/lib/own", None),
+    ],
+)  # fmt: skip
 def test_a_module_that_is_loaded_late_counts_at_the_end(
     project: Path, monkeypatch: pytest.MonkeyPatch, name: str, dirty: str | None
 ) -> None:
     """No source names it: what was loaded by the end of the run is held against the commit."""
     _write(project / "committed.py")
     _commit(project)
+    monkeypatch.setattr(sys, "prefix", str(project / "env"))
     before, loaded = provenance.tags(project), code_state.loaded(project)
     assert (before["rawline.dirty"], provenance.late(project, before, loaded)) == ("false", {})
     _write(project / f"{name}.py")
@@ -130,3 +135,23 @@ def test_a_module_that_is_loaded_late_counts_as_it_was_compiled(
     told = told if name == "committed" else "is not in the commit"
     expected = {"rawline.dirty": "true", "rawline.changes": f"stages/{name}.py {told}"} if told else {}
     assert found == expected
+
+
+@pytest.mark.parametrize("way", ["Python's path", "a loaded module"])
+def test_a_package_below_a_folder_of_the_project_counts(project: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    """Its edit is seen at the start: where Python's path leads to it, and where an editable install has loaded it."""
+    for name in ("mypkg/__init__.py", "mypkg/deep.py", "unused.py"):
+        _write(project / "src" / name)
+    _write(project / "stages/acquire.py", "import mypkg\n")
+    _commit(project)
+    if way == "Python's path":
+        monkeypatch.syspath_prepend(str(project / "src"))
+    else:
+        module = ModuleType("mypkg.deep")
+        module.__file__ = str(project / "src/mypkg/deep.py")
+        monkeypatch.setitem(sys.modules, "mypkg.deep", module)
+    _write(project / "src/unused.py", "1")
+    assert provenance.tags(project)["rawline.dirty"] == "false"
+    _write(project / "src/mypkg/deep.py", "1")
+    found = provenance.tags(project)
+    assert (found["rawline.dirty"], found["rawline.changes"]) == ("true", "src/mypkg/deep.py differs")

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from stages.core import yaml_text
 from stages.core.errors import RawlineError
 
 LISTING = "listing:"
+NEVER = {".git", ".hg", ".dvc"}  # DVC passes over them
+IGNORING = ".dvcignore"
 
 
 def name(path: Path) -> str:
@@ -59,8 +62,41 @@ def stamp(path: Path) -> str:
 
 
 def _files(path: Path) -> list[Path]:
-    """Return the files of a folder, without what Python writes when code is read."""
-    return sorted(p for p in path.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
+    """Return the files of a folder that DVC counts, without what Python writes when code is read."""
+    passed, found = _passing(path), []
+    for folder, inner, names in os.walk(path):
+        inner[:], kept = passed(folder, inner, names)
+        found += [Path(folder, name) for name in kept]
+    return sorted(file for file in found if file.is_file() and "__pycache__" not in file.parts)
+
+
+def _passing(path: Path) -> Callable[[str, list[str], list[str]], tuple[list[str], list[str]]]:
+    """Return what leaves of a folder's folders and files those that DVC counts: all of them outside of a DVC project."""
+    above = Path(os.path.abspath(path)).parents  # noqa: PTH100 - DVC follows no links either
+    depth = next((depth for depth, place in enumerate(above) if (place / ".dvc").is_dir()), None)
+    if depth is None:
+        return lambda _folder, folders, names: (folders, names)
+    if not any(has_rules(place / IGNORING) for place in above[: depth + 1]):
+        return _without_rules
+    from dvc.fs import localfs  # noqa: PLC0415 - a stage need not import DVC
+    from dvc.ignore import DvcIgnoreFilter  # noqa: PLC0415 - likewise
+
+    passing: Callable[[str, list[str], list[str]], tuple[list[str], list[str]]] = DvcIgnoreFilter(localfs, str(above[depth]))
+    return passing
+
+
+def _without_rules(folder: str, folders: list[str], names: list[str]) -> tuple[list[str], list[str]]:
+    """Pass over what DVC does without being told: its own folder, those of git and Mercurial, and other DVC projects."""
+    own = [name for name in folders if name not in NEVER and not Path(folder, name, ".dvc").exists()]
+    return own, [name for name in names if name != ".git"]
+
+
+def has_rules(file: Path) -> bool:
+    """Tell whether a ``.dvcignore`` holds more than remarks; a missing one does not."""
+    if not file.is_file():
+        return False
+    lines = [line.strip() for line in file.read_text(encoding="utf-8", errors="replace").splitlines()]
+    return any(line and not line.startswith("#") for line in lines)
 
 
 def file_hash(path: Path) -> str:

@@ -22,8 +22,6 @@ KIND = "outs"  # of the event in a stage's journal
 LARGEST = 64 * 2**20  # bytes of an output that is hashed as a stage ends
 MOST = 1000  # files of one
 SEVERAL = re.compile(r"[;&|<>`\n]|\$\(")  # a command of which the stage may be one part
-NEVER = {".git", ".hg", ".dvc"}  # DVC passes over them
-IGNORING = ".dvcignore"
 Seen = Mapping[str, Mapping[str, Any] | None]
 
 
@@ -82,7 +80,7 @@ def _folder(path: Path, *, whole: bool) -> dict[str, Any]:
     while left:
         with os.scandir(left.pop()) as entries:
             for entry in entries:
-                if entry.name in NEVER or entry.is_symlink():
+                if entry.name in contents.NEVER or entry.is_symlink():
                     return {}
                 if entry.is_dir():
                     left.append(entry.path)
@@ -106,10 +104,8 @@ def folder_hash(path: Path, files: Iterable[Path]) -> str:
 
 def _is_ignoring(path: Path, files: Iterable[Path]) -> bool:
     """Tell whether DVC was told to pass over some files, of this folder perhaps."""
-    above = [place / IGNORING for place in (Path.cwd() / path).parents]
-    lists = [file for file in (*above, *(file for file in files if file.name == IGNORING)) if file.is_file()]
-    lines = [line.strip() for file in lists for line in file.read_text(encoding="utf-8", errors="replace").splitlines()]
-    return any(line and not line.startswith("#") for line in lines)
+    above = [place / contents.IGNORING for place in (Path.cwd() / path).parents]
+    return any(map(contents.has_rules, (*above, *(file for file in files if file.name == contents.IGNORING))))
 
 
 def is_missing(seen: Seen) -> bool:

@@ -43,11 +43,11 @@ def _remedy(torn: list[Path]) -> tuple[str, str]:
 
     away = f"mkdir -p {AWAY} && mv --backup=numbered -t {AWAY} {shlex.join(map(str, torn))}"
     try:
-        linked, all_booked = dvc_hashes.links(Path()), dvc_hashes.booked(Path())
+        linked, all_booked = dvc_hashes.links(Path(), torn), dvc_hashes.booked(Path())
     except DvcException as error:
         return "", f"DVC cannot read this project ({error}): mend that first and delete nothing; then: rawline doctor"
     if linked:
-        what = "cache.type links what lies in the project's folders to these objects: there is no second copy, so move none"
+        what = "what lies in the project's folders is linked to these objects: there is no second copy, so move none"
         return "", f"{what}; a .dvc file's data come from your original or, with dvc pull, from a remote"
     hashes = {file.parent.name + file.name for file in torn}
     owners = [name for name, booked in all_booked.items() if hashes & _with_members(booked)]

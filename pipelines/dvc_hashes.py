@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import threading
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,11 +68,39 @@ def booked(root: Path) -> dict[str, set[str]]:
         return {name: hashes for name, hashes in found.items() if hashes}
 
 
-def links(root: Path) -> bool:
-    """Tell whether DVC may link what lies in the project's folders to its cache, so that neither is a second copy."""
-    with _ONE_AT_A_TIME, _repo(root) as repo:
+def links(root: Path, objects: Iterable[Path]) -> bool:
+    """Tell whether what lies in the project's folders may be linked to objects of DVC's cache: there is no second copy then.
+
+    The setting tells what DVC links from now on; the files tell what it linked under another setting, which it leaves so.
+
+    Args:
+        root: the DVC project.
+        objects: files of its cache.
+    """
+    with _ONE_AT_A_TIME, _repo(root) as repo, dvc_lock.held(Path(repo.root_dir)):
         kinds = repo.config["cache"].get("type") or []
-    return not {"symlink", "hardlink"}.isdisjoint([kinds] if isinstance(kinds, str) else kinds)
+        outs = [Path(out.fs_path) for out in repo.index.outs if out.protocol == "local"]
+    if not {"symlink", "hardlink"}.isdisjoint([kinds] if isinstance(kinds, str) else kinds):
+        return True
+    found = [(os.path.realpath(place), place.stat()) for place in objects]
+    targets = {target for target, _ in found}
+    same = {(about.st_dev, about.st_ino) for _, about in found if about.st_nlink > 1}
+    return any(_leads(place, targets, same) for out in outs for place in _within(out))
+
+
+def _within(place: Path) -> Iterator[Path]:
+    """Yield what lies at an output: itself, or all files below a folder, links that lead nowhere among them."""
+    if not place.is_dir():
+        yield from [place] * os.path.lexists(place)
+    for folder, _, names in os.walk(place):
+        yield from (Path(folder) / name for name in names)
+
+
+def _leads(place: Path, targets: set[str], same: set[tuple[int, int]]) -> bool:
+    """Tell whether a file is a symbolic link to one of the targets, or one of the same files under another name."""
+    if place.is_symlink():
+        return os.path.realpath(place) in targets
+    return bool(same) and ((about := place.lstat()).st_dev, about.st_ino) in same
 
 
 def edited(before: dict[str, str], after: dict[str, str]) -> list[str]:

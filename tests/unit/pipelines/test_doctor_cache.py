@@ -149,3 +149,24 @@ def test_what_is_linked_to_the_cache_is_left_where_it_is(kind: str, project: Pat
     assert finding.mend == ""
     assert "there is no second copy, so move none" in finding.advice
     assert sorted(str(place) for place in project.joinpath("data").rglob("*") if place.exists()) == before
+
+
+@pytest.mark.parametrize("kind", ["symlink", "hardlink"])
+def test_a_link_of_an_earlier_setting_is_seen_by_the_file_itself(kind: str, project: Path) -> None:
+    """The setting is gone, and DVC leaves the links that it made under it."""
+    _shell(f"dvc config cache.type {kind} && dvc checkout --relink --quiet && dvc config --unset cache.type")
+    torn = _object("picture 2.png")
+    assert project.joinpath("data/raw/2.png").samefile(torn)
+    finding = _torn(torn)
+    assert finding.mend == ""
+    assert "there is no second copy, so move none" in finding.advice
+    assert project.joinpath("data/raw/2.png").exists()
+
+
+def test_an_object_that_something_else_is_linked_to_is_moved(project: Path) -> None:
+    """A backup by hard links and links to whole objects lose nothing: the user's copy is a file of its own."""
+    torn, whole = _object("picture 2.png"), _object("picture 1.png")
+    (project / "backup").hardlink_to(torn)
+    (project / "data/raw/1.png").unlink()
+    (project / "data/raw/1.png").symlink_to(whole.absolute())
+    assert "mv " in _torn(torn).mend

@@ -10,14 +10,15 @@ point of an end like ``.low`` becomes ``%2E``. What is undefined
 (null, not finite) is no number: it is left out, and ``undefined`` lists it.
 """
 
-import math
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from numbers import Real
 from typing import Any
 
 ROUNDED = 1e-5  # more than a metrics file's rounding takes from a bound
 PARTS = ("value", "low", "high", "n", "pictures", "units", "p", "name", "covers")
+WORDS = ("name", "covers")  # parts that are no numbers
 _LIKE_A_PART = re.compile(r"\.(?=(?:low|high|n|pictures|units|p|name)\Z)")
 
 
@@ -60,6 +61,17 @@ def is_figure(raw: Any) -> bool:
     """Tell whether something is a figure: a value, perhaps with its interval and count."""
     parts = isinstance(raw, Mapping) and "value" in raw and set(raw) <= set(PARTS)
     return parts and not any(isinstance(part, Mapping) for part in raw.values())
+
+
+def are_sound(content: Mapping[str, Any]) -> bool:
+    """Tell whether every headline figure holds what a stage writes: finite numbers, null, words for its name and cover.
+
+    Example:
+        >>> [are_sound({"miou": {"value": value}}) for value in (0.5, None, "x", float("nan"), True, [0.5])]
+        [True, True, False, False, False, False]
+    """
+    parts = [item for figure in headlines(content).values() for item in figure.items()]
+    return all(part is None or (isinstance(part, str) if name in WORDS else is_number(part)) for name, part in parts)
 
 
 def text(name: str, content: Any) -> str | None:
@@ -126,7 +138,7 @@ def plural(number: int, what: str) -> str:
 
 def is_number(value: Any) -> bool:
     """Tell whether something is a finite number; truth values are none."""
-    return _is_real(value) and math.isfinite(value)
+    return _is_real(value) and abs(value) <= sys.float_info.max  # a whole number may be too large for a float
 
 
 def _is_real(value: Any) -> bool:
@@ -134,7 +146,7 @@ def _is_real(value: Any) -> bool:
 
 
 def _is_missing(value: Any) -> bool:
-    return value is None or (_is_real(value) and not math.isfinite(value))
+    return value is None or (_is_real(value) and not is_number(value))
 
 
 def _leaves(content: Mapping[str, Any], prefix: str, *, whole: bool = False) -> Iterator[tuple[str, Any]]:

@@ -187,6 +187,27 @@ def content(faults: Sequence[Fault], asked: Sequence[Gain]) -> dict[str, Any]:
     return {KEY: [asdict(fault) | {"figures": list(fault.figures)} for fault in faults], ASKED: [one.name for one in asked]}
 
 
+def is_told(evaluation: Mapping[str, Any]) -> bool:
+    """Tell whether what a metrics file says of it is in the form of ``content``; one that says nothing is.
+
+    Example:
+        >>> fault = {"kind": "exact", "reason": "all right", "figures": ["miou"]}
+        >>> [is_told({"degenerate": found}) for found in ([fault], [], "few_units", [1], [{"kind": "exact"}])]
+        [True, True, False, False, False]
+    """
+    found = evaluation.get(KEY, [])
+    return _are_words(evaluation.get(ASKED, [])) and isinstance(found, list) and all(map(_is_fault, found))
+
+
+def _is_fault(raw: Any) -> bool:
+    known = isinstance(raw, dict) and raw.keys() == {"kind", "reason", "figures"}
+    return known and _are_words([raw["kind"], raw["reason"]]) and _are_words(raw["figures"])
+
+
+def _are_words(raw: Any) -> bool:
+    return isinstance(raw, list) and all(isinstance(word, str) for word in raw)
+
+
 def of(evaluation: Mapping[str, Any], metric: str | None = None) -> dict[str, str] | None:
     """Return why an evaluation says nothing by a figure, reasons by kind; None where it does not say.
 

@@ -1,5 +1,6 @@
 """The summary says what there is and leaves open what there is not."""
 
+import json
 from pathlib import Path
 
 import click
@@ -77,6 +78,41 @@ def test_a_figure_outside_of_its_own_interval_is_named(capsys: pytest.CaptureFix
     assert "edited by hand? accuracy 0.903 lies outside of its own interval [0.000, 0.015]" in text
     files.write_json(artefacts.evaluate_metrics("classify"), content)
     assert summary.lines()[0].edited == ()
+
+
+FIGURE = {"value": 0.9, "low": 0.8, "high": 0.9, "n": 160}
+ODD = {
+    "a word for a number": {"accuracy": FIGURE | {"value": "x"}},
+    "no number": {"accuracy": FIGURE | {"value": float("nan")}},
+    "a bound without end": {"accuracy": FIGURE | {"low": float("-inf")}},
+    "a number that no float holds": {"accuracy": FIGURE | {"value": 10**400}},
+    "a count in words": {"accuracy": FIGURE | {"n": "many"}},
+    "a kind alone": {"accuracy": FIGURE, "degenerate": "few_units"},
+    "a fault without a reason": {"accuracy": FIGURE, "degenerate": [{"kind": "exact", "figures": []}]},
+    "a figure asked": {"accuracy": FIGURE, "degenerate": [], "degenerate_asked": 5},
+}
+
+
+@pytest.mark.parametrize("content", ODD.values(), ids=ODD.keys())
+def test_figures_that_no_stage_wrote_cannot_be_read(content: dict[str, object], capsys: pytest.CaptureFixture[str]) -> None:
+    """As JSON the file is well: its path is named in one line, and nothing of it is shown."""
+    artefacts.evaluate_metrics("classify").write_text(json.dumps(content))
+    (task, _) = summary.lines()
+    assert (task.figures, task.nothing, task.broken) == ([], (), (artefacts.evaluate_metrics("classify").as_posix(),))
+    summary.show()
+    text = capsys.readouterr().out
+    assert f"{artefacts.evaluate_metrics('classify').as_posix()} cannot be read (rawline repro makes it anew)" in text
+    assert "accuracy" not in text
+
+
+@pytest.mark.parametrize("content", [{"verdict": ["PASS"]}, {"reasons": 5}, {"verdict": "FAIL", "reasons": {"a": 1}}])
+def test_an_audit_that_no_stage_wrote_cannot_be_read(content: dict[str, object]) -> None:
+    """The figures beside it are shown all the same."""
+    artefacts.audit_metrics("classify").write_text(json.dumps(content))
+    (task, _) = summary.lines()
+    assert task.broken == (artefacts.audit_metrics("classify").as_posix(),)
+    assert task.verdict == "-"
+    assert task.figures
 
 
 @pytest.mark.parametrize("failed", [False, True])

@@ -3,10 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.judge import statistics
+from stages.judge import statistics, unseen
 from stages.judge.measures import Estimate, Measure
+from stages.judge.ratio_slope import Moves
 from stages.judge.units import Units, spread
 
+Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
 
@@ -49,6 +51,7 @@ def estimates(  # noqa: PLR0913, PLR0917 - a figure, its groups, and how its err
     counts = statistics.sums(measure.counts, codes, num_groups)
     holding = statistics.sums(np.asarray(measure.counts > 0, np.float64), codes, num_groups)
     trials = worth
+    rest: list[unseen.Open | None] = [None] * num_groups
     if measure.slope is None:
         values = np.array([measure.of(codes == g) for g in range(num_groups)])
         spreads = np.array([_drawn(measure, codes == g, num_bootstraps, random) for g in range(num_groups)])
@@ -57,7 +60,9 @@ def estimates(  # noqa: PLR0913, PLR0917 - a figure, its groups, and how its err
         moves = measure.slope(codes, num_groups)
         values, freedom, trials = moves.values, moves.freedom, np.minimum(worth, moves.trials)
         squares = statistics.standard_errors(moves.influence, codes, num_groups, holding) ** 2
-        spreads = np.sqrt(np.maximum(squares, least) + moves.added)
+        shown, alone = np.maximum(squares, least), units is None or units.single
+        spreads = np.sqrt(shown + moves.added)
+        rest = _rest(moves, shown, worth, np.full(num_groups, np.inf) if alone else np.maximum(worth - 1.0, 1.0))
     known = np.isfinite(values)
     if units is not None and not units.single:  # classes of a unit are no independent evidence of the spread
         freedom = np.minimum(freedom, np.maximum(worth - 1.0, 1.0))
@@ -65,13 +70,24 @@ def estimates(  # noqa: PLR0913, PLR0917 - a figure, its groups, and how its err
         sizes, freedom = counts, np.full(num_groups, np.inf)
     else:
         sizes = statistics.effective_sizes(values, spreads, trials)
-    low, high = statistics.wilson(values, sizes, freedom=freedom)
+    low, high = unseen.bounds(statistics.wilson, values, sizes, freedom, rest)
     return tuple(
-        Estimate(float(v), float(a), float(b), int(n), float(size), int(num), int(of), float(f), num_holders=int(held))
-        for v, a, b, n, size, num, of, f, held in zip(
-            values, low, high, counts, np.where(known, sizes, 0.0), pictures, drawn, freedom, holding, strict=True
+        Estimate(float(v), float(a), float(b), int(n), float(s), int(num), int(of), float(f), num_holders=int(held), open=o)
+        for v, a, b, n, s, num, of, f, held, o in zip(
+            values, low, high, counts, np.where(known, sizes, 0.0), pictures, drawn, freedom, holding, rest, strict=True
         )
     )
+
+
+def _rest(moves: Moves, variances: Floats, worth: Floats, freedom: Floats) -> list[unseen.Open | None]:
+    """Return what the figure of each group rests on where some of its classes show no variance; None for others."""
+    if moves.unseen is None or moves.lone is None:
+        return [None] * moves.values.size
+    sizes = statistics.effective_sizes(moves.values, np.sqrt(variances + moves.lone), np.inf)
+    return [
+        unseen.Open(size, unseen.parts(each, most, free)) if each.any() else None
+        for size, each, most, free in zip(sizes.tolist(), moves.unseen, worth.tolist(), freedom.tolist(), strict=True)
+    ]
 
 
 def holders_worth(measure: Measure, codes: Codes, num_groups: int, units: Units | None = None) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from stages.judge import statistics
 from stages.judge.measures import MANY, Estimate, estimated
+from stages.judge.ratio_slope import NOTHING, Shown
 
 Floats = NDArray[np.float64]
 Values = Callable[[Floats], Floats]
@@ -61,8 +62,7 @@ class Panel:
         worth: (F,) units of equal size that those that hold the n of each are worth (``Units.worth_of``); none: as many as
             are behind it.
         least: (F,) variance of each at least (``units.spread``); none: 0.
-        slopes: gives what the slope of each figure shows, (2, F): its standard error, 0 where none is known, and the trials
-            that all is worth where it is right, or wrong (``ratio_slope.Moves``), infinite where each unit counts.
+        slopes: gives what the slope of each figure shows, (F,).
         part: a slice of the units to ``values`` over these units alone; None where no way is shorter than weights of 0.
     """
 
@@ -74,12 +74,12 @@ class Panel:
     independent: Sequence[bool]
     worth: Sequence[float] = ()
     least: Sequence[float] = ()
-    slopes: Callable[[], Floats] | None = None
+    slopes: Callable[[], Sequence[Shown]] | None = None
     part: Part | None = None
 
-    def shown(self) -> Floats:
-        """Return what ``slopes`` give, (2, F): errors of 0 and endless trials where none is known."""
-        return self.slopes() if self.slopes else np.array([[0.0], [np.inf]]).repeat(len(self.names), axis=1)
+    def shown(self) -> Sequence[Shown]:
+        """Return what ``slopes`` give, (F,)."""
+        return self.slopes() if self.slopes else [NOTHING] * len(self.names)
 
 
 def figures(panel: Panel, weights: Floats) -> dict[str, Floats]:
@@ -92,14 +92,14 @@ def estimates(panel: Panel, draws: Draws) -> dict[str, Estimate]:
     whole = panel.values(np.ones((1, draws.num_units)))[0]
     replicates = draws.of(panel.values)
     slopes = panel.shown()
-    found = [_estimate(panel, i, float(whole[i]), replicates[:, i], slopes[:, i]) for i in range(len(panel.names))]
+    found = [_estimate(panel, i, float(whole[i]), replicates[:, i], slopes[i]) for i in range(len(panel.names))]
     if any(one.alike for one in found):
         same = alike(panel.values, draws.num_units, panel.part)
         found = [replace(one, alike=one.alike and bool(same[i])) for i, one in enumerate(found)]
     return dict(zip(panel.names, found, strict=True))
 
 
-def _estimate(panel: Panel, at: int, value: float, replicates: Floats, slope: Floats) -> Estimate:
+def _estimate(panel: Panel, at: int, value: float, replicates: Floats, slope: Shown) -> Estimate:
     behind = int(panel.pictures[at]), int(panel.units[at])
     share = bool(panel.independent[at])
     independent = share and behind[0] == behind[1]
@@ -107,7 +107,7 @@ def _estimate(panel: Panel, at: int, value: float, replicates: Floats, slope: Fl
     least = float(panel.least[at]) if panel.least else 0.0
     return estimated(
         value, replicates, int(panel.n[at]), behind,
-        independent=independent, share=share, error=float(slope[0]), worth=worth, trials=float(slope[1]), least=least,
+        independent=independent, share=share, shown=slope, worth=worth, least=least,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.judge import by_group, statistics
+from stages.judge import by_group, statistics, unseen
 from stages.judge.columns import NO_VALUE, Column
 from stages.judge.measures import Estimate, Measure
 from stages.judge.units import Units
@@ -102,7 +102,8 @@ class Comparison:
         """
         values, sizes, freedoms = self._arrays
         interval = statistics.exact if exact else statistics.wilson
-        return values, *interval(values, sizes * times, level, freedoms * times)
+        rest = [self.estimates[g].open for g in self.compared]
+        return values, *unseen.bounds(interval, values, sizes, freedoms, rest, level, times)
 
     def pairs(self, level: float = 0.95, times: float = 1.0, *, exact: bool = False) -> tuple[Floats, Floats, Floats]:
         """Return the gap of each ordered pair of groups compared with its interval; see ``statistics.differences``."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from stages.judge import confusion as confusions
-from stages.judge import ratio_slope, statistics, tally, units
+from stages.judge import ratio_slope, statistics, tally, units, unseen
 from stages.judge.tally import Tally
 
 Floats = NDArray[np.float64]
@@ -132,6 +132,7 @@ class Estimate:
             again.
         alike: it neither is 0 or 1 nor varies from unit to unit, of which many have it (``draws.alike``).
         num_holders: of a group, units that hold what it is read from; the others tell nothing of it.
+        open: what bounds rest on where some of its classes show no variance; None where ``size`` says all.
     """
 
     value: float
@@ -145,11 +146,11 @@ class Estimate:
     bias: float = 0.0
     alike: bool = False
     num_holders: int = 0
+    open: unseen.Open | None = None
 
     def at(self, level: float, times: float = 1.0) -> tuple[float, float, float]:
         """Return (value, low, high) at another coverage, or if there were ``times`` as many pictures of the same kind."""
-        low, high = _reaching(self.value, self.size * times, level, self.freedom * times, self.bias / times)
-        return self.value, low, high
+        return self.value, *_reaching(self, level, times)
 
     def content(self) -> dict[str, float | int | None]:
         """Return value, low, high, n, pictures and, where some belong together, units for a metrics file."""
@@ -162,9 +163,11 @@ class Estimate:
         return {"n": self.n, "pictures": self.num_pictures, **units}
 
 
-def _reaching(value: float, size: float, level: float, freedom: float, bias: float) -> tuple[float, float]:
+def _reaching(one: Estimate, level: float, times: float = 1.0) -> tuple[float, float]:
     """Return Wilson's interval, drawn out to hold itself shifted by a bias."""
-    low, high = (float(bound) for bound in statistics.wilson(value, size, level, freedom))
+    value, size, freedom = (np.array([number]) for number in (one.value, one.size, one.freedom))
+    low, high = (float(end[0]) for end in unseen.bounds(statistics.wilson, value, size, freedom, [one.open], level, times))
+    bias = one.bias / times
     return max(min(low, low - bias), 0.0), min(max(high, high - bias), 1.0)
 
 
@@ -176,9 +179,8 @@ def estimated(  # noqa: PLR0913 - a figure and what its interval rests on
     *,
     independent: bool,
     share: bool = False,
-    error: float = 0.0,
+    shown: ratio_slope.Shown = ratio_slope.NOTHING,
     worth: float | None = None,
-    trials: float = float("inf"),
     least: float = 0.0,
 ) -> Estimate:
     """Return a figure with its 95 % interval, drawn by units.
@@ -196,10 +198,9 @@ def estimated(  # noqa: PLR0913 - a figure and what its interval rests on
         behind: pictures behind it, and units of pictures.
         independent: it is a proportion of n independent pictures.
         share: it is a proportion of pictures, some of which are drawn together: nothing is off, and its draws say all.
-        error: its standard error by the slope, 0 where none is known.
+        shown: what its slope shows.
         worth: units of equal size that those that hold the n are worth (``Units.worth``); as many as there are units where
             it is not given.
-        trials: what they are worth where all is right, or wrong (``ratio_slope.Moves``); as many as they are.
         least: variance that it has at least (``units.spread``).
     """
     if not np.isfinite(value):
@@ -211,13 +212,18 @@ def estimated(  # noqa: PLR0913 - a figure and what its interval rests on
     worth = float(draws) if worth is None else worth
     known = replicates[np.isfinite(replicates)]
     drawn = float(known.std()) * np.sqrt(draws / max(draws - 1, 1)) if known.size > 1 else 0.0
-    spread = max(drawn, float(np.sqrt(least))) if share else max(drawn, error)
+    spread = max(drawn, float(np.sqrt(least))) if share else max(drawn, shown.error)
     varies = spread > _ROUNDING
-    size = statistics.effective_size(value, spread if varies else 0.0, min(worth, trials))
+    size = statistics.effective_size(value, spread if varies else 0.0, min(worth, shown.trials))
     freedom = float("inf") if draws == behind[0] else max(worth - 1.0, 1.0)
     bias = float(known.mean()) - value if varies and known.size and not share else 0.0
-    bounds = _reaching(value, size, 0.95, freedom, bias)
-    return Estimate(value, *bounds, n, size, *behind, freedom, bias, draws >= MANY and not varies and 0 < value < 1)
+    same, rest = draws >= MANY and not varies and 0 < value < 1, None
+    if shown.unseen is not None:
+        varying = statistics.effective_size(value, max(drawn, shown.varying), np.inf)
+        rest = unseen.Open(varying, unseen.parts(shown.unseen, worth, freedom))
+    found = Estimate(value, value, value, n, size, *behind, freedom, bias, same, open=rest)
+    bounds = _reaching(found, 0.95)
+    return replace(found, low=bounds[0], high=bounds[1])
 
 
 def proportion(  # noqa: PLR0913 - three of them say what the figure is called

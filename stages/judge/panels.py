@@ -14,7 +14,7 @@ from stages.judge.confusion import mean_defined
 from stages.judge.draws import Panel, Values
 from stages.judge.measures import Measure
 from stages.judge.precision_slope import mean_precision
-from stages.judge.ratio_slope import Slope
+from stages.judge.ratio_slope import NOTHING, Shown, Slope
 from stages.judge.units import Units, added, alone, spread_of_share
 
 Floats = NDArray[np.float64]
@@ -68,8 +68,8 @@ def of_measures(measures: Sequence[Measure], units: Units) -> Panel:
         few = [of(some) for of in parts if of is not None]
         return lambda weights: np.stack([values(weights) for values in few], axis=1)
 
-    def slopes() -> Floats:
-        return np.array([_shown(m.slope, num, int(np.count_nonzero(m.counts))) for m in measures]).T
+    def slopes() -> list[Shown]:
+        return [_shown(m.slope, num, int(np.count_nonzero(m.counts))) for m in measures]
 
     names, n = tuple(measure.name for measure in measures), [int(measure.counts.sum()) for measure in measures]
     behind, independent = [num_pictures] * len(n), [measure.independent for measure in measures]
@@ -79,8 +79,8 @@ def of_measures(measures: Sequence[Measure], units: Units) -> Panel:
     return Panel(names, values, n, behind, [num] * len(n), independent, worth, slopes=slopes, part=known)
 
 
-def _shown(slope: Slope | None, num_units: int, holders: int) -> tuple[float, float]:
-    return (0.0, float("inf")) if slope is None else ratio_slope.whole(slope, num_units, holders)
+def _shown(slope: Slope | None, num_units: int, holders: int) -> Shown:
+    return NOTHING if slope is None else ratio_slope.whole(slope, num_units, holders)
 
 
 def _of_each(held: Counts, read: Read) -> Floats:
@@ -118,11 +118,10 @@ def of_classes(
         few = drawn.part(some)
         return lambda weights: under(few, weights)
 
-    def slopes() -> Floats:
+    def slopes() -> list[Shown]:
         holders = int(np.count_nonzero(np.asarray(drawn.real.sum(axis=1))))
-        means = np.array([_shown(_slope(drawn, read), units.num, holders) for read in headline.values()]).reshape(-1, 2).T
-        each = np.concatenate([np.zeros(0), *(_of_each(drawn, read) for read in figures.values())])
-        return np.concatenate([means, [each, np.full(each.size, np.inf)]], axis=1)
+        means = [_shown(_slope(drawn, read), units.num, holders) for read in headline.values()]
+        return means + [Shown(error) for read in figures.values() for error in _of_each(drawn, read).tolist()]
 
     there, said = (np.asarray(table.sum(axis=0)).ravel().astype(int).tolist() for table in (held.real, held.said))
     n = [sum(there)] * len(headline)
@@ -245,17 +244,17 @@ def of_precision(
         few = [table.part(some) for table in drawn]
         return lambda weights: under(few, weights)
 
-    def slopes() -> Floats:
+    def slopes() -> list[Shown]:
         num_units = drawn[0].num_pictures
 
-        def shown(some: list[ap.Matches], chosen: slice) -> tuple[float, float]:
+        def shown(some: list[ap.Matches], chosen: slice) -> Shown:
             slope = mean_precision(some, chosen, ap.LEVELS[rule])
             return ratio_slope.whole(slope, num_units, int(_holding(some).sum()))
 
         found = [shown(drawn, chosen) for chosen in CHOSEN.values()]
         found.append(ratio_slope.whole(_recall_slope(drawn), num_units, int(_holding(drawn).sum())))
         of_each = [shown([table], CHOSEN[name]) for name in ("map", "map50") for table in drawn] if each else []
-        return np.array([*found, *of_each]).T
+        return [*found, *of_each]
 
     units = units or alone(tables[0].num_pictures)
     drawn = tables if units.single else [table.merged(units.codes, units.num) for table in tables]

@@ -34,6 +34,9 @@ class Moves:
             is right, or all wrong.
         trials: (G,) pictures that the group is worth where all is right, or all wrong; infinite where each that holds what
             the figure is read from counts.
+        unseen: (G, 2, 3) share of the classes, figure and trials of those that are all right, and all wrong
+            (``unseen.parts``). None where the figure is no mean over classes.
+        lone: (G,) part of ``added`` that is of classes that one picture holds; None likewise.
     """
 
     values: Floats
@@ -41,20 +44,42 @@ class Moves:
     freedom: Floats
     added: Floats
     trials: Floats
+    unseen: Floats | None = None
+    lone: Floats | None = None
 
 
 Slope = Callable[[Codes, int], Moves]
 """(N,) group of each picture, -1 for none, and the number G of groups, to how their figures move."""
 
 
-def pooled(each: Floats, variances: Floats, pictures: Floats) -> tuple[Floats, Floats, Floats]:
+@dataclass(frozen=True)
+class Shown:
+    """What a slope shows of a figure over everything.
+
+    Attributes:
+        error: its standard error, 0 where none is known.
+        trials: that all is worth where it is right, or wrong (``Moves``); infinite where each unit counts.
+        varying: standard error of the classes that show one.
+        unseen: (2, 3) the others, see ``Moves``; None where there are none.
+    """
+
+    error: float = 0.0
+    trials: float = float("inf")
+    varying: float = 0.0
+    unseen: Floats | None = None
+
+
+NOTHING = Shown()
+
+
+def pooled(each: Floats, variances: Floats, pictures: Floats) -> tuple[Floats, Floats, Floats, Floats, Floats]:
     """Say what is known of the variance of a mean over classes of which some stand in few pictures.
 
     A class that one picture of a group alone holds shows no variance of its own; it is taken for one trial, half a
     success and half a failure added: as much as a figure between 0 and 1 can vary, which is known and takes no freedom.
-    Classes of which all is right, or all wrong, happen to show none; those that do so together are taken for the trials that
-    they are worth, half a success and half a failure added too. Degrees of freedom of the others are Satterthwaite's
-    (Biometrics Bulletin 2, 1946).
+    Classes of which all is right, or all wrong, happen to show none; those that do so together are a part of the mean worth
+    so many trials. Degrees of freedom of the others are Satterthwaite's (Biometrics Bulletin 2, 1946), for which these
+    trials, half a success and half a failure added too, are a variance that is known.
 
     Where all is right, or all wrong, the group is worth as many trials as are all right as seldom; see ``_trials``.
 
@@ -64,7 +89,8 @@ def pooled(each: Floats, variances: Floats, pictures: Floats) -> tuple[Floats, F
         pictures: (G, K) pictures that hold the class.
 
     Returns:
-        Degrees of freedom, added variance and trials of the mean, (G,) each; one degree where each class is in one picture.
+        Degrees of freedom, added variance and trials of the mean, (G,) each, what it rests on besides and the part of the
+        variance that is of single pictures (``Moves``); one degree where each class is in one picture.
     """
     known = np.isfinite(each)
     num = np.maximum(known.sum(1), 1)
@@ -81,7 +107,26 @@ def pooled(each: Floats, variances: Floats, pictures: Floats) -> tuple[Floats, F
     freedom = np.where(varies, (parts.sum(1) + added) ** 2 / np.where(varies, squares, 1.0), told)
     trials, still = np.full(num.size, np.inf), same & known.any(1)
     trials[still] = _trials(np.where(known, np.maximum(pictures, 1.0), 0.0)[still])
-    return np.maximum(freedom, 1.0), added / num**2, trials
+    beside = (~same & (known & (pictures > 1)).any(1))[:, None]
+    rest = [_part(np.where(kind & beside & (pictures > 1), pictures, 0.0), each, num) for kind in (right, wrong)]
+    lone_too = lone.sum(1) / num**2
+    return np.maximum(freedom, 1.0), added / num**2, trials, np.stack(rest, axis=1), lone_too
+
+
+def _part(pictures: Floats, each: Floats, num: Floats) -> Floats:
+    """Return share, figure and trials of some classes, (G, 3).
+
+    Args:
+        pictures: (G, K) of each such class, 0 for others.
+        each: (G, K) figure of each class.
+        num: (G,) classes of the mean.
+    """
+    some = pictures > 0
+    few, found = some.any(1), np.zeros((num.size, 3))
+    count = some.sum(1)[few]
+    found[few, 0], found[few, 1] = count / num[few], np.where(some, each, 0.0)[few].sum(1) / count
+    found[few, 2] = _trials(pictures[few])
+    return found
 
 
 def _unseen(pictures: Floats) -> Floats:
@@ -119,8 +164,8 @@ def _trials(pictures: Floats) -> Floats:
     return found.round(9)
 
 
-def whole(slope: Slope, num_units: int, holders: int) -> tuple[float, float]:
-    """Return the standard error of a figure over everything, and the trials that all of it is worth; see ``Moves``.
+def whole(slope: Slope, num_units: int, holders: int) -> Shown:
+    """Return what a slope shows of a figure over everything.
 
     Args:
         slope: of the figure, over rows that are drawn for themselves.
@@ -129,8 +174,10 @@ def whole(slope: Slope, num_units: int, holders: int) -> tuple[float, float]:
     """
     codes = np.zeros(num_units, np.int64)
     moves = slope(codes, 1)
-    error = statistics.standard_errors(moves.influence, codes, 1, np.array([float(holders)]))[0]
-    return float(np.hypot(error, np.sqrt(moves.added[0]))), float(moves.trials[0])
+    error = float(statistics.standard_errors(moves.influence, codes, 1, np.array([float(holders)]))[0])
+    unseen = moves.unseen[0] if moves.unseen is not None and moves.unseen[0].any() else None
+    varying = error if moves.lone is None else float(np.hypot(error, np.sqrt(moves.lone[0])))
+    return Shown(float(np.hypot(error, np.sqrt(moves.added[0]))), float(moves.trials[0]), varying, unseen)
 
 
 def by_class(above: Any, below: Any) -> Floats:

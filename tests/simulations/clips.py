@@ -89,8 +89,8 @@ def interval(setting: Setting, measure: Measure, held: units.Units, random: np.r
         return by_group.estimates(measure, codes, 1, NUM_DRAWS, random, held)[0]
     merged, seed = measure.merged(held.codes, held.num), int(random.integers(2**31))
     counts = ([int(measure.counts.sum())], [codes.size], [held.num], [setting.world == "accuracy"])
-    told, num = (0.0, np.inf), int(np.count_nonzero(merged.counts))
-    shown = np.array([told if merged.slope is None else ratio_slope.whole(merged.slope, held.num, num)]).T
+    num = int(np.count_nonzero(merged.counts))
+    shown = [ratio_slope.NOTHING if merged.slope is None else ratio_slope.whole(merged.slope, held.num, num)]
     panel = Panel(("a",), lambda weights: merged.values(weights)[:, None], *counts, slopes=lambda: shown)
     return draws.estimates(panel, Draws(held.num, NUM_DRAWS, lambda: np.random.default_rng(seed)))["a"]
 

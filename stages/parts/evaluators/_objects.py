@@ -252,10 +252,10 @@ class Objects:
 
             return values
 
-        def slopes() -> Floats:
+        def slopes() -> list[ratio_slope.Shown]:
             of_all = (sparse.csr_array(np.asarray(table.sum(axis=1)).reshape(-1, 1)) for table in (hits, there))
             recalls = np.concatenate([ratio_slope.by_class(*of_all), ratio_slope.by_class(hits, there)])
-            return np.concatenate([first.shown(), [recalls, np.full(recalls.size, np.inf)]], axis=1)
+            return [*first.shown(), *(ratio_slope.Shown(error) for error in recalls.tolist())]
 
         first = panels.of_precision(self._tables, self.rule.average_precision, units=self.units, each=True)
         counts = [int(table.num_objects) for table in self._tables]

@@ -3,7 +3,8 @@
 Enters: ``data/preprocessed`` (test split and its ``group_*`` columns), ``data/evaluated/<task>`` and its metrics file.
 Leaves: ``data/audited/<task>`` with ``groups.csv`` and ``report.html``, and ``data/metrics/audit_<task>.json`` with
     the verdict, its reasons, what was left open (``left_open``), what was allowed (``settings``: a PASS says nothing
-    without its limits) and which model was judged (``model_digest``).
+    without its limits), which model was judged (``model_digest``), by which truth and groups (``audited_digest``) and
+    by which code (``measuring_digest``).
 Choices: none; thresholds are parameters. Needs no model. Without any ``group_*`` column the verdict is UNDECIDED, and so
     it is at best where a column holds no groups (an id) or the evaluation is degenerate (``stages/judge/degenerate.py``):
     nothing audited, or audited on nothing, must not read as a pass. What is degenerate by one figure does not pass by it.
@@ -16,7 +17,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from stages.core import artefacts, dataset, digests, figures, files, seeds
+from stages.core import artefacts, dataset, digests, figures, files, measuring, seeds
 from stages.core.errors import ParamsError
 from stages.core.params import Params as Base
 from stages.core.stage import Job, Keep, Metrics, Note, Progress, Record, Tags
@@ -64,6 +65,7 @@ def run(job: Job[Params]) -> Iterator[Record]:
     task, params = str(job.task), job.params
     folder = artefacts.evaluated(task)
     data = dataset.read(artefacts.PREPROCESSED).subset("test")
+    ground = {measuring.AUDITED: measuring.audited(data), measuring.CODE: measuring.code(task)}
     settings = evaluators.settings(folder)
     judge = evaluators.load(task, settings, data, folder)
     evaluation = evaluators.metrics(artefacts.evaluate_metrics(task))
@@ -95,7 +97,7 @@ def run(job: Job[Params]) -> Iterator[Record]:
         page = reports.render(page_content, evaluation, strips(judge, findings, params.num_pictures), folder, judge.legend)
         (out / "report.html").write_text(page, encoding="utf-8")
     content = summary(verdict, reasons, findings) | {"not_audited": others, "left_open": left_open}
-    content |= {digests.MODEL: evaluation.get(digests.MODEL)}
+    content |= {digests.MODEL: evaluation.get(digests.MODEL)} | ground
     files.write_json(artefacts.audit_metrics(task), content | {"settings": params.model_dump()})
     yield Metrics(figures.numbers(files.tidy({**content, **by_group(comparisons)})))
     yield Tags({"verdict": verdict})

@@ -4,7 +4,8 @@ Enters: ``data/preprocessed`` (its test split) and ``data/finetuned/<task>``.
 Leaves: ``data/evaluated/<task>`` with predictions, tables, plots and a gallery of the worst mistakes, and
 ``data/metrics/evaluate_<task>.json``, where each headline figure is ``{"value", "low", "high", "n"}`` with a 95 % interval;
 ``degenerate`` there says why the figures say nothing, where they do not, ``model_digest`` which model they are of,
-``tables_digest`` which tables of the folder.
+``tables_digest`` which tables of the folder, ``test_data_digest`` and ``measuring_digest`` which test data and which code
+made them.
 Choices: none; the task names its evaluator in ``stages/parts/evaluators``.
 """
 
@@ -14,7 +15,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from stages.core import artefacts, checkpoint, dataset, digests, figures, files, images, seeds
+from stages.core import artefacts, checkpoint, dataset, digests, figures, files, images, measuring, seeds
 from stages.core.dataset import Dataset
 from stages.core.errors import DataError
 from stages.core.params import Params as Base
@@ -58,7 +59,8 @@ def run(job: Job[Params]) -> Iterator[Record]:
         given = {name: getattr(job.params, name) for name in OWN if name in job.params.model_fields_set}
         data = dataset.read(artefacts.PREPROCESSED)
         judge = evaluators.load(task, given, data.subset("test"), folder)
-        judged = {digests.MODEL: digests.model(artefacts.finetuned(task))}
+        ground = {measuring.TEST: measuring.test_data(judge.data), measuring.CODE: measuring.code(task)}
+        judged = {digests.MODEL: digests.model(artefacts.finetuned(task))} | ground
         yield from _predict(judge, artefacts.finetuned(task))
         judge.save()
         evaluators.write_settings(folder, given)

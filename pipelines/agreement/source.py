@@ -1,49 +1,15 @@
-"""Reads the project's modules without importing them: who imports whom, and which parts and paths a function reaches."""
+"""Says which parts and paths a function reaches, in other modules of ours too."""
 
 import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
-from pathlib import Path
+
+from stages.core import source
 
 ARTEFACTS = "stages.core.artefacts"
 PARTS = "stages.parts"
 CHOOSES = re.compile(r"(^|\.)(parts\.\w+|_?[Pp]art)$")  # parts.load(...), Part(...), job.part(...), not name.partition(...)
-
-
-@dataclass(frozen=True)
-class Module:
-    """One module's text, parsed.
-
-    Attributes:
-        name: dotted name.
-        path: its file, relative to the project's root.
-        tree: what ``ast`` makes of it.
-    """
-
-    name: str
-    path: Path
-    tree: ast.Module
-
-    @cached_property
-    def bindings(self) -> dict[str, ast.stmt]:
-        """Return the statements that bind a name at the top level: functions, classes, constants."""
-        found: dict[str, ast.stmt] = {}
-        for statement in self.tree.body:
-            match statement:
-                case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
-                    found[name] = statement
-                case ast.Assign(targets=targets):
-                    found |= {t.id: statement for t in targets if isinstance(t, ast.Name)}
-                case ast.AnnAssign(target=ast.Name(id=name)):
-                    found[name] = statement
-        return found
-
-    @property
-    def has_code(self) -> bool:
-        """Tell whether it holds more than a docstring."""
-        return any(not isinstance(s, ast.Expr) or not isinstance(s.value, ast.Constant) for s in self.tree.body)
 
 
 @dataclass(frozen=True)
@@ -62,34 +28,8 @@ class Reach:
 
 
 @dataclass(frozen=True)
-class Source:
-    """The modules below ``root`` whose dotted names begin with one of ``prefixes``."""
-
-    root: Path
-    prefixes: tuple[str, ...] = ("stages",)
-    _read: dict[str, Module | None] = field(default_factory=dict)
-    _known: dict[str, dict[str, tuple[str, str | None]]] = field(default_factory=dict)
-
-    def module(self, name: str) -> Module | None:
-        """Return a module of ours by its dotted name, or None."""
-        if name not in self._read:
-            self._read[name] = self._parse(name)
-        return self._read[name]
-
-    def closure(self, name: str) -> set[Path]:
-        """Return the files that importing a module brings in, its own among them.
-
-        Imports inside functions count; those under ``if TYPE_CHECKING`` and packages that hold only a docstring do not.
-        """
-        todo, seen = [name], set[str]()
-        while todo:
-            current = todo.pop()
-            if current in seen or not (module := self.module(current)):
-                continue
-            seen.add(current)
-            todo += [target for target, _ in self._imports(module).values()]
-            todo += [current.rpartition(".")[0]]
-        return {m.path for n in seen if (m := self.module(n)) and (m.path.name != "__init__.py" or m.has_code)}
+class Source(source.Source):
+    """The modules, and what their functions reach."""
 
     def parts(self, family: str) -> dict[str, str]:
         """Return the dotted module of each part of a family."""
@@ -119,7 +59,7 @@ class Source:
         if not (module := self.module(name)):
             return []
         start: ast.AST | None = module.bindings.get(symbol) if symbol else module.tree
-        imports = self._imports(module)
+        imports = self.imports(module)
         if start is None:
             return [imports[symbol]] if symbol in imports else []
         more: list[tuple[str, str | None]] = []
@@ -146,49 +86,3 @@ class Source:
         if words[0] and (self.root / PARTS.replace(".", "/") / words[0]).is_dir():
             name = words[1] if len(words) > 1 and words[1] in self.parts(words[0]) else None
             yield words[0], name
-
-    def _imports(self, module: Module) -> dict[str, tuple[str, str | None]]:
-        """Return what each imported name stands for: (module, None), or (module, name in it)."""
-        if module.name not in self._known:
-            self._known[module.name] = self._read_imports(module)
-        return self._known[module.name]
-
-    def _read_imports(self, module: Module) -> dict[str, tuple[str, str | None]]:
-        found: dict[str, tuple[str, str | None]] = {}
-        for node in _running(module.tree):
-            match node:
-                case ast.Import(names=names):
-                    found |= {a.asname or a.name: (a.name, None) for a in names}
-                case ast.ImportFrom(module=base, names=names, level=level):
-                    origin = _absolute(module, base, level)
-                    for alias in names:
-                        inside = f"{origin}.{alias.name}"
-                        target = (inside, None) if self.module(inside) else (origin, alias.name)
-                        found[alias.asname or alias.name] = target
-        return {alias: target for alias, target in found.items() if self.module(target[0])}
-
-    def _parse(self, name: str) -> Module | None:
-        if not any(name == p or name.startswith(f"{p}.") for p in self.prefixes):
-            return None
-        stem = Path(*name.split("."))
-        for path in (stem / "__init__.py", stem.with_suffix(".py")):
-            if (self.root / path).is_file():
-                return Module(name, path, ast.parse((self.root / path).read_text(encoding="utf-8"), str(path)))
-        return None
-
-
-def _running(tree: ast.AST) -> Iterator[ast.AST]:
-    """Walk what runs: everything but ``if TYPE_CHECKING`` blocks."""
-    for child in ast.iter_child_nodes(tree):
-        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
-            continue
-        yield child
-        yield from _running(child)
-
-
-def _absolute(module: Module, base: str | None, level: int) -> str:
-    if not level:
-        return base or ""
-    package = module.name.split(".") if module.path.name == "__init__.py" else module.name.split(".")[:-1]
-    kept = package[: len(package) - level + 1]
-    return ".".join([*kept, *([base] if base else [])])

@@ -1,7 +1,5 @@
 """Reads what the evaluation and the audit found about a task's model."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +10,8 @@ import pandas as pd
 
 from pipelines.register import behaviour
 from pipelines.register.judgement import Evidence, Figure
-from stages.core import artefacts, checkpoint, dataset, digests, figures, files, seeds
+from stages.core import artefacts, checkpoint, dataset, digests, figures, files, measuring, seeds
+from stages.core.dataset import Dataset
 from stages.core.errors import DataError, ParamsError, nearest
 from stages.judge import curves, degenerate, units, validation
 from stages.judge.draws import Draws, alone
@@ -20,8 +19,6 @@ from stages.judge.measures import Measure
 from stages.parts import evaluators
 
 VERDICTS = ("PASS", "FAIL", "UNDECIDED")
-TRUTH = ("bbox", "category_id", "iscrowd", "segmentation")
-SPARED = ("difficult", "ignore")  # beside iscrowd; where none is set the digest is that of before
 PARTS = {"value", "low", "high", "n", "pictures", "units", "covers"}
 CLASS_FIGURES = {"f1": "F1", "map50": "mAP50", "iou": "IoU", "map": "mAP"}  # by key, as a person reads them
 NUM_REPLICATES = 2000
@@ -36,7 +33,7 @@ def collect(task: str, metric: str) -> Evidence:
 
     Raises:
         DataError: a file is missing or broken, the audit gives no verdict, either judged another model than lies
-            there, or the figures are of other tables than lie there.
+            there, on other test data or by other code, or the figures are of other tables than lie there.
         ParamsError: the evaluation has no figure ``metric``.
     """
     where = artefacts.evaluate_metrics(task)
@@ -48,10 +45,12 @@ def collect(task: str, metric: str) -> Evidence:
         raise ParamsError(f"register.{task}.metric is '{metric}'; {hint}")
     settings(artefacts.evaluated(task))  # names code of another form, whose tables may be gone
     digests.require_tables(task, evaluation)
-    judged = gather(task, metric, evaluation, artefacts.evaluated(task), verdict(task))
-    audit = files.read_json(artefacts.audit_metrics(task))
+    audited, audit = verdict(task), files.read_json(artefacts.audit_metrics(task))
     _same_model(f"audit@{task}", audit, task)
-    return replace(judged, left_open=left_open(audit))
+    test = test_data()
+    _same_ground(task, test, evaluation, audit)
+    judged = gather(task, metric, evaluation, artefacts.evaluated(task), test)
+    return replace(judged, verdict=audited, left_open=left_open(audit))
 
 
 def _same_model(stage: str, content: Mapping[str, Any], task: str) -> None:
@@ -67,21 +66,50 @@ def _same_model(stage: str, content: Mapping[str, Any], task: str) -> None:
         raise DataError(f"{stage} judged another model than lies in {artefacts.finetuned(task)}; {digests.again(stage)}")
 
 
-def gather(task: str, metric: str, evaluation: Mapping[str, Any], folder: Path, audit: str) -> Evidence:
-    """Return the evidence that an evaluation on the present test data holds, whoever's model it judged.
+def _same_ground(task: str, test: str, evaluation: Mapping[str, Any], audit: Mapping[str, Any]) -> None:
+    """Refuse judgements on other test data, or by other code, than lie here, of which the evidence tells.
+
+    Raises:
+        DataError: evaluation or audit name others, or none, as those of before.
+    """
+    code = {measuring.CODE: behaviour.measuring(task)}
+    truth = measuring.audited(dataset.read(artefacts.PREPROCESSED).subset("test"))
+    measuring.require(f"evaluate@{task}", evaluation, code | {measuring.TEST: test})
+    measuring.require(f"audit@{task}", audit, code | {measuring.AUDITED: truth})
+
+
+def require_classes(task: str) -> None:
+    """Refuse a model whose classes have other names, or another order, in the present data: objects name theirs by number.
+
+    Raises:
+        DataError: they differ; the evaluation let no such model pass.
+    """
+    judged = list(files.read_json(artefacts.finetuned(task) / "model.json")["classes"])
+    known = _classes(task, dataset.read(artefacts.PREPROCESSED))
+    if judged != known:
+        told = f"evaluate@{task} judged on the classes {judged}, {artefacts.PREPROCESSED} has {known}"
+        raise DataError(f"{told}; {digests.again(f'evaluate@{task}')}")
+
+
+def _classes(task: str, data: Dataset) -> list[str]:
+    return list(getattr(data.info, checkpoint.CLASSES[task]))
+
+
+def gather(task: str, metric: str, evaluation: Mapping[str, Any], folder: Path, test: str) -> Evidence:
+    """Return the evidence that an evaluation on the present test data holds, whoever's model it judged; no audit is known.
 
     Args:
         task: the task.
         metric: the figure that the gate judges; the evaluation has it.
         evaluation: content of the metrics file.
         folder: with the evaluation's tables.
-        audit: the audit's verdict.
+        test: digest of the present test data.
     """
-    found, test = headlines(evaluation), test_data()
+    found = headlines(evaluation)
     return Evidence(
         metric=metric,
         figure=found[metric],
-        verdict=audit,
+        verdict="unknown",
         test_data=test,
         classes=classes(evaluation),
         figures=found,
@@ -101,7 +129,7 @@ def measured(task: str, folder: Path) -> dict[str, Any]:
     Raises:
         DataError: code of another form wrote the tables.
     """
-    known = list(getattr(dataset.read(artefacts.PREPROCESSED).info, checkpoint.CLASSES[task]))
+    known = _classes(task, dataset.read(artefacts.PREPROCESSED))
     return {"settings": settings(folder), "classes": known, "code": behaviour.measuring(task)}
 
 
@@ -142,11 +170,6 @@ def left_open(audit: Mapping[str, Any]) -> list[str]:
         ['not on record (dvc repro audit)']
     """
     return list(audit.get("left_open", ["not on record (dvc repro audit)"]))
-
-
-def canonical(content: Any) -> str:
-    """Return JSON text that is the same for the same content."""
-    return json.dumps(files.tidy(content), sort_keys=True)
 
 
 def _figure(raw: Any) -> Figure:
@@ -204,18 +227,8 @@ def class_figure(evaluation: Mapping[str, Any]) -> str:
 
 
 def test_data() -> str:
-    """Return the digest of the test split: every picture as it is judged, its truth, and the unit it is drawn with."""
-    data = dataset.read(artefacts.PREPROCESSED).subset("test")
-    marks = data.annotations()
-    rows = []
-    for row in data.manifest.to_dict("records"):
-        found = [data.root / row[key] for key in ("path", "mask") if isinstance(row[key], str)]
-        own = marks[row["image_id"]]
-        truth = [{k: m.get(k) for k in TRUTH} | {k: m[k] for k in SPARED if m.get(k)} for m in own]
-        label = row["label"] if isinstance(row["label"], str) else None
-        shared = [row["unit"]] if row.get("unit", row["image_id"]) != row["image_id"] else []
-        rows.append([row["image_id"], [hashlib.sha256(f.read_bytes()).hexdigest() for f in found], label, truth, *shared])
-    return hashlib.sha256(canonical(rows).encode()).hexdigest()
+    """Return the digest of the test split as it lies here."""
+    return measuring.test_data(dataset.read(artefacts.PREPROCESSED).subset("test"))
 
 
 def pairing(task: str, metric: str, test: str, folder: Path) -> dict[str, Any]:

@@ -71,11 +71,12 @@ def _judge(package: Path, holder: Path, task: str, metric: str) -> Evidence:
         judge.add(evaluators.BEST, [answer])
     judge.save()
     evaluators.write_settings(tables, given)
-    content = judge.figures(evidence.draws(judge.units.num, evidence.test_data()))
+    test = evidence.test_data()
+    content = judge.figures(evidence.draws(judge.units.num, test))
     plain = json.loads(json.dumps(files.tidy(content)))
     if metric not in evidence.headlines(plain):
         raise DataError(f"its evaluation has no {metric}")
-    return evidence.gather(task, metric, plain, tables, "unknown")
+    return evidence.gather(task, metric, plain, tables, test)
 
 
 def _card(package: Path, task: str, data: Dataset) -> dict[str, Any]:

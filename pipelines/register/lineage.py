@@ -15,8 +15,8 @@ from pipelines.record import booking, lockfile, outputs, provenance
 from pipelines.record.names import allowed
 from pipelines.record.sender import Sender
 from pipelines.register import committed
-from pipelines.register.evidence import canonical
 from pipelines.register.judgement import Code
+from stages.core import digests
 from stages.core.errors import DataError
 
 UNKNOWN = "unknown"
@@ -80,7 +80,7 @@ def trace(task: str) -> Lineage:
     return Lineage(
         commit=code.get("rawline.commit", UNKNOWN),
         dirty=code.get("rawline.dirty", UNKNOWN),
-        lock=hashlib.sha256(canonical(entries).encode()).hexdigest() if entries else UNKNOWN,
+        lock=hashlib.sha256(digests.canonical(entries).encode()).hexdigest() if entries else UNKNOWN,
         data={path: value for path, value in sorted(data.items()) if path.startswith(DATA)},
         trained_on={path: value for path, value in data.items() if path in read and path.startswith(DATA)},
         params=dict(sorted(params.items())),

@@ -41,6 +41,7 @@ def register(job: Job[Params]) -> Iterator[Record]:
     name = f"{job.params.name}-{task}"
     _present(task)
     found = evidence.collect(task, job.params.metric)
+    evidence.require_classes(task)
     lineage.require_joined(task)
     lineage.require_booked(task)
     digest = fingerprint(task, job.params, found.test_data)
@@ -70,7 +71,7 @@ def fingerprint(task: str, params: Params, test_data: str) -> str:
     code = behaviour.digest(files.read_json(artefacts.finetuned(task) / "model.json"))
     judged = [artefacts.evaluate_metrics(task), artefacts.audit_metrics(task)]
     rules = [params.model_dump(), code, test_data, evidence.settings(artefacts.evaluated(task))]
-    return digests.of(*_model(task), *judged, text=evidence.canonical(rules))
+    return digests.of(*_model(task), *judged, text=digests.canonical(rules))
 
 
 def _model(task: str) -> list[Path]:

@@ -1,11 +1,12 @@
 """Names content by its SHA-256: a trained model by that of its weights and its card, an evaluation's tables by theirs."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stages.core import artefacts
+from stages.core import artefacts, files
 from stages.core.errors import DataError
 
 MODEL = "model_digest"  # of the metrics of evaluation and audit: the model that they judged
@@ -80,6 +81,11 @@ def require_tables(task: str, evaluation: Mapping[str, Any]) -> None:
 def again(stage: str) -> str:
     """Say how a judgement is made again; DVC may find nothing to do where its files were booked as they lie there."""
     return f"make it again: rawline repro, or, where that finds nothing to do, dvc repro --force --single-item {stage}"
+
+
+def canonical(content: Any) -> str:
+    """Return JSON text that is the same for the same content."""
+    return json.dumps(files.tidy(content), sort_keys=True)
 
 
 def _content(file: Path) -> str:

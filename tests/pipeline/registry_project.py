@@ -18,7 +18,7 @@ from mlflow.tracking import MlflowClient
 from pipelines import settings
 from pipelines.register import Params, package, registry, run
 from pipelines.register.history import History
-from stages.core import artefacts, digests, files
+from stages.core import artefacts, dataset, digests, files, measuring
 from stages.core.stage import Job, Note
 from tests.factories import make_dataset
 
@@ -92,12 +92,25 @@ def change_card(**settings: Any) -> None:
 
 
 def name_model() -> None:
-    """Let evaluation and audit say that they judged the model as it lies there, by the tables as they lie there."""
+    """Let evaluation and audit say that they judged what lies there: model, tables, test data and measuring code."""
     where = artefacts.evaluate_metrics("classify")
     tables = digests.tables(artefacts.evaluated("classify"))
     files.write_json(where, files.read_json(where) | {digests.TABLES: tables})
     for place in (artefacts.evaluate_metrics("classify"), artefacts.audit_metrics("classify")):
-        files.write_json(place, files.read_json(place) | {digests.MODEL: digests.model(artefacts.finetuned("classify"))})
+        model = {digests.MODEL: digests.model(artefacts.finetuned("classify"))}
+        files.write_json(place, files.read_json(place) | model | ground("classify"))
+
+
+def ground(task: str) -> dict[str, str]:
+    """Return what a judgement of now rests on, as evaluation and audit say it in their metrics."""
+    data = test_split()
+    code = {measuring.CODE: measuring.code(task)}
+    return code | {measuring.TEST: measuring.test_data(data), measuring.AUDITED: measuring.audited(data)}
+
+
+def test_split() -> dataset.Dataset:
+    """Return the test data as they lie there."""
+    return dataset.read(artefacts.PREPROCESSED).subset("test")
 
 
 def make(root: Path, patch: pytest.MonkeyPatch) -> None:

@@ -1,13 +1,16 @@
 """The same model is one version; a new one moves challenger, and champion only through the gate."""
 
 import json
+import shutil
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+import stages
 from pipelines.register import behaviour, judged, package, registry, settling
 from stages.core import artefacts, digests, files
 from stages.core.errors import DataError, InfrastructureError, ParamsError
@@ -149,6 +152,7 @@ def test_equal_figures_on_new_test_data_are_another_registration(client, monkeyp
     project.light(monkeypatch)
     register()
     make_dataset(artefacts.PREPROCESSED, num_images=12, seed=5)
+    project.judge(0.9)
     lines = project.said()
     assert any("judging champion version 1 on the present test pictures" in line for line in lines)
     receipt = files.read_json(artefacts.receipt("classify"))
@@ -210,13 +214,17 @@ def test_a_failed_audit_stays_challenger(client):
     }
 
 
-def test_other_code_is_another_version(client, monkeypatch):
+def test_other_code_is_another_version(client, tmp_path_factory, monkeypatch):
     """The model brings its code: when that changes in more than words, what is registered is not the same model."""
     register()
-    plain = behaviour.meaning
-    monkeypatch.setattr(behaviour, "meaning", lambda text: plain(text + "\n\n# a comment\n"))
+    other = tmp_path_factory.mktemp("code") / "stages"
+    shutil.copytree(Path(stages.__file__).parent, other, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(behaviour, "stages", SimpleNamespace(__file__=str(other / "__init__.py")))
+    code = other / "core" / "checkpoint.py"
+    plain = code.read_text()
+    code.write_text(f"{plain}\n# a comment\n")
     assert int(register().version) == 1
-    monkeypatch.setattr(behaviour, "meaning", lambda text: plain(text + "\nCHANGED = 1\n"))
+    code.write_text(f"{plain}\nCHANGED = 1\n")
     assert int(register().version) == 2
 
 

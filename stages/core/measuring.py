@@ -1,0 +1,130 @@
+"""Names what a judgement rests on beside the model: the test data, and the code that makes figures of answers and truth.
+
+Evaluation and audit write what they read into their metrics, so that nobody takes their figures for those of other test
+data or of another ruler.
+"""
+
+import ast
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from stages.core import artefacts, digests
+from stages.core.dataset import Dataset
+from stages.core.errors import DataError
+from stages.core.source import Source
+
+TEST = "test_data_digest"  # of the metrics of an evaluation: the test data that it judged on
+AUDITED = "audited_digest"  # of the metrics of an audit: truth, units and groups of the test pictures, which it judged on
+CODE = "measuring_digest"  # of the metrics of evaluation and audit: the code that made figures of answers and truth
+ROOT = Path(__file__).parents[2]  # of the code that runs
+MEASURES = ("stages/judge/", "stages/maths/", "stages/parts/evaluators/")
+TRUTH = ("bbox", "category_id", "iscrowd", "segmentation")
+SPARED = ("difficult", "ignore")  # beside iscrowd; where none is set the digest is that of before
+
+
+def require(stage: str, content: Mapping[str, Any], expected: Mapping[str, str]) -> None:
+    """Refuse a judgement that was made on other test data, or by other code, than lie here.
+
+    Args:
+        stage: which made it, with its task.
+        content: of its metrics file.
+        expected: what it must say, by key.
+
+    Raises:
+        DataError: it says something else, or nothing, as those of before.
+    """
+    words = {
+        TEST: ("on which test data it judged", f"judged on other test data than lie in {artefacts.PREPROCESSED}"),
+        AUDITED: (
+            "by which truth and groups it judged",
+            f"judged by other truth or groups than {artefacts.PREPROCESSED} has",
+        ),
+        CODE: ("by which code it measured", f"measured by other code than lies in {', '.join(MEASURES)}"),
+    }
+    for key, value in expected.items():
+        silent, other = words[key]
+        if content.get(key) != value:
+            why = other if key in content else f"does not say {silent}"
+            raise DataError(f"{stage} {why}; {digests.again(stage)}")
+
+
+def test_data(data: Dataset) -> str:
+    """Return the digest of a test split: every picture as it is judged, its truth, and the unit it is drawn with."""
+    return _digest(_judged(data))
+
+
+def audited(data: Dataset) -> str:
+    """Return the digest of what an audit reads of a test split: truth, units and groups; no picture is opened."""
+    groups = data.manifest[data.groups()].astype("string").fillna("").to_numpy(object).tolist()
+    return _digest([*row, own] for row, own in zip(_truths(data), groups, strict=True))
+
+
+def _judged(data: Dataset) -> Iterator[list[Any]]:
+    places = zip(data.manifest["path"], data.manifest["mask"], strict=True)
+    for (name, *rest), own in zip(_truths(data), places, strict=True):
+        found = [data.root / place for place in own if isinstance(place, str)]
+        yield [name, [hashlib.sha256(file.read_bytes()).hexdigest() for file in found], *rest]
+
+
+def _truths(data: Dataset) -> Iterator[list[Any]]:
+    """Yield each picture's ``image_id``, label, objects and, where it shares one, unit."""
+    marks = data.annotations()
+    for row in data.manifest.to_dict("records"):
+        own = marks[row["image_id"]]
+        truth = [{k: m.get(k) for k in TRUTH} | {k: m[k] for k in SPARED if m.get(k)} for m in own]
+        label = row["label"] if isinstance(row["label"], str) else None
+        shared = [row["unit"]] if row.get("unit", row["image_id"]) != row["image_id"] else []
+        yield [row["image_id"], label, truth, *shared]
+
+
+def _digest(rows: Iterable[list[Any]]) -> str:
+    """Return the SHA-256 of the JSON of a list of rows, one row at a time: the text of all is large."""
+    total, start = hashlib.sha256(), "["
+    for row in rows:
+        total.update(f"{start}{digests.canonical(row)}".encode())
+        start = ", "
+    total.update(b"[]" if start == "[" else b"]")
+    return total.hexdigest()
+
+
+def code(task: str, root: Path = ROOT) -> str:
+    """Return the SHA-256 of the code that makes figures of answers and truth: a task's evaluator and what it judges with.
+
+    Args:
+        task: the task.
+        root: the folder that holds ``stages``; that of the running code unless another is given.
+    """
+    found = Source(root).closure(f"stages.parts.evaluators.{task}")
+    return joined(texts(root, {path for path in found if path.as_posix().startswith(MEASURES)}))
+
+
+def texts(root: Path, found: Iterable[Path]) -> list[str]:
+    """Return name and meaning of files of code, by name; comments, docstrings and layout do not count.
+
+    Args:
+        root: the folder that holds them.
+        found: seen from there.
+    """
+    return [f"{path.as_posix()}\n{meaning((root / path).read_text(encoding='utf-8'))}" for path in sorted(found)]
+
+
+def joined(found: list[str]) -> str:
+    """Return the SHA-256 of texts, a line between two."""
+    return hashlib.sha256("\n".join(found).encode()).hexdigest()
+
+
+def meaning(text: str) -> str:
+    """Return code without comments, docstrings and layout.
+
+    Example:
+        >>> meaning("limit = (3)  # why") == meaning("limit=3")
+        True
+    """
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            kept = [s for s in node.body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
+            node.body = kept or [ast.Pass()]
+    return ast.unparse(tree)

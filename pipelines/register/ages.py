@@ -1,12 +1,14 @@
 """Tells which of two registered models is the older one: by when their weights were first registered, whatever the version.
 
 The same weights may be registered again, under other rules, after another evaluation or with another ``model.json`` (which
-holds settings that change no answer, too); that makes them no newer. Nor does it that their version was deleted meanwhile:
-the LoggedModel that it was made of is left, and names weights and version.
+holds settings that change no answer, too); that makes them no newer. Nor does it that their version was deleted meanwhile,
+or the whole registered model was, or got another name: the LoggedModel that it was made of is left, and says of which
+weights it is, for which registered model a version was made of it, and when that was first. Time tells and no number, since
+a registered model that is made anew counts its versions from 1.
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +27,7 @@ from stages.core.errors import DataError, InfrastructureError
 MODEL = digests.MODEL
 WEIGHTS = digests.WEIGHTS
 PLACE = "artifacts/model"  # in a package
+FIRST = "first_registered"  # of a LoggedModel: when a version was first made of it, in ms since 1970
 NEW = float("inf")
 
 
@@ -52,18 +55,22 @@ class Model:
 
 
 UNKNOWN = Model()
-Found = Mapping[int, Model | None]
 
 
 @dataclass(frozen=True)
 class Ages:
-    """The weights of each version that is ours, by number.
+    """When which weights were registered.
 
     Attributes:
-        models: ``UNKNOWN`` where nobody can tell: a version of ours from before the tags whose files are gone.
+        models: the weights of each version that is ours, by number; ``UNKNOWN`` where nobody can tell: a version of ours
+            from before the tags whose files are gone.
+        made: when each version was made, by number, in ms since 1970.
+        before: what was registered under this name, its version there or not: when that was first, and the weights.
     """
 
     models: Mapping[int, Model]
+    made: Mapping[int, float]
+    before: tuple[tuple[float, Model], ...] = ()
 
     def older(self, model: Model, champion: int) -> bool:
         """Tell whether a model's weights were registered before the champion's were; the champion's own were not.
@@ -73,8 +80,10 @@ class Ages:
         theirs = self.models.get(champion, UNKNOWN)
         if theirs.is_like(model):
             return False
-        first = min([n for n, one in self.models.items() if one == UNKNOWN or one.is_like(model)], default=NEW)
-        return first < min([n for n, one in self.models.items() if one.is_like(theirs)], default=champion)
+        seen = [*self.before, *((self.made[number], one) for number, one in self.models.items())]
+        first = min([when for when, one in seen if one == UNKNOWN or one.is_like(model)], default=NEW)
+        other = self.made.get(champion, NEW)  # another tool's has no weights that are known
+        return first < min([when for when, one in seen if one.is_like(theirs)], default=other)
 
 
 def of(folder: Path) -> Model:
@@ -84,20 +93,34 @@ def of(folder: Path) -> Model:
 
 def read(client: MlflowClient, name: str) -> Ages:
     """Return the weights of a registered model's versions; what a version of before lacks is read from its files, once."""
-    found: Found = {int(version.version): _model(client, version) for version in registry.versions(client, name)}
-    there = {number: model for number, model in found.items() if model is not None}
-    return Ages({**_deleted(client, name, found), **there})
+    versions = registry.versions(client, name)
+    found = {int(version.version): _model(client, version) for version in versions}
+    models = {number: model for number, model in found.items() if model is not None}
+    made = {int(version.version): float(version.creation_timestamp) for version in versions}
+    tags = {int(version.version): version.tags.get("logged_model", "") for version in versions}
+    known = {tags[number]: model for number, model in models.items() if model != UNKNOWN}
+    return Ages(models, made, tuple(_before(client, name, known)))
 
 
-def _deleted(client: MlflowClient, name: str, there: Collection[int]) -> dict[int, Model]:
-    """Return the weights of versions that are there no more, as far as their LoggedModels are left and tell them."""
-    found: dict[int, Model] = {}
+def _before(client: MlflowClient, name: str, known: Mapping[str, Model]) -> Iterator[tuple[float, Model]]:
+    """Yield when the weights of each LoggedModel were registered under a name, as far as it tells them.
+
+    Args:
+        client: of the project's MLflow.
+        name: of the registered model, which may have been made anew since.
+        known: the weights that a version tells, by the id of the LoggedModel that it was made of.
+    """
     for logged in registry.logged_models(client, lineage.experiment(), name):
-        own = [one for one in versions_of(logged) if one.get("name") == name and str(one.get("version")).isdigit()]
-        gone = [number for one in own if (number := int(one["version"])) not in there]
-        if gone and (model := _logged(client, logged)) != UNKNOWN:
-            found |= dict.fromkeys(gone, model)
-    return found
+        if any(one.get("name") == name for one in versions_of(logged)):
+            model = known.get(logged.model_id) or _logged(client, logged)
+            if model != UNKNOWN:
+                yield registered(logged), model
+
+
+def registered(logged: LoggedModel) -> float:
+    """Return when a version was first made of a LoggedModel, in ms since 1970; of one of before when it was packed."""
+    told = str(logged.tags.get(FIRST, ""))
+    return float(told if told.isdecimal() else logged.creation_timestamp)
 
 
 def _logged(client: MlflowClient, logged: LoggedModel) -> Model:

@@ -141,13 +141,12 @@ def logged(client: MlflowClient, experiment: str, name: str, digest: str) -> Log
 
 
 def logged_models(client: MlflowClient, experiment: str, name: str) -> list[LoggedModel]:
-    """List the LoggedModels that were packed for a registered model since it was made."""
-    since = int(client.get_registered_model(name).creation_timestamp)
+    """List the LoggedModels that were packed for registered models of a name, whichever of them is there now."""
     found: list[LoggedModel] = []
     token = None
     while True:
         page = client.search_logged_models([experiment], filter_string=f"name = '{name}'", page_token=token)
-        found += [model for model in page if model.creation_timestamp >= since]
+        found += page
         token = page.token
         if not token:
             return found

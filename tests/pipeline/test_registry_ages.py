@@ -83,6 +83,34 @@ def test_weights_of_a_deleted_version_are_no_newer(client, monkeypatch, tag):
     assert holders() == {"challenger": 3, "champion": 2}
 
 
+@pytest.mark.parametrize("tag", [True, False])
+@pytest.mark.parametrize("end", ["deleted", "renamed"])
+def test_weights_of_a_registered_model_of_before_are_no_newer(client, end, tag):
+    """It is made anew and counts from 1 again: the number of a version tells nothing of one of before.
+
+    When it was registered its LoggedModel says, or, where that is of before, when it was packed.
+    """
+    left = [client.get_model_version(NAME, "1").tags["logged_model"]]
+    assert another(0.93, "better") == 2
+    left += [client.get_model_version(NAME, "2").tags["logged_model"]]
+    for one in left:
+        assert ages.FIRST in client.get_logged_model(one).tags
+        if not tag:
+            client.delete_logged_model_tag(one, ages.FIRST)
+    if end == "deleted":
+        client.delete_registered_model(NAME)
+    else:
+        client.rename_registered_model(NAME, "elsewhere")
+    assert another(0.905, "slightly better") == 1
+    project.judge(0.9)
+    for rules in ({}, {"max_drop": 0.05}):  # settled, and once more when it has a version that counts after the champion's
+        version = project.register(**rules)
+        assert version.tags["gate.champion"].startswith("no: registered before the champion and not shown to be better")
+        assert holders()["champion"] == 1
+    assert another(0.9, "newer") == 4
+    assert holders()["champion"] == 4
+
+
 def test_the_champions_own_weights_may_take_over_and_are_not_the_older_model(client):
     """Version 2 has the champion's weights under other rules; version 3, newer than both, meets a champion of its age."""
     version = project.register(min_quality=0.5)

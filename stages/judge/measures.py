@@ -46,6 +46,7 @@ class Measure:
         merge: (N,) row of each picture and the number R of rows to the same measure over rows of pictures added up; None
             where there is no shorter way than equal weights.
         alike: pictures with the same number are alike to the measure; None where each is its own.
+        by_class: it is a mean over classes, each of which weighs alike, however many pictures hold it.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Measure:
     chosen: "Callable[[NDArray[np.intp]], Measure] | None" = None
     merge: "Callable[[Codes, int], Measure] | None" = None
     alike: Tally | None = None
+    by_class: bool = False
 
     @property
     def counts(self) -> Floats:
@@ -112,7 +114,7 @@ class Measure:
         def values(weights: Floats) -> Floats:
             return statistics.a_few_at_a_time(lambda some: of_all(some[:, rows]), weights, rows.size)
 
-        return Measure(self.name, self.title, self.unit, held, values, judged=self.judged)
+        return Measure(self.name, self.title, self.unit, held, values, judged=self.judged, by_class=self.by_class)
 
 
 @dataclass(frozen=True)
@@ -345,4 +347,4 @@ def mean_of_ratios(  # noqa: PLR0913, PLR0917 - three of them say what the figur
 
     slope = ratio_slope.mean_of_ratios(*tables)
     held, alike = tally.whole(counts), None if kinds is None else tally.whole(kinds)
-    return Measure(name, title, unit, held, values, False, judged, slope, chosen, merge, alike)
+    return Measure(name, title, unit, held, values, False, judged, slope, chosen, merge, alike, by_class=True)

@@ -43,7 +43,8 @@ def mean(name: str, title: str, unit: str, held: Counts, read: Read) -> Measure:
         return mean(name, title, unit, Counts(*(table[rows] for table in (held.hit, held.real, held.said))), read)
 
     counts = np.asarray(held.real.sum(axis=1), np.float64).ravel()
-    return Measure(name, title, unit, tally.whole(counts), values, slope=_slope(held, read), chosen=chosen, merge=merge)
+    held_by, slope = tally.whole(counts), _slope(held, read)
+    return Measure(name, title, unit, held_by, values, slope=slope, chosen=chosen, merge=merge, by_class=True)
 
 
 def _slope(held: Counts, read: Read) -> Slope | None:
@@ -190,7 +191,8 @@ def precision(  # noqa: PLR0913 - two of them say what the figure is called
     def few(rows: NDArray[np.intp]) -> Measure:
         return precision(name, title, _chosen(tables, rows), chosen, rule=rule, judged=judged)
 
-    return Measure(name, title, "objects", held, values, judged=judged, slope=slope, chosen=few, merge=merge)
+    of = name, title, "objects", held, values
+    return Measure(*of, judged=judged, slope=slope, chosen=few, merge=merge, by_class=True)
 
 
 def _chosen(tables: Sequence[ap.Matches], rows: NDArray[np.intp]) -> list[ap.Matches]:
@@ -213,7 +215,7 @@ def recall(name: str, title: str, tables: list[ap.Matches]) -> Measure:
         return recall(name, title, _chosen(tables, rows))
 
     held = tally.of(ap.objects(tables))
-    return Measure(name, title, "objects", held, values, judged=False, chosen=chosen, merge=merge)
+    return Measure(name, title, "objects", held, values, judged=False, chosen=chosen, merge=merge, by_class=True)
 
 
 def of_precision(

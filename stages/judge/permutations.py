@@ -8,8 +8,8 @@ explain. Where each class stands in one of the two groups alone, nothing tells t
 
 The mean of the deals is what classes explain. Of a gap within classes the rest, what was found less that mean, shows only
 the part of classes that both groups hold (the weights of W. Cochran, "Some methods for strengthening the common chi-squared
-tests", Biometrics 10, 1954). So of the gap allowed that part alone is allowed for, and as far as the rest varies less than
-the gap does, so do its bounds lie closer.
+tests", Biometrics 10, 1954; of a mean over classes, which weighs each alike, the share of classes). So of the gap allowed
+that part alone is allowed for, and as far as the rest varies less than the gap does, so do its bounds lie closer.
 """
 
 from collections.abc import Callable, Iterator
@@ -123,8 +123,8 @@ class Dealer:
         classes = np.unique(self.strata[members], return_inverse=True)[1].astype(np.int64)
         if not classes.any():
             return None
-        shared = _shared(codes, classes, self.measure.counts[members])
-        shown = float(shared.sum())
+        shared = _shared(codes, classes, self.measure.counts[members], by_class=self.measure.by_class)
+        shown = float(shared.sum(axis=1).max())
         if not shown:
             return Deals(0, 0.0, 0.0, 0.0)
         random = self.random(worse, -1 if better is None else better)
@@ -141,18 +141,19 @@ class Dealer:
 
         Deals pool both groups, as if there were no gap: where one holds nearly all of a class that goes well, they vary less
         than the other's few pictures do. A cell's figure is drawn towards one half by two trials (E. Wilson, 1927), so that
-        few pictures that are all right or all wrong leave doubt; it is infinite where cells have no figures.
+        few pictures that are all right or all wrong leave doubt; it is infinite where cells have no figures. Of several ways
+        to weigh the classes the one with the largest error counts.
         """
         if self.measure.slope is None:
             return float("inf")
         cells = np.full(self.groups.size, -1, np.int64)
         cells[members] = 2 * classes + codes
-        values = self.measure.slope(cells, 2 * shared.size).values.reshape(-1, 2)
+        values = self.measure.slope(cells, 2 * shared.shape[1]).values.reshape(-1, 2)
         held = np.asarray(self.measure.counts[members] > 0, np.float64)
-        num = np.bincount(cells[members], held, 2 * shared.size).reshape(-1, 2)
+        num = np.bincount(cells[members], held, 2 * shared.shape[1]).reshape(-1, 2)
         drawn = (np.nan_to_num(values) * num + 1) / (num + 2)
         errors = np.divide(drawn * (1 - drawn), num, out=np.zeros(num.shape), where=num > 0).sum(1)
-        return float(np.sqrt((shared**2 * errors).sum()))
+        return float(np.sqrt((shared**2 * errors).sum(axis=1).max()))
 
 
 def dealer(  # noqa: PLR0913 - what is dealt, and how
@@ -181,23 +182,32 @@ def dealer(  # noqa: PLR0913 - what is dealt, and how
     return Dealer(comparison, measure, groups, strata, num_deals, allowed, random)
 
 
-def _shared(codes: Ints, classes: Ints, counts: Floats) -> Floats:
+def _shared(codes: Ints, classes: Ints, counts: Floats, *, by_class: bool) -> Floats:
     """Return of each class the part of a gap within it that deals show, 0 where one of the groups lacks it.
+
+    A mean over classes weighs a class of few pictures like one of many, and deals leave all of a gap within each that both
+    groups hold: a share of one in the classes of a group, of the one that has fewer. Strata need not be the classes of the
+    mean, so that counts stand beside: what is allowed of a gap is the larger of the two.
 
     Args:
         codes: (R,) 0 or 1.
         classes: (R,) from 0.
         counts: (R,) how many of what the figure is read from each holds: objects of recall, pixels, pictures.
+        by_class: the figure is a mean over classes.
 
     Returns:
-        (K,), their sum at most 1.
+        (1, K) by counts, their sum at most 1, or (2, K) by counts and by classes.
     """
     size = int(classes.max()) + 1
     first, second = (np.bincount(classes[codes == g], counts[codes == g], size) for g in (0, 1))
     if not (first.any() and second.any()):
-        return np.zeros(size)
+        return np.zeros((1, size))
     both = np.divide(first * second, first + second, out=np.zeros(size), where=first + second > 0)
-    return np.asarray(both * (1 / first.sum() + 1 / second.sum()), np.float64)
+    by_counts = np.asarray(both * (1 / first.sum() + 1 / second.sum()), np.float64)
+    if not by_class:
+        return by_counts[None]
+    fewer = min(np.count_nonzero(first), np.count_nonzero(second))
+    return np.stack([by_counts, (both > 0) / fewer])
 
 
 def _deals(dealt: Iterator[Floats], shown: float, enough: float = np.inf) -> Deals:

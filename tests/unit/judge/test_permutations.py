@@ -201,8 +201,14 @@ def test_deals_end_early_where_they_explain_all() -> None:
 
 
 def _fails(codes: np.ndarray, classes: np.ndarray, hits: np.ndarray, totals: np.ndarray) -> bool:
+    """Tell whether an audit of recall says FAIL."""
+    return _audited(
+        measures.proportion("recall", "recall", "objects", hits.astype(float), totals.astype(float)), codes, classes
+    )
+
+
+def _audited(measure: Measure, codes: np.ndarray, classes: np.ndarray) -> bool:
     """Tell whether an audit of two groups, with a floor that nobody misses, says FAIL."""
-    measure = measures.proportion("recall", "recall", "objects", hits.astype(float), totals.astype(float))
     way = Grouping(("g",), ("a", "b"), codes)
     compared = groups.compare(measure, way, min_group=10, num_bootstraps=0, random=np.random.default_rng(2))
 
@@ -245,3 +251,56 @@ def test_a_gap_within_a_class_that_both_hold_is_still_told() -> None:
     rates = np.where(codes == 0, 0.98, np.where(classes == 0, 0.58, 0.6))
     failed = [_fails(codes, classes, np.random.default_rng(s).random(2000) < rates, np.ones(2000)) for s in range(20)]
     assert sum(failed) >= 18
+
+
+def _mean_recall(codes: np.ndarray, classes: np.ndarray, right: np.ndarray) -> Measure:
+    """Return the mean over classes of the share that is right, (N,) bool, and check that it says what is asked."""
+    there = np.eye(int(classes.max()) + 1)[classes]
+    measure = measures.mean_of_ratios(
+        "recall", "recall", "pictures", there * right[:, None], there, there, counts=np.ones(right.size)
+    )
+    of = [right[(codes == 0) & (classes == one)].mean() for one in np.unique(classes[codes == 0])]
+    assert measure.of(codes == 0) == pytest.approx(np.mean(of))
+    return measure
+
+
+def _sharing(num_own: int, num_shared: int, gap: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return groups, classes and outcomes: groups of a class each (95 and 60 % right) and of one both hold, 90 and less."""
+    codes = np.repeat([0, 1], num_own + num_shared)
+    classes = np.concatenate([np.repeat([own, 2], [num_own, num_shared]) for own in (0, 1)])
+    rates = np.where(classes == 2, 0.9 - gap * codes, np.where(codes == 0, 0.95, 0.6))
+    return codes, classes, np.random.default_rng(seed).random(codes.size) < rates
+
+
+@pytest.mark.parametrize("sizes", [(300, 100), (1000, 300), (3000, 1000)])
+def test_a_mean_over_classes_weighs_a_shared_class_as_one_of_the_classes(sizes: tuple[int, int]) -> None:
+    """A fourth of the pictures is half of a mean over two classes: at the limit within the class that both hold few fail."""
+    failed = 0
+    for seed in range(40):
+        codes, classes, right = _sharing(*sizes, 0.1, seed)
+        failed += _audited(_mean_recall(codes, classes, right), codes, classes)
+    assert failed <= 2
+
+
+def test_a_gap_within_the_shared_class_of_a_mean_over_classes_is_still_told() -> None:
+    """Thirty points lie beyond the ten allowed."""
+    failed = 0
+    for seed in range(10):
+        codes, classes, right = _sharing(1000, 1000, 0.3, seed)
+        failed += _audited(_mean_recall(codes, classes, right), codes, classes)
+    assert failed >= 9
+
+
+def test_where_groups_hold_classes_alike_a_mean_over_classes_is_asked_as_a_share_is() -> None:
+    """All of a gap within classes is shown then, by counts and by classes; no more of it than all in any case."""
+    codes, classes = np.repeat([0, 1], 1000), np.tile(np.repeat([0, 1, 2], [700, 200, 100]), 2)
+    right = np.random.default_rng(1).random(2000) < 0.9 - 0.2 * codes
+    way = Grouping(("g",), ("a", "b"), codes)
+    shown = []
+    for measure in (accuracy(right), _mean_recall(codes, classes, right)):
+        found = groups.compare(measure, way, min_group=10, num_bootstraps=0, random=np.random.default_rng(2))
+        ask = permutations.dealer(found, classes, num_deals=50, allowed=0.1, random=lambda *_: np.random.default_rng(3))
+        deals = ask(1, 0)
+        assert deals is not None
+        shown.append(deals.shown)
+    assert shown == [pytest.approx(1), pytest.approx(1)]

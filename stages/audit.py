@@ -165,7 +165,7 @@ def dealer(judge: Evaluator, params: Params, seed: int) -> Callable[[groups.Comp
         def random(worse: int, better: int) -> np.random.Generator:
             return seeds.generator(seed, "audit", *where, names[worse], names[better])
 
-        return permutations.dealer(
+        return permutations.Dealer(
             comparison, strata, num_deals=params.num_permutations, allowed=params.max_gap, random=random, units=judge.units
         )
 

@@ -1,8 +1,8 @@
 """What the classes of the pictures explain of how a group fares, asked of deals: permutations within classes.
 
-Two groups are dealt out anew among their own pictures of each class, whole units at a time, as if they had nothing to do
-with the outcome. A group of difficult classes is not a group that is treated worse (conditional independence given the
-truth, as in equalised odds: M. Hardt, E. Price, N. Srebro, "Equality of Opportunity in Supervised Learning", NeurIPS 2016).
+Two groups are dealt out anew among their own pictures of each class, as if they had nothing to do with the outcome. A group
+of difficult classes is not a group that is treated worse (conditional independence given the truth, as in equalised odds:
+M. Hardt, E. Price, N. Srebro, "Equality of Opportunity in Supervised Learning", NeurIPS 2016).
 No third group has a part in it: its noise would hide the gap of a pair, its own lot shift what the classes of that pair
 explain. Where each class stands in one of the two groups alone, nothing tells the group from its classes.
 
@@ -10,6 +10,10 @@ The mean of the deals is what classes explain. Of a gap within classes the rest,
 the part of classes that both groups hold (the weights of W. Cochran, "Some methods for strengthening the common chi-squared
 tests", Biometrics 10, 1954; of a mean over classes, which weighs each alike, the share of classes). So of the gap allowed
 that part alone is allowed for, and as far as the rest varies less than the gap does, so do its bounds lie closer.
+
+Pictures that are drawn together are dealt one by one: dealt as wholes, units would carry their mix of classes, and their
+size, from group to group, and classes would seem to explain nothing of what they do. How much the rest varies is told by
+units in the error of the gap within classes.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,7 +27,7 @@ from scipy import stats
 from stages.judge import statistics
 from stages.judge.groups import Comparison
 from stages.judge.measures import Estimate, Measure
-from stages.judge.units import Units, most_frequent
+from stages.judge.units import Units, alone
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -91,21 +95,19 @@ class Dealer:
 
     Attributes:
         comparison: at least two groups compared.
-        measure: its figure over rows, a row being what is dealt: a picture, or a unit's part of a group.
-        groups: (R,) the group of each row.
-        strata: (R,) the class of each row.
+        strata: (N,) the class of each picture, a whole number.
         num_deals: how many deals; fewer are made where they clearly leave no more of a gap than is allowed.
         allowed: largest gap allowed within classes.
         random: from two groups' positions, the second -1 for all others, where their deals come from.
+        units: which pictures are drawn together; None where each is for itself.
     """
 
     comparison: Comparison
-    measure: Measure
-    groups: NDArray[Any]
-    strata: Ints
+    strata: NDArray[Any]
     num_deals: int
     allowed: float
     random: Callable[[int, int], np.random.Generator]
+    units: Units | None = None
 
     def __call__(self, worse: int, better: int | None = None) -> Deals | None:
         """Ask which gap of two groups, or which figure of one, classes explain.
@@ -118,17 +120,18 @@ class Dealer:
             What came of it; None where all their pictures are of one class, so that classes explain nothing.
         """
         others = [g for g in self.comparison.compared if g != worse] if better is None else [better]
-        members = np.flatnonzero(np.isin(self.groups, [worse, *others]))
-        codes = (self.groups[members] != worse).astype(np.int64)
+        measure, groups = self.comparison.measure, self.comparison.grouping.codes
+        members = np.flatnonzero(np.isin(groups, [worse, *others]))
+        codes = (groups[members] != worse).astype(np.int64)
         classes = np.unique(self.strata[members], return_inverse=True)[1].astype(np.int64)
         if not classes.any():
             return None
-        shared = _shared(codes, classes, self.measure.counts[members], by_class=self.measure.by_class)
+        shared = _shared(codes, classes, measure.counts[members], by_class=measure.by_class)
         shown = float(shared.sum(axis=1).max())
         if not shown:
             return Deals(0, 0.0, 0.0, 0.0)
         random = self.random(worse, -1 if better is None else better)
-        dealt = dealt_figures(self.measure, members, codes, classes, self.num_deals, random)
+        dealt = dealt_figures(measure, members, codes, classes, self.num_deals, random)
         lowest = self.comparison.estimates[worse].value
         if better is None:
             return _deals((figures[0] for figures in dealt), shown)
@@ -142,44 +145,21 @@ class Dealer:
         Deals pool both groups, as if there were no gap: where one holds nearly all of a class that goes well, they vary less
         than the other's few pictures do. A cell's figure is drawn towards one half by two trials (E. Wilson, 1927), so that
         few pictures that are all right or all wrong leave doubt; it is infinite where cells have no figures. Of several ways
-        to weigh the classes the one with the largest error counts.
+        to weigh the classes the one with the largest error counts. Pictures of a unit are taken to fare alike, so that a
+        cell counts as many as its units are worth.
         """
-        if self.measure.slope is None:
+        measure, num_cells = self.comparison.measure, 2 * shared.shape[1]
+        if measure.slope is None:
             return float("inf")
-        cells = np.full(self.groups.size, -1, np.int64)
+        cells = np.full(self.strata.size, -1, np.int64)
         cells[members] = 2 * classes + codes
-        values = self.measure.slope(cells, 2 * shared.shape[1]).values.reshape(-1, 2)
-        held = np.asarray(self.measure.counts[members] > 0, np.float64)
-        num = np.bincount(cells[members], held, 2 * shared.shape[1]).reshape(-1, 2)
+        values = measure.slope(cells, num_cells).values.reshape(-1, 2)
+        holding = np.where(measure.counts > 0, cells, -1)
+        units = self.units or alone(holding.size)
+        num = units.worth(holding, num_cells).reshape(-1, 2)
         drawn = (np.nan_to_num(values) * num + 1) / (num + 2)
         errors = np.divide(drawn * (1 - drawn), num, out=np.zeros(num.shape), where=num > 0).sum(1)
         return float(np.sqrt((shared**2 * errors).sum(axis=1).max()))
-
-
-def dealer(  # noqa: PLR0913 - what is dealt, and how
-    comparison: Comparison,
-    strata: NDArray[Any],
-    *,
-    num_deals: int,
-    allowed: float,
-    random: Callable[[int, int], np.random.Generator],
-    units: Units | None = None,
-) -> Dealer:
-    """Return what deals the groups of a comparison out anew.
-
-    Args:
-        comparison: at least two groups compared.
-        strata: (N,) the class of each picture, a whole number.
-        num_deals: see ``Dealer``.
-        allowed: see ``Dealer``.
-        random: see ``Dealer``.
-        units: which pictures are dealt together, as one of the class that most of them have; None where each is for itself.
-    """
-    measure, groups = comparison.measure, comparison.grouping.codes
-    if units is not None and not units.single:
-        rows, groups = units.within(groups)
-        measure, strata = measure.merged(rows, groups.size), most_frequent(strata, rows, groups.size)
-    return Dealer(comparison, measure, groups, strata, num_deals, allowed, random)
 
 
 def _shared(codes: Ints, classes: Ints, counts: Floats, *, by_class: bool) -> Floats:

@@ -1,8 +1,8 @@
 """Which pictures are drawn together: those of one unit (a patient, a video, a burst of near copies).
 
 All figures here are read from sums over pictures, so pictures that are drawn together are added up first: a unit is then a
-row like any other, and bootstrap, standard error, degrees of freedom and deals need no rule of their own. Of a group of
-pictures a unit's part inside it is the row.
+row like any other, and bootstrap, standard error and degrees of freedom need no rule of their own. Of a group of pictures a
+unit's part inside it is the row.
 
 Units of unequal size count for fewer than they are: the few large ones decide (``Units.worth``; L. Kish, "Survey
 Sampling", 1965). How much they decide is told by how alike the pictures of a unit are (``spread``), not by whether the large
@@ -200,14 +200,3 @@ def torn(evaluation: Mapping[str, Any]) -> list[str]:
 def added(table: Any, rows: Ints, num_rows: int) -> Any:
     """Add the rows of a sparse (N, K) table up: (R, K)."""
     return sparse.csr_array((np.ones(rows.size), (rows, np.arange(rows.size))), shape=(num_rows, rows.size)) @ table
-
-
-def most_frequent(values: Ints, rows: Ints, num_rows: int) -> Ints:
-    """Return the value (N, whole, from 0) that most pictures of each row have, (R,); of equally many the lowest."""
-    width = int(values.max(initial=0)) + 1
-    pairs, counts = np.unique(rows * width + values, return_counts=True)
-    order = np.lexsort((pairs, -counts, pairs // width))
-    first = np.unique(pairs[order] // width, return_index=True)
-    found = np.zeros(num_rows, np.int64)
-    found[first[0]] = pairs[order][first[1]] % width
-    return found

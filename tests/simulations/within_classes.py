@@ -125,7 +125,7 @@ def judged(setting: Setting, random: np.random.Generator) -> tuple[list[Finding]
     found = [groups.compare(measure, way, min_group=10, num_bootstraps=200, random=random, units=held) for way in ways]
 
     def deal(comparison: groups.Comparison) -> permutations.Dealer:
-        return permutations.dealer(
+        return permutations.Dealer(
             comparison,
             difficult.astype(np.int64),
             num_deals=NUM_DEALS,

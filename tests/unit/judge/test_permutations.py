@@ -19,7 +19,7 @@ def dealer(right: np.ndarray, codes: np.ndarray, classes: np.ndarray, num_deals:
     """Return what deals the groups of (N,) bool outcomes out anew."""
     way = Grouping(("g",), tuple(map(str, range(int(codes.max()) + 1))), codes)
     found = groups.compare(accuracy(right), way, min_group=2, num_bootstraps=0, random=np.random.default_rng(2))
-    return permutations.dealer(
+    return permutations.Dealer(
         found, classes, num_deals=num_deals, allowed=0.1, random=lambda *at: np.random.default_rng([3, *np.abs(at)])
     )
 
@@ -213,7 +213,7 @@ def _audited(measure: Measure, codes: np.ndarray, classes: np.ndarray) -> bool:
     compared = groups.compare(measure, way, min_group=10, num_bootstraps=0, random=np.random.default_rng(2))
 
     def deal(one: groups.Comparison) -> permutations.Dealer:
-        return permutations.dealer(one, classes, num_deals=200, allowed=0.1, random=lambda *_: np.random.default_rng(3))
+        return permutations.Dealer(one, classes, num_deals=200, allowed=0.1, random=lambda *_: np.random.default_rng(3))
 
     return verdicts.judge([compared], verdicts.Limits(0.1, 0.0, 0.05), deal)[0].verdict == verdicts.FAIL
 
@@ -299,7 +299,7 @@ def test_where_groups_hold_classes_alike_a_mean_over_classes_is_asked_as_a_share
     shown = []
     for measure in (accuracy(right), _mean_recall(codes, classes, right)):
         found = groups.compare(measure, way, min_group=10, num_bootstraps=0, random=np.random.default_rng(2))
-        ask = permutations.dealer(found, classes, num_deals=50, allowed=0.1, random=lambda *_: np.random.default_rng(3))
+        ask = permutations.Dealer(found, classes, num_deals=50, allowed=0.1, random=lambda *_: np.random.default_rng(3))
         deals = ask(1, 0)
         assert deals is not None
         shown.append(deals.shown)

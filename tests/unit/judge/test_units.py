@@ -164,8 +164,11 @@ def test_models_that_never_differ_are_told_by_units() -> None:
     assert high >= most
 
 
-def test_groups_are_dealt_by_units() -> None:
-    """Clips of forty like frames: dealt by frames a gap looks like none that chance gives, by clips it is what all give."""
+def test_what_classes_leave_of_a_gap_varies_by_units() -> None:
+    """Clips of twenty like frames: what classes explain is the mean of all deals of clips, how sure that is their spread.
+
+    Taken for frames on their own, the rest of a gap that chance gives looks like none that it gives.
+    """
     right = np.repeat([1.0, 0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0], 20)
     measure = measures.proportion("a", "a", "p", right, np.ones(160))
     codes = np.repeat([0, 1, 0, 1, 0, 0, 1, 1], 20)
@@ -175,17 +178,18 @@ def test_groups_are_dealt_by_units() -> None:
     random, beyond = np.random.default_rng(0), []
     for told in (held, None):
         found = groups.compare(measure, way, min_group=4, num_bootstraps=100, random=random, units=told)
-        dealt = permutations.dealer(
+        dealt = permutations.Dealer(
             found, strata, num_deals=4000, allowed=0.1, random=lambda *_: np.random.default_rng(1), units=told
         )(1, 0)
         assert dealt is not None
-        beyond.append((found.gap()[0] - dealt.mean) / dealt.spread)
+        error = max(dealt.spread, dealt.apart)
+        beyond.append((found.gap()[0] - dealt.mean) / error)
         if told:
             gaps = _all_deals(right[::20], codes[::20], strata[::20])
             assert dealt.mean == pytest.approx(gaps.mean(), abs=0.02)
-            assert dealt.spread == pytest.approx(gaps.std(), abs=0.02)
+            assert error == pytest.approx(gaps.std(), rel=0.25)
     assert beyond[0] < 2.5
-    assert beyond[1] > 8
+    assert beyond[1] > 4
 
 
 def _all_deals(right: np.ndarray, codes: np.ndarray, strata: np.ndarray) -> np.ndarray:
@@ -207,17 +211,6 @@ def test_a_group_needs_units_not_pictures() -> None:
     way = groups.Grouping(("c",), ("x", "y"), codes)
     found = groups.compare(measure, way, min_group=10, num_bootstraps=100, random=np.random.default_rng(0), units=held)
     assert found.compared == (1,)
-
-
-@settings(deadline=None, max_examples=50)
-@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), min_size=1, max_size=40))
-def test_the_most_frequent_class_of_each_row(pairs: list[tuple[int, int]]) -> None:
-    """It is the one that counting by hand finds, the lowest of equals."""
-    rows, values = np.array([r for r, _ in pairs]), np.array([v for _, v in pairs])
-    found = units.most_frequent(values, rows, 5)
-    for row in set(rows.tolist()):
-        own = values[rows == row].tolist()
-        assert found[row] == min(set(own), key=lambda v: (-own.count(v), v))
 
 
 def test_audits_of_clips_keep_their_promise() -> None:

@@ -32,7 +32,7 @@ def within(classes: np.ndarray) -> Callable[[Comparison], permutations.Dealer]:
     """Return what deals groups out anew within classes, (N,)."""
 
     def deal(comparison: Comparison) -> permutations.Dealer:
-        return permutations.dealer(
+        return permutations.Dealer(
             comparison, classes, num_deals=400, allowed=0.1, random=lambda *at: np.random.default_rng([5, *np.abs(at)])
         )
 

@@ -289,7 +289,9 @@ def worst_groups(task: str, metric: str, number: int = 8) -> list[dict[str, str]
     file = artefacts.audited(task) / "groups.csv"
     if not file.exists():
         return []
-    table = pd.read_csv(file)
+    names: dict[Any, Any] = dict.fromkeys(("measure", "columns", "group"), str)  # 01, TRUE and nan are names of groups
+    empty = {figure: [""] for figure in ("value", "low", "high", "n", "num_pictures", "num_units")}
+    table = pd.read_csv(file, dtype=names, keep_default_na=False, na_values=empty)
     if lacking := sorted({"measure", "columns", "group", "compared", "value", "low", "high", "n"} - set(table.columns)):
         raise DataError(f"{file} lacks the columns {', '.join(lacking)}; other code wrote it: audit again (dvc repro)")
     rows = table[(table["measure"] == metric) & table["compared"] & table["value"].notna()]

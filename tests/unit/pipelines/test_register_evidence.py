@@ -173,3 +173,18 @@ def test_a_curve_that_still_rose_is_told_from_its_table(tmp_path):
         assert f"finetune.{task}.epochs" in line
         table.write_text(f"epoch,{column}\n1,0.1\n2,0.4\n3,0.3\n4,0.2\n")
         assert evidence.unfinished(task, table) == []
+
+
+def test_names_of_groups_are_what_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A group called 01, TRUE or nan is not a number, a truth or an empty cell to the card; one without a figure stays out."""
+    monkeypatch.chdir(tmp_path)
+    names = ["01", "1e3", "TRUE", "#N/A", "nan", "None", " a", "1.50"]
+    row = {"measure": "accuracy", "columns": "007", "value": 0.5, "low": 0.4, "high": 0.6, "n": 9, "num_pictures": 9}
+    rows = [row | {"group": name, "num_units": 9, "compared": True} for name in names]
+    rows += [row | {"group": "undefined", "value": None, "compared": True}, row | {"group": "small", "compared": False}]
+    where = artefacts.audited("classify") / "groups.csv"
+    where.parent.mkdir(parents=True)
+    pd.DataFrame(rows).to_csv(where, index=False, lineterminator="\n")
+    worst = evidence.worst_groups("classify", "accuracy", 20)
+    assert {one["worst groups"] for one in worst} == set(names)
+    assert {(one["group by"], one["accuracy"], one["n"]) for one in worst} == {("007", "0.500", "9")}

@@ -100,6 +100,27 @@ def test_a_class_without_spread_leaves_doubt_beside_one_that_varies() -> None:
     assert held(made, scene.truth, GRID)[0] >= 0.92
 
 
+@pytest.mark.parametrize("flat", [0.0, 1.0])
+def test_a_class_that_is_all_wrong_leaves_as_much_doubt_as_one_that_is_all_right(flat: float) -> None:
+    """96 pictures of one class, five of another all wrong, or all right: a fifth of such pictures may be otherwise.
+
+    Five of five happen in 33 % of cases then, so the interval holds that mean; right and wrong exchanged, it is mirrored.
+    """
+    there = np.eye(2)[np.repeat([0, 1], [96, 5])]
+    right = np.r_[np.arange(96) < 87, np.full(5, flat)].astype(float)
+    bounds = []
+    for outcome in (right, 1 - right):
+        hits, counts = there * outcome[:, None], np.ones(101)
+        measure = measures.mean_of_ratios("recall", "mean recall", "pictures", hits, there, there, counts=counts)
+        whole = by_group.estimates(measure, np.zeros(101, np.int64), 1, 0, np.random.default_rng(0))[0]
+        split = estimates(panels.of_measures([measure], units.alone(101)), Draws(101, 400, lambda: np.random.default_rng(0)))
+        bounds.append([(whole.low, whole.high), (split["recall"].low, split["recall"].high)])
+    otherwise = (87 / 96 + abs(flat - 0.2)) / 2
+    for (low, high), (mirrored_low, mirrored_high) in zip(*bounds, strict=True):
+        assert low <= otherwise <= high
+        assert (low, high) == pytest.approx((1 - mirrored_high, 1 - mirrored_low), abs=0.01)
+
+
 @pytest.mark.parametrize("setting", AUDITS)
 @pytest.mark.parametrize("min_group", [10, 2])
 def test_few_holders_neither_fail_nor_pass(setting: Audit, min_group: int) -> None:

@@ -176,7 +176,7 @@ def test_a_curve_that_still_rose_is_told_from_its_table(tmp_path):
 
 
 def test_names_of_groups_are_what_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A group called 01, TRUE or nan is not a number, a truth or an empty cell to the card; one without a figure stays out."""
+    """A group called 01, TRUE or nan is no number, truth or empty cell to the card; one without a figure stays out."""
     monkeypatch.chdir(tmp_path)
     names = ["01", "1e3", "TRUE", "#N/A", "nan", "None", " a", "1.50"]
     row = {"measure": "accuracy", "columns": "007", "value": 0.5, "low": 0.4, "high": 0.6, "n": 9, "num_pictures": 9}

@@ -14,14 +14,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import numpy as np
-import pandas as pd
 from pydantic import Field
 
 from stages.core import artefacts, dataset, digests, figures, files, measuring, seeds
 from stages.core.errors import ParamsError
 from stages.core.params import Params as Base
 from stages.core.stage import Job, Keep, Metrics, Note, Progress, Record, Tags
-from stages.judge import columns, degenerate, groups, permutations, statistics, units, verdicts
+from stages.judge import columns, degenerate, groups, permutations, statistics, strata, units, verdicts
+from stages.judge.strata import Strata
 from stages.judge.verdicts import Finding, Limits
 from stages.parts import evaluators, reports
 from stages.parts.evaluators import Evaluator
@@ -78,7 +78,9 @@ def run(job: Job[Params]) -> Iterator[Record]:
     limits = Limits(params.max_gap, params.min_worst_group, params.alpha)
     judged = [measure.name for measure in judge.measures() if measure.judged]
     faults, of_figures = degenerate.parted(evaluation, judged)
-    found = verdicts.judge([c for c in comparisons if c.measure.judged], limits, dealer(judge, params, job.seed))
+    of_pictures = strata.of(judge.data.manifest["label"].astype("string").fillna("").tolist(), judge.contents())
+    deal = dealer(judge, of_pictures, params, job.seed)
+    found = verdicts.judge([c for c in comparisons if c.measure.judged], limits, deal)
     findings = verdicts.withheld(found, of_figures)
     nothing = reports.nothing(faults)
     verdict = verdicts.overall(findings, complete=not others and not nothing)
@@ -92,7 +94,7 @@ def run(job: Job[Params]) -> Iterator[Record]:
         reports.table(comparisons).to_csv(out / "groups.csv", index=False, lineterminator="\n")
         page_content = reports.Content(
             task, judge.data, verdict, reasons, findings, comparisons, limits, params.min_group, about, left_open,
-            judge.units.num, judged, settings,
+            judge.units.num, judged, settings, of_pictures,
         )  # fmt: skip
         page = reports.render(page_content, evaluation, strips(judge, findings, params.num_pictures), folder, judge.legend)
         (out / "report.html").write_text(page, encoding="utf-8")
@@ -154,10 +156,10 @@ def compared(
         yield index + 1, len(pairs), done
 
 
-def dealer(judge: Evaluator, params: Params, seed: int) -> Callable[[groups.Comparison], permutations.Dealer]:
+def dealer(
+    judge: Evaluator, of_pictures: Strata, params: Params, seed: int
+) -> Callable[[groups.Comparison], permutations.Dealer]:
     """Return what asks whether the classes of the pictures explain a comparison."""
-    labels = judge.data.manifest["label"].astype("string").fillna("")
-    strata = np.asarray(pd.factorize(labels)[0], np.int64)
 
     def deal(comparison: groups.Comparison) -> permutations.Dealer:
         names, where = (*comparison.grouping.names, ""), (comparison.measure.name, *comparison.grouping.columns)
@@ -166,7 +168,12 @@ def dealer(judge: Evaluator, params: Params, seed: int) -> Callable[[groups.Comp
             return seeds.generator(seed, "audit", *where, names[worse], names[better])
 
         return permutations.Dealer(
-            comparison, strata, num_deals=params.num_permutations, allowed=params.max_gap, random=random, units=judge.units
+            comparison,
+            of_pictures.codes,
+            num_deals=params.num_permutations,
+            allowed=params.max_gap,
+            random=random,
+            units=judge.units,
         )
 
     return deal

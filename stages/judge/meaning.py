@@ -1,8 +1,8 @@
 """What the words of an audit's verdict mean, in one text for report and model card; ``judge.verdicts`` decides them."""
 
 VERDICTS = (
-    "FAIL: a gap between two groups is shown to be larger than allowed, also given the classes of the pictures, or a group"
-    " to be below the floor (a group of an intersection of two columns: and lower than classes explain). PASS: all gaps are"
+    "FAIL: a gap between two groups is shown to be larger than allowed, also given the classes of the pictures where they"
+    " are of several, or a group to be below the floor (a group of an intersection of two columns: and lower than classes explain). PASS: all gaps are"
     " shown to be within the limit and all compared groups to be at the floor or above. UNDECIDED: neither is shown, or"
     " something holds a pass up: an evaluation that says nothing, a column that could not be audited, units too unequal to"
     " compare."

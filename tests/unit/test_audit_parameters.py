@@ -78,18 +78,18 @@ def test_comparisons_and_deals_are_by_unit(tmp_path: Path, monkeypatch: pytest.M
     """Every comparison and every deal of an audit is told which pictures belong together."""
     _judged(tmp_path, monkeypatch, 1.0, unit=[f"clip {n // 2}" for n in range(120)])
     given: dict[str, list[Any]] = {"compare": [], "deal": []}
-    compare, deal = groups.compare, permutations.dealer
+    compare, deal = groups.compare, permutations.Dealer
 
     def compared(*args: Any, **kwargs: Any) -> groups.Comparison:
         given["compare"].append(kwargs["units"])
         return compare(*args, **kwargs)
 
-    def dealt(*args: Any, **kwargs: Any) -> permutations.Dealer:
+    def dealt(*args: Any, **kwargs: Any) -> Any:
         given["deal"].append(kwargs["units"])
         return deal(*args, **kwargs)
 
     monkeypatch.setattr(groups, "compare", compared)
-    monkeypatch.setattr(permutations, "dealer", dealt)
+    monkeypatch.setattr(permutations, "Dealer", dealt)
     assert _audited()["verdict"] == "FAIL"
     for found in given.values():
         assert found

@@ -75,6 +75,13 @@ class Evaluator(Protocol):
         """Return the figures by which groups of pictures are compared, read from the folder; the first is the headline."""
         ...
 
+    def contents(self) -> Any:
+        """Return how much each picture holds of each class in truth, (N, K) sparse: objects, pixels but for the background.
+
+        It tells the class of pictures that have no label (``judge.strata``).
+        """
+        ...
+
     def headlines(self) -> list[Measure]:
         """Return the figures of the whole split, as the metrics file and the gate have them; the first is the headline.
 

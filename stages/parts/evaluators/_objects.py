@@ -174,6 +174,12 @@ class Objects:
         ]
         return [*self._whole(self.rows, self._tables), *each]
 
+    def contents(self) -> Any:
+        """Return the objects of each class that count."""
+        of, labels = self.rows.pictures("objects"), self.rows.columns["object_labels"]
+        shape = self.rows.num_pictures, self._num_classes
+        return sparse.csr_array((np.ones(of.size), (of, labels)), shape=shape)
+
     def headlines(self) -> list[Measure]:
         """Return the figures of the whole split; those of groups are read in the same way."""
         return self._headlines(self.rows, self._tables)

@@ -130,6 +130,10 @@ class Classify:
         names = [(f"recall/{name}", f"recall of {name}") for name in self.data.info.labels]
         return [_accuracy(self.held), macro, *proportions(names, "pictures", hit, real)]
 
+    def contents(self) -> Any:
+        """Return the label of each picture, as one of it."""
+        return self.held.real
+
     def headlines(self) -> list[Measure]:
         """Return accuracy and macro F1 of the whole split; a class said that is not there counts, as in scikit-learn."""
         return self._headlines(self.held)

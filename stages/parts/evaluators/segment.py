@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from stages.core import images, placements
 from stages.core.dataset import Dataset
@@ -117,6 +118,10 @@ class Segment:
         miou = mean_of_ratios("miou", "mIoU", "pixels", hit, real + said - hit, real, counts=pixels)
         names = [(f"iou/{name}", f"IoU of {name}") for name in self.data.info.mask_classes]
         return [miou, *self._means(self.held), *proportions(names, "pixels", hit, real + said - hit)]
+
+    def contents(self) -> Any:
+        """Return the pixels of each class but the background, which is the first."""
+        return sparse.csr_array(self.held.real)[:, 1:]
 
     def headlines(self) -> list[Measure]:
         """Return mIoU, picture IoU and pixel accuracy of the whole split: a class said that is not there counts as 0."""

@@ -15,6 +15,7 @@ from stages.core.figures import headlines, is_figure
 from stages.judge import degenerate, meaning, units
 from stages.judge.groups import Comparison
 from stages.judge.measures import Estimate
+from stages.judge.strata import Strata
 from stages.judge.verdicts import FAIL, PASS, UNDECIDED, Finding, Limits
 from stages.parts.reports import _words
 from stages.parts.reports._definitions import definition
@@ -45,6 +46,7 @@ class Content:
         num_units: units of the pictures judged.
         judged: names of the figures that verdicts rest on.
         settings: the parameters that the evaluation was made with.
+        strata: the classes of the pictures, as they were asked.
     """
 
     task: str
@@ -60,6 +62,7 @@ class Content:
     num_units: int
     judged: degenerate.Names
     settings: Mapping[str, Any]
+    strata: Strata
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,7 @@ def render(content: Content, figures: dict[str, Any], strips: Sequence[Strip], p
         plots=[(title, _data_uri((plots / name).read_bytes())) for name, title in PLOTS if (plots / name).is_file()],
         legend=legend,
         meaning=meaning.VERDICTS,
+        of_pictures=_words.of_pictures(content.strata, content.task),
         definition=definition(content.task, content.settings),
         num_pictures=len(content.data.manifest),
         unit_origin=content.data.unit_origin(),

@@ -11,6 +11,7 @@ from stages.judge import statistics, verdicts
 from stages.judge.columns import Column
 from stages.judge.degenerate import UNKNOWN
 from stages.judge.groups import Comparison
+from stages.judge.strata import Strata
 from stages.judge.verdicts import FAIL, PASS, UNDECIDED, Finding, Limits
 
 
@@ -252,6 +253,28 @@ def sentence(finding: Finding, limits: Limits) -> str:
     if finding.explained:
         return f"{pair}, a gap of {gap} points; {_but(finding, limits)}."
     return f"{pair}, a gap of {gap} points: {_need(finding, uneven)}."
+
+
+def of_pictures(found: Strata, task: str) -> str:
+    """Say which class of a picture was asked, and what was not.
+
+    Args:
+        found: the classes of the pictures judged.
+        task: the task audited.
+    """
+    if not found.asked:
+        what = "their labels, or what they hold most of, are the same" if found.labelled or found.held else "they have none"
+        return (
+            f"Not asked: the pictures are of no different classes, for {what}. A gap may be one of how difficult they are."
+        )
+    by = "objects by their number, masks by pixels but for the background; of several the rarest"
+    most = f"the one that it holds most of ({by})"
+    others = "; those that hold none are a class of their own" if found.held else ""
+    if found.labelled and not found.held:
+        inside = "" if task == "classify" else " Which classes it holds beside, as objects or in its mask, was not asked."
+        return f"The class of a picture is its label.{inside}"
+    own = "its label or, without one, " if found.labelled else ""
+    return f"The class of a picture is {own}{most}{others}. What it holds beside was not asked."
 
 
 def _but(finding: Finding, limits: Limits) -> str:

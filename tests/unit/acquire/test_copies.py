@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 
 from stages import evaluate, preprocess
-from stages.core import artefacts, dataset, params
+from stages.core import artefacts, dataset, params, units
 from stages.core.dataset import Dataset
 from stages.core.stage import Job
+from stages.core.verdicts import Entry
 from tests import sources
 from tests.factories import texture
 
@@ -285,3 +286,19 @@ def test_the_order_of_a_table_changes_nothing(tmp_path: Path, action: str) -> No
         outcomes.append((kept, {kind: sorted(files) for kind, files in found.items()}))
     assert {"torn_unit", "torn_near_copy"} <= outcomes[0][1].keys()
     assert outcomes[0] == outcomes[1] == outcomes[2]
+
+
+def test_two_copies_of_one_picture_are_copies_of_each_other() -> None:
+    """Cut to either side they are not alike themselves: what both were copied from says it, wherever that stands."""
+
+    def entry(name: str, split: str, copy_of: str) -> Entry:
+        like = () if name == copy_of else (copy_of,)
+        pixels = f"pixels of {name}"
+        return Entry(name, name, name, 9, 9, pixels, split, None, (), None, {}, {}, copy_of=copy_of, like=like)
+
+    left, right = entry("left", "train", "whole"), entry("right", "test", "whole")
+    other, alone = entry("other", "train", "other"), entry("alone", "test", "")
+    assert units.learnt_copies([left, right, other, alone]) == {"right": ("left",)}
+    assert units.learnt_copies([entry("whole", "val", "whole"), left, right]) == {"right": ("left", "whole")}
+    assert units.learnt_copies([entry("whole", "test", "whole"), left, right]) == {"right": ("left",), "whole": ("left",)}
+    assert units.learnt_copies([entry("one", "train", ""), alone]) == {}

@@ -2,8 +2,8 @@
 
 VERDICTS = (
     "FAIL: a gap between two groups is shown to be larger than allowed, also given the classes of the pictures where they"
-    " are of several, or a group to be below the floor (a group of an intersection of two columns: and lower than classes explain). PASS: all gaps are"
-    " shown to be within the limit and all compared groups to be at the floor or above. UNDECIDED: neither is shown, or"
-    " something holds a pass up: an evaluation that says nothing, a column that could not be audited, units too unequal to"
-    " compare."
+    " are of several, or a group to be below the floor (a group of an intersection of two columns: and lower than classes"
+    " explain). PASS: all gaps are shown to be within the limit and all compared groups to be at the floor or above."
+    " UNDECIDED: neither is shown, or something holds a pass up: an evaluation that says nothing, a column that could not be"
+    " audited, units too unequal to compare."
 )

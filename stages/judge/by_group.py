@@ -6,10 +6,11 @@ from numpy.typing import NDArray
 from stages.judge import statistics, unseen
 from stages.judge.measures import Estimate, Measure
 from stages.judge.ratio_slope import Moves
-from stages.judge.units import Units, spread
+from stages.judge.units import Units, alone, spread
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
+_ROUNDING = 1e-24  # a variance below it is the last digits of sums: all is right, or wrong, and nothing is estimated
 
 
 def estimates(  # noqa: PLR0913, PLR0917 - a figure, its groups, and how its errors are found
@@ -25,8 +26,9 @@ def estimates(  # noqa: PLR0913, PLR0917 - a figure, its groups, and how its err
     A proportion of independent pictures gets Wilson's interval. Any other figure gets Wilson's with the effective size
     that its standard error shows, and Student's quantile in the normal one's place, since that error is itself
     estimated from the group's pictures. The standard error comes from the slope, or from draws where none is known. What is
-    drawn is a unit, or its part in a group; units of unequal size count as ``Units.worth`` says. Only pictures that hold
-    what the figure is read from count: others tell nothing of it, however many.
+    drawn is a unit, or its part in a group; units of unequal size, and pictures of unequal numbers of objects, count as
+    ``Units.worth`` says. Only pictures that hold what the figure is read from count: others tell nothing of it, however
+    many.
 
     Args:
         measure: the figure.
@@ -60,9 +62,11 @@ def estimates(  # noqa: PLR0913, PLR0917 - a figure, its groups, and how its err
         moves = measure.slope(codes, num_groups)
         values, freedom, trials = moves.values, moves.freedom, np.minimum(worth, moves.trials)
         squares = statistics.standard_errors(moves.influence, codes, num_groups, holding) ** 2
-        shown, alone = np.maximum(squares, least), units is None or units.single
+        shown, single = np.maximum(squares, np.maximum(least, moves.least)), units is None or units.single
         spreads = np.sqrt(shown + moves.added)
-        rest = _rest(moves, shown, worth, np.full(num_groups, np.inf) if alone else np.maximum(worth - 1.0, 1.0))
+        unlike = (worth < holding) & (shown > _ROUNDING)
+        freedom = np.where(unlike, np.minimum(freedom, np.maximum(worth - 1.0, 1.0)), freedom)
+        rest = _rest(moves, shown, worth, np.full(num_groups, np.inf) if single else np.maximum(worth - 1.0, 1.0))
     known = np.isfinite(values)
     if units is not None and not units.single:  # classes of a unit are no independent evidence of the spread
         freedom = np.minimum(freedom, np.maximum(worth - 1.0, 1.0))
@@ -93,6 +97,8 @@ def _rest(moves: Moves, variances: Floats, worth: Floats, freedom: Floats) -> li
 def holders_worth(measure: Measure, codes: Codes, num_groups: int, units: Units | None = None) -> NDArray[np.float64]:
     """Return how many units of equal size those of each group are worth that hold what a figure is read from, (G,).
 
+    They count as many objects as they hold (``Measure.sizes``), pictures where it is read from these or from pixels.
+
     Args:
         measure: the figure, over pictures.
         codes: (N,) the group of each picture, -1 for none.
@@ -100,9 +106,7 @@ def holders_worth(measure: Measure, codes: Codes, num_groups: int, units: Units 
         units: which pictures are drawn together; None where each is drawn for itself.
     """
     holding = np.where(measure.counts > 0, codes, -1)
-    if units is None:
-        return statistics.sums(np.ones(codes.size), holding, num_groups)
-    return units.worth(holding, num_groups)
+    return (alone(codes.size) if units is None else units).worth(holding, num_groups, measure.sizes)
 
 
 def _alike(measure: Measure, codes: Codes, num_groups: int, held: Units) -> NDArray[np.float64]:

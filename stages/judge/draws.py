@@ -64,6 +64,7 @@ class Panel:
         least: (F,) variance of each at least (``units.spread``); none: 0.
         slopes: gives what the slope of each figure shows, (F,).
         part: a slice of the units to ``values`` over these units alone; None where no way is shorter than weights of 0.
+        uneven: (F,) pictures or units hold unequal numbers of its n, which are objects; none: nowhere.
     """
 
     names: tuple[str, ...]
@@ -76,6 +77,7 @@ class Panel:
     least: Sequence[float] = ()
     slopes: Callable[[], Sequence[Shown]] | None = None
     part: Part | None = None
+    uneven: Sequence[bool] = ()
 
     def shown(self) -> Sequence[Shown]:
         """Return what ``slopes`` give, (F,)."""
@@ -105,9 +107,10 @@ def _estimate(panel: Panel, at: int, value: float, replicates: Floats, slope: Sh
     independent = share and behind[0] == behind[1]
     worth = float(panel.worth[at]) if panel.worth else None
     least = float(panel.least[at]) if panel.least else 0.0
+    uneven = bool(panel.uneven[at]) if panel.uneven else False
     return estimated(
         value, replicates, int(panel.n[at]), behind,
-        independent=independent, share=share, shown=slope, worth=worth, least=least,
+        independent=independent, share=share, shown=slope, worth=worth, least=least, uneven=uneven,
     )  # fmt: skip
 
 

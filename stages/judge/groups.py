@@ -42,8 +42,8 @@ class Comparison:
         grouping: the groups.
         estimates: the figure of each group, in the order of ``grouping.names``.
         compared: which groups are large enough, and their figure defined, to be compared.
-        uneven: which groups have enough units, yet of so unequal size that they are worth too few (``Units.worth``); while
-            there is one nothing passes.
+        uneven: which groups have enough units, yet of so unequal size, or pictures of so unequal numbers of objects, that
+            they are worth too few (``by_group.holders_worth``); while there is one nothing passes.
     """
 
     measure: Measure
@@ -191,8 +191,6 @@ def compare(  # noqa: PLR0913 - what is compared, and how
     codes = grouping.codes.astype(np.int64)
     found = by_group.estimates(measure, codes, len(grouping.names), num_bootstraps, random, units)
     enough = [g for g, e in enumerate(found) if np.isfinite(e.value) and e.num_holders >= min_group]
-    if units is None or units.single:
-        return Comparison(measure, grouping, found, tuple(enough))
     worth = by_group.holders_worth(measure, codes, len(found), units)
     compared = tuple(g for g in enough if round(worth[g]) >= min_group)
     return Comparison(measure, grouping, found, compared, tuple(g for g in enough if g not in compared))

@@ -5,5 +5,5 @@ VERDICTS = (
     " are of several, or a group to be below the floor (a group of an intersection of two columns: and lower than classes"
     " explain). PASS: all gaps are shown to be within the limit and all compared groups to be at the floor or above."
     " UNDECIDED: neither is shown, or something holds a pass up: an evaluation that says nothing, a column that could not be"
-    " audited, units too unequal to compare."
+    " audited, units or pictures too unequal to compare."
 )

@@ -68,6 +68,11 @@ class Measure:
         return self.held.dense()
 
     @property
+    def sizes(self) -> Floats:
+        """How much each picture counts, (N,): its objects; of pixels and pictures 1 where it holds any, else 0."""
+        return self.counts if self.unit == "objects" else np.asarray(self.counts > 0, np.float64)
+
+    @property
     def kinds(self) -> Codes | None:
         """Number of the kind of each picture, (N,); see ``alike``."""
         return None if self.alike is None else self.alike.dense()
@@ -184,6 +189,7 @@ def estimated(  # noqa: PLR0913 - a figure and what its interval rests on
     shown: ratio_slope.Shown = ratio_slope.NOTHING,
     worth: float | None = None,
     least: float = 0.0,
+    uneven: bool = False,
 ) -> Estimate:
     """Return a figure with its 95 % interval, drawn by units.
 
@@ -191,7 +197,8 @@ def estimated(  # noqa: PLR0913 - a figure and what its interval rests on
     its standard error shows: the larger of its bootstrap's and its slope's, since a figure that is read on a grid stands
     still under draws, and draws of the few pictures of a class vary too little. The mean of the bootstrap shows how far a
     mean of ratios of few pictures lies off; the interval reaches as far to the other side. Where several pictures are a
-    unit, there are fewer draws than it seems: Student's quantile takes the normal one's place.
+    unit, or hold unequal numbers of objects, there are fewer draws than it seems: Student's quantile takes the normal one's
+    place.
 
     Args:
         value: the figure, NaN where undefined.
@@ -204,6 +211,7 @@ def estimated(  # noqa: PLR0913 - a figure and what its interval rests on
         worth: units of equal size that those that hold the n are worth (``Units.worth``); as many as there are units where
             it is not given.
         least: variance that it has at least (``units.spread``).
+        uneven: pictures hold unequal numbers of what it is read from.
     """
     if not np.isfinite(value):
         return Estimate(float("nan"), float("nan"), float("nan"), n, 0.0, *behind)
@@ -217,7 +225,8 @@ def estimated(  # noqa: PLR0913 - a figure and what its interval rests on
     spread = max(drawn, float(np.sqrt(least))) if share else max(drawn, shown.error)
     varies = spread > _ROUNDING
     size = statistics.effective_size(value, spread if varies else 0.0, min(worth, shown.trials))
-    freedom = float("inf") if draws == behind[0] else max(worth - 1.0, 1.0)
+    estimated_of_few = uneven and varies and min(value, 1 - value) > _ROUNDING  # that of all right, or wrong, is known
+    freedom = float("inf") if draws == behind[0] and not estimated_of_few else max(worth - 1.0, 1.0)
     bias = float(known.mean()) - value if varies and known.size and not share else 0.0
     same, rest = draws >= MANY and not varies and 0 < value < 1, None
     if shown.unseen is not None:
@@ -279,7 +288,8 @@ def _share(names: tuple[str, str, str], hits: Tally, totals: Tally, *, judged: b
 
     whole = bool((right == np.floor(right)).all() and (of == np.floor(of)).all())
     alike = (of * (right.max(initial=0) + 1) + right).astype(np.int64) if whole else None
-    independent, slope = bool((of <= 1).all()), ratio_slope.ratio(right, of, rows)
+    independent, objects = bool((of <= 1).all()), names[2] == "objects"
+    slope = ratio_slope.ratio(right, of, rows, objects=objects and not independent)
     kinds = None if alike is None else Tally(rows, alike, totals.size)
     return Measure(*names, totals, values, independent, judged, slope, chosen, merge, kinds)
 

@@ -15,7 +15,7 @@ from stages.judge.draws import Panel, Values
 from stages.judge.measures import Measure
 from stages.judge.precision_slope import mean_precision
 from stages.judge.ratio_slope import NOTHING, Shown, Slope
-from stages.judge.units import Units, added, alone, spread_of_share
+from stages.judge.units import Units, added, alone, spread_of_share, worth
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -76,8 +76,22 @@ def of_measures(measures: Sequence[Measure], units: Units) -> Panel:
     behind, independent = [num_pictures] * len(n), [measure.independent for measure in measures]
     parts = [measure.part for measure in measures]
     known = None if None in parts else part
-    worth = [units.worth_of((measure.counts > 0)[units.codes]) for measure in measures]
-    return Panel(names, values, n, behind, [num] * len(n), independent, worth, slopes=slopes, part=known)
+    found = [_worth_of(measure, units) for measure in measures]
+    worth, uneven = [one for one, _ in found], [unlike for _, unlike in found]
+    return Panel(names, values, n, behind, [num] * len(n), independent, worth, uneven=uneven, slopes=slopes, part=known)
+
+
+def _worth_of(measure: Measure, units: Units) -> tuple[float, bool]:
+    """Return what the units that hold what a figure over units is read from are worth, and whether they hold unlike many."""
+    if measure.unit == "objects":
+        return _worth_of_objects(measure.counts)
+    return units.worth_of((measure.counts > 0)[units.codes]), False
+
+
+def _worth_of_objects(objects: Floats) -> tuple[float, bool]:
+    """Return what units are worth by the objects that each holds, (U,), and whether they hold unequal numbers."""
+    found = float(worth(objects, np.zeros(objects.size, np.int64), 1)[0])
+    return found, bool(found < np.count_nonzero(objects))
 
 
 def _shown(slope: Slope | None, num_units: int, holders: int) -> Shown:
@@ -251,10 +265,10 @@ def of_precision(
 
         def shown(some: list[ap.Matches], chosen: slice) -> Shown:
             slope = mean_precision(some, chosen, ap.LEVELS[rule])
-            return ratio_slope.whole(slope, num_units, int(_holding(some).sum()))
+            return ratio_slope.whole(slope, num_units, int(np.count_nonzero(ap.objects(some))))
 
         found = [shown(drawn, chosen) for chosen in CHOSEN.values()]
-        found.append(ratio_slope.whole(_recall_slope(drawn), num_units, int(_holding(drawn).sum())))
+        found.append(ratio_slope.whole(_recall_slope(drawn), num_units, int(np.count_nonzero(ap.objects(drawn)))))
         of_each = [shown([table], CHOSEN[name]) for name in ("map", "map50") for table in drawn] if each else []
         return [*found, *of_each]
 
@@ -266,7 +280,9 @@ def of_precision(
     num, num_units, means_of = tables[0].num_pictures, units.num, (*CHOSEN, "ar")
     if part:
         num, num_units = (int(np.unique(np.concatenate([t.holders for t in some])).size) for some in (tables, drawn))
-    whole, *each_worth = (units.worth_of(held) for held in (_holding(tables), *(_holding([table]) for table in tables)))
+    whole, unlike = _worth_of_objects(ap.objects(drawn))
+    of_each = [_worth_of_objects(table.held) for table in drawn]
+    each_worth, each_unlike = [one for one, _ in of_each], [other for _, other in of_each]
     return Panel(
         (*means_of, *names),
         values,
@@ -275,17 +291,10 @@ def of_precision(
         [num_units] * len(means_of) + (of_units * 2 if each else []),
         [False] * (len(means_of) + len(names)),
         [whole] * len(means_of) + (each_worth * 2 if each else []),
+        uneven=[unlike] * len(means_of) + (each_unlike * 2 if each else []),
         slopes=slopes,
         part=share,
     )
-
-
-def _holding(tables: Sequence[ap.Matches]) -> NDArray[np.bool_]:
-    """Tell which pictures hold an object of some classes, (N,)."""
-    found = np.zeros(tables[0].num_pictures, bool)
-    for table in tables:
-        found[table.holders] = True
-    return found
 
 
 def _recall_slope(tables: list[ap.Matches]) -> Slope:

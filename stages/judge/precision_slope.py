@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.judge import average_precision as ap
-from stages.judge import statistics
+from stages.judge import statistics, units
 from stages.judge.confusion import mean_defined, ratio
 from stages.judge.ratio_slope import Moves, Slope, pooled
 
@@ -52,30 +52,41 @@ def _by_group(tables: Sequence[ap.Matches], thresholds: slice, recalls: Floats, 
     Returns:
         How the groups' figures move; the figures are those that weights of 0 and 1 give.
     """
-    each, held, variances = (np.zeros((num_groups, len(tables))) for _ in range(3))
+    each, held, variances, least = (np.zeros((num_groups, len(tables))) for _ in range(4))
     influence = np.zeros(codes.size)
     for k, table in enumerate(tables):
         few, at = table.condensed()
         own = codes[at]
-        each[:, k], moves = _class(few, thresholds, recalls, own, num_groups)
+        each[:, k], moves, squares = _class(few, thresholds, recalls, own, num_groups)
         held[:, k] = statistics.sums(np.asarray(few.objects > 0, np.float64), own, num_groups)
         scale = np.where(np.isfinite(each[:, k]), np.sqrt(held[:, k] / np.maximum(held[:, k] - 1, 1)), 0.0)
+        least[:, k] = scale**2 * units.spread_of_objects(moves, squares, few.objects, own, num_groups)
         moves = np.where(own >= 0, moves * scale[np.maximum(own, 0)], 0.0)
         variances[:, k] = statistics.sums(moves**2, own, num_groups)
         influence[at] += moves
     known_of = pooled(each, variances, held)
-    influence /= np.maximum(np.isfinite(each).sum(1), 1)[np.maximum(codes, 0)]
-    return Moves(mean_defined(each), influence, *known_of)
+    num = np.maximum(np.isfinite(each).sum(1), 1)
+    influence /= num[np.maximum(codes, 0)]
+    return Moves(mean_defined(each), influence, *known_of, least.sum(1) / num**2)
 
 
-def _class(table: ap.Matches, thresholds: slice, recalls: Floats, codes: Codes, num_groups: int) -> tuple[Floats, Floats]:
-    """Return the average precision of one class by group and the influence of each picture, (G,) and (N,)."""
+def _class(
+    table: ap.Matches, thresholds: slice, recalls: Floats, codes: Codes, num_groups: int
+) -> tuple[Floats, Floats, Floats]:
+    """Return the average precision of one class by group, the influence of each picture, and its objects' sum of squares.
+
+    What an object moves is what the detection that found it does, less its share of what else its picture moves: that it
+    is there, and false detections.
+
+    Returns:
+        (G,), (N,) and (N,).
+    """
     groups = codes[table.pictures]
     order = np.argsort(groups, kind="stable")  # by group, by falling score within
     order = order[groups[order] >= 0]
     starts = np.searchsorted(groups[order], np.arange(num_groups + 1))
     objects = statistics.sums(table.objects, codes, num_groups)
-    values, areas, moves = _accumulate(
+    values, areas, moves, right, squares = _accumulate(
         np.ascontiguousarray(table.right[thresholds][:, order]),
         np.ascontiguousarray(table.wrong[thresholds][:, order]),
         table.pictures[order],
@@ -86,7 +97,10 @@ def _class(table: ap.Matches, thresholds: slice, recalls: Floats, codes: Codes, 
     )
     own = np.maximum(codes, 0)
     moves -= np.where(codes >= 0, areas[own], 0.0) * ratio(table.objects, objects[own]).clip(0)
-    return values if recalls.size else np.where(objects > 0, areas, np.nan), np.nan_to_num(moves)
+    moves = np.nan_to_num(moves)
+    rest = (moves - right) / np.maximum(table.objects, 1.0)
+    squares = np.maximum(squares + 2 * right * rest + table.objects * rest**2, 0.0)
+    return values if recalls.size else np.where(objects > 0, areas, np.nan), moves, squares
 
 
 @numba.njit(cache=True)
@@ -98,14 +112,20 @@ def _accumulate(  # noqa: PLR0913, PLR0917 - plain arrays, as numba wants them
     objects: Floats,
     recalls: Floats,
     num_pictures: int,
-) -> tuple[Floats, Floats, Floats]:  # pragma: no cover - compiled
-    """Return figures on COCO's recalls, exact areas, and the part of the influences that comes from detections."""
+) -> tuple[Floats, Floats, Floats, Floats, Floats]:  # pragma: no cover - compiled
+    """Return figures on COCO's recalls, exact areas, and of each picture what comes from detections.
+
+    That is their part of its influence, and sum and sum of squares of those that found an object, all thresholds of a
+    detection together.
+    """
     values, areas, moves = np.full(objects.size, np.nan), np.zeros(objects.size), np.zeros(num_pictures)
+    found, squares = np.zeros(num_pictures), np.zeros(num_pictures)
     for g in range(objects.size):
         if objects[g] <= 0:
             continue
         first, last, scale = starts[g], starts[g + 1], objects[g] * right.shape[0]
         values[g] = 0.0
+        own, useful = np.zeros(last - first), np.zeros(last - first, np.bool_)
         for t in range(right.shape[0]):
             hit, miss = right[t, first:last], wrong[t, first:last]
             top, at, hits = _envelope(hit, miss)
@@ -120,7 +140,13 @@ def _accumulate(  # noqa: PLR0913, PLR0917 - plain arrays, as numba wants them
             for d in range(hits.size):
                 areas[g] += top[d] / scale if hit[d] else 0.0
                 moves[pictures[first + d]] += shifts[d] / scale
-    return values, areas, moves
+                own[d] += shifts[d] / scale
+                useful[d] |= hit[d]
+        for d in range(last - first):
+            if useful[d]:
+                found[pictures[first + d]] += own[d]
+                squares[pictures[first + d]] += own[d] ** 2
+    return values, areas, moves, found, squares
 
 
 @numba.njit(cache=True)

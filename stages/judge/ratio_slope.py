@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from stages.judge import confusion as confusions
-from stages.judge import statistics
+from stages.judge import statistics, units
 from stages.judge.tally import ALL, Rows
 
 Floats = NDArray[np.float64]
@@ -37,6 +37,8 @@ class Moves:
         unseen: (G, 2, 3) share of the classes, figure and trials of those that are all right, and all wrong
             (``unseen.parts``). None where the figure is no mean over classes.
         lone: (G,) part of ``added`` that is of classes that one picture holds; None likewise.
+        least: (G,) variance that the figures have at least where pictures hold unequal numbers of objects
+            (``units.spread``); 0 elsewhere.
     """
 
     values: Floats
@@ -46,6 +48,7 @@ class Moves:
     trials: Floats
     unseen: Floats | None = None
     lone: Floats | None = None
+    least: Floats | float = 0.0
 
 
 Slope = Callable[[Codes, int], Moves]
@@ -174,18 +177,20 @@ def whole(slope: Slope, num_units: int, holders: int) -> Shown:
     """
     codes = np.zeros(num_units, np.int64)
     moves = slope(codes, 1)
-    error = float(statistics.standard_errors(moves.influence, codes, 1, np.array([float(holders)]))[0])
+    seen = statistics.standard_errors(moves.influence, codes, 1, np.array([float(holders)]))
+    error = float(np.maximum(seen, np.sqrt(moves.least))[0])
     unseen = moves.unseen[0] if moves.unseen is not None and moves.unseen[0].any() else None
     varying = error if moves.lone is None else float(np.hypot(error, np.sqrt(moves.lone[0])))
     return Shown(float(np.hypot(error, np.sqrt(moves.added[0]))), float(moves.trials[0]), varying, unseen)
 
 
-def by_class(above: Any, below: Any) -> Floats:
+def by_class(above: Any, below: Any, *, objects: bool = False) -> Floats:
     """Return the standard error of each class's ``above`` / ``below`` over everything.
 
     Args:
         above: (N, K) sparse.
         below: (N, K) sparse, above 0 where a row speaks of the class.
+        objects: they count objects, of which a row may hold several; see ``Moves.least``.
 
     Returns:
         (K,), 0 for a class that one row alone speaks of, or none.
@@ -199,29 +204,34 @@ def by_class(above: Any, below: Any) -> Floats:
     touched = _sums(_pattern(below), codes, 1)
     few = touched / np.maximum(touched - 1, 1)
     found: Floats = (np.sqrt(_sums(squares, codes, 1) * few) / np.where(bottom > 0, bottom, 1.0))[0]
+    if objects:
+        hits = np.asarray(above[_rows(below), below.indices], np.float64).ravel()
+        found = np.maximum(found, np.sqrt(units.spread_of_shares(hits, below.data, below.indices, below.shape[1])))
     return found
 
 
-def ratio(hits: Floats, totals: Floats, rows: Rows = ALL) -> Slope:
+def ratio(hits: Floats, totals: Floats, rows: Rows = ALL, *, objects: bool = False) -> Slope:
     """Return the slope of ``hits`` over ``totals``, both summed over a group.
 
     Args:
         hits: (P,) of some pictures; those of the others are 0.
         totals: (P,) likewise.
         rows: (P,) positions of these pictures; all N of them where it is not given.
+        objects: they count objects, of which a picture may hold several; see ``Moves.least``.
     """
 
     def slope(codes: Codes, num_groups: int) -> Moves:
         mine = codes[rows]
-        units = statistics.sums(totals, mine, num_groups)
-        found = confusions.ratio(statistics.sums(hits, mine, num_groups), units)
+        num = statistics.sums(totals, mine, num_groups)
+        found = confusions.ratio(statistics.sums(hits, mine, num_groups), num)
         own = np.maximum(mine, 0)
-        moved = (hits - np.nan_to_num(found)[own] * totals) / np.where(units > 0, units, 1.0)[own]
+        moved = (hits - np.nan_to_num(found)[own] * totals) / np.where(num > 0, num, 1.0)[own]
         influence = np.zeros(codes.size)
         influence[rows] = np.where(mine >= 0, moved, 0.0)
         pictures = statistics.sums(np.asarray(totals > 0, np.float64), mine, num_groups)
         freedom = np.maximum(pictures - 1, 1)
-        return Moves(found, influence, freedom, np.zeros(num_groups), np.full(num_groups, np.inf))
+        least = units.spread_of_shares(hits, totals, mine, num_groups) if objects else 0.0
+        return Moves(found, influence, freedom, np.zeros(num_groups), np.full(num_groups, np.inf), least=least)
 
     return slope
 

@@ -56,19 +56,20 @@ class Units:
         found, rows = np.unique(pairs, return_inverse=True)
         return rows.ravel().astype(np.int64), found // self.num - 1
 
-    def worth(self, groups: NDArray[Any] | None = None, num_groups: int = 1) -> Floats:
+    def worth(self, groups: NDArray[Any] | None = None, num_groups: int = 1, sizes: NDArray[Any] | None = None) -> Floats:
         """Return how many units of equal size the units of each group are worth, (G,).
 
         Args:
             groups: (N,) the group of each picture, -1 for none; None where all are one.
             num_groups: G.
+            sizes: (N,) how much each picture counts; None where all count alike.
 
         Example:
             >>> [of(list(names)).worth().tolist() for names in ("abcabc", "abcccc")]
             [[3.0], [2.0]]
         """
         rows, codes = self.within(np.zeros(self.codes.size, np.int64) if groups is None else groups)
-        return worth(np.bincount(rows, minlength=codes.size), codes, num_groups)
+        return worth(np.bincount(rows, sizes, minlength=codes.size), codes, num_groups)
 
     def worth_of(self, holding: NDArray[np.bool_]) -> float:
         """Return how many units of equal size those of some pictures are worth, by these pictures alone.
@@ -96,14 +97,15 @@ def worth(sizes: NDArray[Any], codes: Ints, num_groups: int) -> Floats:
     """Return Kish's effective number of rows of each group: their sum squared over the sum of squares.
 
     Args:
-        sizes: (R,) pictures of each row.
+        sizes: (R,) pictures, or objects, of each row; a row of none does not count.
         codes: (R,) the group of each row, -1 for none.
         num_groups: G.
 
     Returns:
         (G,), the number of rows itself where they are of one size.
     """
-    number, total, squares = (_sums(np.asarray(sizes, np.float64) ** n, codes, num_groups) for n in (0, 1, 2))
+    own = np.asarray(sizes, np.float64)
+    number, total, squares = (_sums(of, codes, num_groups) for of in (np.asarray(own > 0, np.float64), own, own**2))
     found = np.divide(total**2, squares, out=np.zeros(num_groups), where=squares > 0)
     return np.where(total**2 == squares * number, number, found)
 
@@ -132,13 +134,47 @@ def spread(influence: Floats, rows: Ints, codes: Ints, num_groups: int) -> Float
 
 def spread_of_share(hits: Floats, totals: Floats) -> float:
     """Return ``spread`` of a share of pictures, given hits and pictures of each row, (R,)."""
+    return float(spread_of_shares(hits, totals, np.zeros(totals.size, np.int64), 1)[0])
+
+
+def spread_of_shares(hits: Floats, totals: Floats, codes: Ints, num_groups: int) -> Floats:
+    """Return ``spread`` of a share of pictures, or of objects, in each of several groups.
+
+    Args:
+        hits: (R,) of each row.
+        totals: (R,) of each row.
+        codes: (R,) the group of each row, -1 for none.
+        num_groups: G.
+
+    Returns:
+        (G,), 0 where all rows of a group that hold any are of one size.
+    """
     there = totals > 0
-    hits, totals = hits[there], totals[there]
-    num, right = totals.sum(), hits.sum()
-    if not num:
-        return 0.0
-    inside, whole = (hits - hits**2 / totals).sum() / num**2, right * (1 - right / num) / num**2
-    return float(_spread(np.array([inside]), np.array([whole]), totals, np.zeros(totals.size, np.int64), 1)[0])
+    hits, totals, codes = hits[there], totals[there], codes[there]
+    right, num = (_sums(of, codes, num_groups) for of in (hits, totals))
+    num = np.maximum(num, 1.0)
+    inside, whole = _sums(hits - hits**2 / totals, codes, num_groups) / num**2, right * (1 - right / num) / num**2
+    return _spread(inside, whole, totals, codes, num_groups)
+
+
+def spread_of_objects(influence: Floats, squares: Floats, sizes: Floats, codes: Ints, num_groups: int) -> Floats:
+    """Return ``spread`` of a figure whose objects are as alike inside a picture, or unit, as they are on average.
+
+    Args:
+        influence: (R,) of each row on the figure of its own group.
+        squares: (R,) of the objects of each row, the sum of squares of theirs.
+        sizes: (R,) objects of each row; what a row without any moves is added.
+        codes: (R,) the group of each row, -1 for none.
+        num_groups: G.
+
+    Returns:
+        (G,), 0 where all rows of a group that hold any are of one size.
+    """
+    held, beside = (np.where(there, codes, -1) for there in (sizes > 0, sizes <= 0))
+    inside = np.maximum(squares - influence**2 / np.maximum(sizes, 1.0), 0.0)
+    within, whole = (_sums(of, held, num_groups) for of in (inside, squares))
+    found = _spread(within, whole, sizes, held, num_groups)
+    return np.where(found > 0, found + _sums(influence**2, beside, num_groups), 0.0)
 
 
 def _sums(values: Floats, codes: Ints, num_groups: int) -> Floats:

@@ -11,8 +11,8 @@ of these groups say so, each for itself (intersection-union: R. Berger, Technome
 UNDECIDED, with the number of pictures that would settle it.
 
 These bounds are Clopper and Pearson's, those of a gap made of its groups' (MOVER): Wilson's, which are shown, are narrower
-where figures are close to 0 or 1, and do not keep there what they promise. A group whose units are of very unequal size is
-not compared, and nothing passes beside it.
+where figures are close to 0 or 1, and do not keep there what they promise. A group whose units are of very unequal size, or
+whose pictures hold very unequal numbers of objects, is not compared, and nothing passes beside it.
 """
 
 import math

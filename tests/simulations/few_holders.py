@@ -3,6 +3,7 @@
 Test splits and groups of many pictures of which a handful hold an object, and classes that a handful hold beside
 common ones.
 Where all of such a handful is right nothing varies, and the interval rests on how many trials that is taken for.
+Beside them, pictures that hold very unequal numbers of objects, of which the few large ones decide.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.judge import classes, labels, panels, verdicts
+from stages.judge import by_group, classes, labels, panels, units, verdicts
 from stages.judge.average_precision import Matches
 from stages.judge.draws import Draws, Panel, estimates
 from stages.judge.groups import Grouping, compare
@@ -62,6 +63,48 @@ class Scene:
         return held, held * (random.random((self.num, 1)) < self.abilities)
 
 
+@dataclass(frozen=True)
+class Crowded:
+    """Pictures of one class that hold unequal numbers of objects.
+
+    Attributes:
+        num: pictures.
+        objects: a key of ``CROWDS``.
+        ability: chance that an object is found.
+        alike: correlation of the objects of a picture; 1: they fare alike.
+    """
+
+    num: int
+    objects: str
+    ability: float
+    alike: float = 1.0
+
+    @property
+    def truth(self) -> float:
+        """Recall, and without false alarms average precision."""
+        return self.ability
+
+    def draw(self, random: Random) -> tuple[Floats, Floats]:
+        """Return how many objects each picture holds, and how many are found, (num, 1) each."""
+        held = CROWDS[self.objects](self.num, random).astype(np.float64)
+        if self.alike == 1:
+            share = np.asarray(random.random(self.num) < self.ability, np.float64)
+        else:
+            pairs = 1 / self.alike - 1
+            share = random.beta(pairs * self.ability, pairs * (1 - self.ability), self.num)
+        return held[:, None], random.binomial(held.astype(int), share).astype(np.float64)[:, None]
+
+
+CROWDS: dict[str, Callable[[int, Random], Floats]] = {
+    "1, 5 % have 200": lambda num, random: np.where(random.random(num) < 0.05, 200.0, 1.0),
+    "1, 10 % have 50": lambda num, random: np.where(random.random(num) < 0.1, 50.0, 1.0),
+    "1, 10 % have 20": lambda num, random: np.where(random.random(num) < 0.1, 20.0, 1.0),
+    "log-normal, sigma 1.5": lambda num, random: np.maximum(np.exp(random.normal(1.0, 1.5, num)).round(), 1.0),
+    "log-normal, sigma 1": lambda num, random: np.maximum(np.exp(random.normal(2.0, 1.0, num)).round(), 1.0),
+    "1 and Poisson, 5": lambda num, random: 1.0 + random.poisson(5.0, num),
+}
+
+
 def tables(held: Floats, found: Floats, random: Random) -> list[Matches]:
     """Return matches of each class without false alarms, given objects and those found, (N, K) each."""
     made = []
@@ -86,6 +129,11 @@ def headline(scene: Scene, random: Random) -> Panel:
     """Return the figures of a split in which objects are looked for; the first is mAP50."""
     made = [everywhere(table) for table in tables(*scene.draw(random), random)]
     return panels.of_precision(made)
+
+
+def split(figure: Figure, scene: Crowded, random: Random) -> Panel:
+    """Return a figure of a split."""
+    return panels.of_measures([figure(*scene.draw(random), random)], units.alone(scene.num))
 
 
 def everywhere(table: Matches) -> Matches:
@@ -118,8 +166,18 @@ def held(panels_of: Iterable[Panel], truth: float, grid: float = 0.0) -> tuple[f
     return float(((low - grid <= truth) & (truth <= high + grid)).mean()), float((high - low).mean())
 
 
+def group(figure: Figure, scene: Crowded, rounds: int) -> tuple[float, float]:
+    """Return how often the interval of a figure of a group holds the truth, and how wide it is on average."""
+    random, codes, ends = np.random.default_rng([5, scene.num]), np.zeros(scene.num, np.int64), []
+    for _ in range(rounds):
+        one = by_group.estimates(figure(*scene.draw(random), random), codes, 1, 10, random)[0]
+        ends.append((one.low - GRID <= scene.truth <= one.high + GRID, one.high - one.low))
+    share, width = np.mean(ends, axis=0).tolist()
+    return share, width
+
+
 def audits(  # noqa: PLR0913 - what is judged, and how often
-    figure: Figure, scenes: Sequence[Scene], limits: Limits, rounds: int, *, min_group: int = 10, seed: int = 4
+    figure: Figure, scenes: Sequence[Scene | Crowded], limits: Limits, rounds: int, *, min_group: int = 10, seed: int = 4
 ) -> dict[str, float]:
     """Return how often audits of one column end in each verdict.
 
@@ -163,6 +221,24 @@ AUDITS: tuple[Audit, ...] = (
 )
 
 
+AT_LIMIT = Limits(0.1, 0.05, 0.05)
+
+
+def crowded(rounds: int) -> Iterator[str]:
+    """Yield a row for each kind of unequal numbers of objects: two groups at a gap that is just allowed."""
+    yield "| figure | pictures | objects | alike | split held | width | group held | width | PASS | FAIL |"
+    yield f"|{'---|' * 10}"
+    for figure in (recall, map50):
+        for objects in CROWDS:
+            for num, alike in ((30, 1.0), (100, 1.0), (100, 0.3), (400, 1.0)):
+                best, worst = (Crowded(num, objects, ability, alike) for ability in (0.95, 0.85))
+                random = np.random.default_rng(3)
+                whole = held((split(figure, best, random) for _ in range(rounds)), best.truth, GRID)
+                told = audits(figure, (best, worst), AT_LIMIT, rounds)
+                numbers = [f"{100 * n:.1f}" for n in (*whole, *group(figure, best, rounds), *told.values())]
+                yield " | ".join([f"| {figure.__name__} | {num} | {objects} | {alike:g}", *numbers]) + " |"
+
+
 def lines(rounds: int) -> Iterator[str]:
     """Yield what every setting comes to, in % and points."""
     for scene in SPLITS:
@@ -177,6 +253,7 @@ def lines(rounds: int) -> Iterator[str]:
         for least in (10, 2):
             told = audits(figure, scenes, limits, rounds, min_group=least)
             yield f"{figure.__name__}, {'; '.join(s.words() for s in scenes)}, min_group {least}: {told}"
+    yield from crowded(rounds)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from stages.core import artefacts, dataset, figures, files, images
 from stages.core.dataset import Dataset
 from stages.core.stage import Note
 from stages.judge import statistics, units
+from stages.judge.average_precision import AREAS
 from tests import judging
 from tests.fake_models import other, scores
 
@@ -123,7 +124,7 @@ def test_of_a_class_or_size_those_are_counted_that_hold_it(
 
 
 def test_intervals_of_sizes_rest_on_who_holds_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All found in the few pictures that hold such objects: the interval is Wilson's of those, not of the split."""
+    """All found in the few pictures that hold such objects: the interval is Wilson's of what those are worth by them."""
     data = judging.project(tmp_path, monkeypatch, num_images=60, num_classes=1, size_px=96)
     truths = data.annotations()
 
@@ -135,12 +136,18 @@ def test_intervals_of_sizes_rest_on_who_holds_them(tmp_path: Path, monkeypatch: 
 
     judging.judged("detect", data, monkeypatch, said)
     content = files.read_json(artefacts.evaluate_metrics("detect"))
-    right = [one for size in ("small", "medium") for one in content["by_size"][size].values() if isinstance(one, dict)]
-    assert any(one["value"] == 1.0 and one["pictures"] < content["map"]["pictures"] for one in right)
-    for one in right:
-        if one["value"] == 1.0:
-            low = statistics.wilson(1.0, one.get("units", one["pictures"]))[0]
-            assert one["low"] == pytest.approx(float(low), abs=1e-6)
+    seen = pd.read_parquet(artefacts.evaluated("detect") / "objects.parquet")
+    told = 0
+    for size in ("small", "medium"):
+        low, high = AREAS[size]
+        counts = seen[seen["area"].between(low, high)].groupby("image_id").size().to_numpy()
+        for one in content["by_size"][size].values():
+            if isinstance(one, dict) and one["value"] == 1.0:
+                assert one["pictures"] == counts.size < content["map"]["pictures"]
+                worth = counts.sum() ** 2 / (counts**2).sum()
+                assert one["low"] == pytest.approx(float(statistics.wilson(1.0, worth)[0]), abs=1e-6)
+                told += 1
+    assert told
 
 
 def test_intervals_and_groups_rest_on_units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -293,12 +300,12 @@ def test_recall_of_unequal_units_rests_on_what_they_are_worth(tmp_path: Path, mo
 
     judging.judged("detect", dataset.read(data.root), monkeypatch, said)
     content = files.read_json(artefacts.evaluate_metrics("detect"))
-    held = {name: {i for i in test if label in {m["category_id"] for m in truths[i]}} for label, name in _numbered(data)}
-    wanted = [(content["recall"], set(test)), *((content["per_class"][name]["recall"], own) for name, own in held.items())]
-    for found, pictures in wanted:
-        of_big = len(pictures & set(test[:10]))
-        worth = len(pictures) ** 2 / (of_big**2 + len(pictures) - of_big)
-        assert of_big > 1
+    wanted = [(content["recall"], {label for label, _ in _numbered(data)})]
+    wanted += [(content["per_class"][name]["recall"], {label}) for label, name in _numbered(data)]
+    for found, labels in wanted:
+        objects = [sum(mark["category_id"] in labels for mark in truths[name]) for name in test]
+        of_units = np.array([sum(objects[:10]), *objects[10:]])
+        worth = of_units.sum() ** 2 / (of_units**2).sum()
         assert found["value"] == 1.0
         assert found["low"] == pytest.approx(float(statistics.wilson(1.0, worth, freedom=worth - 1)[0]), abs=1e-6)
 

@@ -260,7 +260,8 @@ class Objects:
 
         def slopes() -> list[ratio_slope.Shown]:
             of_all = (sparse.csr_array(np.asarray(table.sum(axis=1)).reshape(-1, 1)) for table in (hits, there))
-            recalls = np.concatenate([ratio_slope.by_class(*of_all), ratio_slope.by_class(hits, there)])
+            both = (*of_all,), (hits, there)
+            recalls = np.concatenate([ratio_slope.by_class(*tables, objects=True) for tables in both])
             return [*first.shown(), *(ratio_slope.Shown(error) for error in recalls.tolist())]
 
         first = panels.of_precision(self._tables, self.rule.average_precision, units=self.units, each=True)
@@ -275,6 +276,7 @@ class Objects:
             [*first.units, num, *drawn],
             [False] * (len(first.names) + 1 + classes),
             worth=[*first.worth, first.worth[0], *first.worth[-classes:]],
+            uneven=[*first.uneven, first.uneven[0], *first.uneven[-classes:]],
             slopes=slopes,
             part=None if part is None else lambda some: with_recalls(part(some), some),
         )

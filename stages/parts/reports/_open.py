@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from stages.judge.columns import NO_VALUE
 from stages.judge.groups import Comparison
 from stages.judge.verdicts import UNDECIDED, Finding
-from stages.parts.reports._words import fault, no_column
+from stages.parts.reports._words import fault, no_column, unlike
 
-FEW, UNEVEN, UNDEFINED = "too few to compare", "units too unequal to compare", "figure not defined"
+FEW, UNEVEN, UNDEFINED = "too few to compare", "too unequal to compare", "figure not defined"
 _NAMED = 8  # what one line lists
 
 
@@ -75,7 +75,7 @@ def _of(finding: Finding, min_group: int, what: str) -> Iterator[tuple[str, str]
         yield "one group alone", columns  # that pictures without a value are too few to tell has a line of its own
         return
     uneven = finding.comparison.uneven
-    why = f"nothing passes, units of very unequal size, worth fewer than {min_group}"
+    why = f"nothing passes, {unlike(finding.comparison)}, worth fewer than {min_group}"
     yield from ((why, f"{columns} {grouping.names[group]}") for group in uneven)
     if finding.faults:
         yield f"nothing passes, the evaluation {fault(finding.faults)} by it", finding.comparison.measure.title

@@ -303,9 +303,15 @@ def _need(finding: Finding, uneven: str) -> str:
 
 
 def _uneven(comparison: Comparison) -> str:
-    """Say which groups have units of very unequal size; nothing where none has."""
+    """Say which groups have units, or pictures, that hold very unlike many; nothing where none has."""
     names = [f"{comparison.grouping.names[g]} ({comparison.estimates[g].num_units:,})" for g in comparison.uneven]
-    return f", for units of very unequal size count as fewer than they are in {', '.join(names)}" if names else ""
+    return f", for {unlike(comparison)} count as fewer than they are in {', '.join(names)}" if names else ""
+
+
+def unlike(comparison: Comparison) -> str:
+    """Say what differs in size where groups are not compared for it."""
+    single = all(e.num_units == e.num_pictures for e in comparison.estimates)
+    return f"pictures with very unequal numbers of {comparison.measure.unit}" if single else "units of very unequal size"
 
 
 def table(comparisons: Sequence[Comparison]) -> pd.DataFrame:

@@ -37,11 +37,11 @@ def at_once(
 ) -> Moves:
     """Return how the figures move, all classes at once, each over all pictures: K arrays of N."""
     found = [precision_slope._class(table, thresholds, recalls, codes, num_groups) for table in tables]
-    each = np.stack([value for value, _ in found], axis=1)
+    each = np.stack([value for value, _, _ in found], axis=1)
     held = np.stack([statistics.sums(np.asarray(t.objects > 0, np.float64), codes, num_groups) for t in tables], axis=1)
     scale = np.where(np.isfinite(each), np.sqrt(held / np.maximum(held - 1, 1)), 0.0)
     own = np.maximum(codes, 0)
-    moves = [np.where(codes >= 0, move * scale[own, k], 0.0) for k, (_, move) in enumerate(found)]
+    moves = [np.where(codes >= 0, move * scale[own, k], 0.0) for k, (_, move, _) in enumerate(found)]
     variances = np.stack([statistics.sums(move**2, codes, num_groups) for move in moves], axis=1)
     influence = np.sum(moves, axis=0) / np.maximum(np.isfinite(each).sum(1), 1)[own]
     return Moves(mean_defined(each), influence, *pooled(each, variances, held))

@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.judge import statistics, unseen
-from stages.judge.measures import Estimate, Measure
+from stages.judge.estimate import Estimate
+from stages.judge.measures import Measure
 from stages.judge.ratio_slope import Moves
 from stages.judge.units import Units, alone, spread
 

@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stages.judge.measures import Estimate
+    from stages.judge.estimate import Estimate
 
 Names = list[str] | tuple[str, ...]  # of figures; a single one is no collection of its letters
 KEY = "degenerate"  # of the metrics file

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.judge import statistics
-from stages.judge.measures import MANY, Estimate, estimated
+from stages.judge.estimate import MANY, Estimate, estimated
 from stages.judge.ratio_slope import NOTHING, Shown
 
 Floats = NDArray[np.float64]
@@ -90,7 +90,7 @@ def figures(panel: Panel, weights: Floats) -> dict[str, Floats]:
 
 
 def estimates(panel: Panel, draws: Draws) -> dict[str, Estimate]:
-    """Return every figure of a panel with its 95 % interval; see ``measures.estimated``."""
+    """Return every figure of a panel with its 95 % interval; see ``estimate.estimated``."""
     whole = panel.values(np.ones((1, draws.num_units)))[0]
     replicates = draws.of(panel.values)
     slopes = panel.shown()

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from stages.judge import by_group, statistics, unseen
 from stages.judge.columns import NO_VALUE, Column
-from stages.judge.measures import Estimate, Measure
+from stages.judge.estimate import Estimate
+from stages.judge.measures import Measure
 from stages.judge.units import Units
 
 Floats = NDArray[np.float64]

@@ -25,8 +25,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from stages.judge import statistics
+from stages.judge.estimate import Estimate
 from stages.judge.groups import Comparison
-from stages.judge.measures import Estimate, Measure
+from stages.judge.measures import Measure
 from stages.judge.units import Units, alone
 
 Floats = NDArray[np.float64]

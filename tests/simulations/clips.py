@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from stages.judge import by_group, draws, groups, measures, ratio_slope, units, verdicts
 from stages.judge.draws import Draws, Panel
-from stages.judge.measures import Estimate, Measure
+from stages.judge.estimate import Estimate
+from stages.judge.measures import Measure
 from stages.judge.verdicts import FAIL, PASS, Limits
 
 Floats = NDArray[np.float64]

@@ -5,7 +5,6 @@ from dataclasses import asdict
 from html.parser import HTMLParser
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -13,8 +12,7 @@ from stages import audit
 from stages.core import artefacts, figures, files
 from stages.core.errors import ParamsError
 from stages.core.stage import Metrics
-from stages.judge import groups, meaning, verdicts
-from stages.judge.measures import proportion
+from stages.judge import meaning, verdicts
 from stages.parts import reports
 from tests.fake_models import Prediction, other, scores
 from tests.judging import TASKS, answer, judged, project, run
@@ -268,31 +266,6 @@ def test_few_pictures_without_a_value_beside_one_value_are_named(tmp_path: Path,
     assert content["verdict"] == "PASS"
     assert content["left_open"] == [f"pictures without a value: site 9 of {len(test)}", "one group alone: site"]
     assert not any("site" in columns and columns != "site" for columns in content["by_group"]["accuracy"])
-
-
-def _told(values: list[float], sizes: list[int], names: str = "abc") -> tuple[list[str], list[str]]:
-    """Return the reasons, and what was left open, of an audit of groups with given figures and numbers of pictures."""
-    right = np.concatenate([np.full(size, value) for value, size in zip(values, sizes, strict=True)])
-    known = np.isfinite(right)
-    measure = proportion("accuracy", "accuracy", "pictures", np.where(known, right, 0.0), known.astype(float))
-    way = groups.Grouping(("g",), tuple(names), np.repeat(np.arange(len(sizes)), sizes))
-    found = groups.compare(measure, way, min_group=10, num_bootstraps=100, random=np.random.default_rng(0))
-    limits = verdicts.Limits(0.2, 0.5, 0.05)
-    findings = verdicts.judge([found], limits)
-    return reports.reasons(findings, limits), reports.left_open(findings, {}, [], {}, 10, reports.Drawn())
-
-
-def test_a_pass_says_every_group_only_where_every_one_was_compared() -> None:
-    """A small group, or one without a figure, is none of those that the sentence speaks of, and is named by its reason."""
-    assert "every group above the floor" in _told([1, 1], [99, 99], "ab")[0][0]
-    for values, sizes, line in (
-        ([1, 1, 0], [99, 99, 9], "groups of fewer than 10 pictures: g c"),
-        ([1, 1, np.nan], [99, 99, 30], "groups whose figure is not defined: accuracy of g c"),
-    ):
-        reasons, left = _told(values, sizes)
-        assert "every compared group above the floor" in reasons[0]
-        assert left == [line]
-    assert _told([1, np.nan], [99, 99], "ab")[1] == ["fewer than two groups whose figure is defined: accuracy by g"]
 
 
 def test_a_column_that_is_not_there_cannot_be_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,3 +106,28 @@ def test_what_would_tell_is_counted_in_what_is_drawn_and_sensible() -> None:
     (reason,) = reports.reasons([close], close.limits)
     assert close.more is None
     assert "no reasonable number of further pictures would tell: allow a larger max_gap" in reason
+
+
+def _told(values: list[float], sizes: list[int], names: str = "abc") -> tuple[list[str], list[str]]:
+    """Return the reasons, and what was left open, of an audit of groups with given figures and numbers of pictures."""
+    right = np.concatenate([np.full(size, value) for value, size in zip(values, sizes, strict=True)])
+    known = np.isfinite(right)
+    measure = proportion("accuracy", "accuracy", "pictures", np.where(known, right, 0.0), known.astype(float))
+    way = groups.Grouping(("g",), tuple(names), np.repeat(np.arange(len(sizes)), sizes))
+    found = groups.compare(measure, way, min_group=10, num_bootstraps=100, random=np.random.default_rng(0))
+    limits = Limits(0.2, 0.5, 0.05)
+    findings = verdicts.judge([found], limits)
+    return reports.reasons(findings, limits), reports.left_open(findings, {}, [], {}, 10, reports.Drawn())
+
+
+def test_a_pass_says_every_group_only_where_every_one_was_compared() -> None:
+    """A small group, or one without a figure, is none of those that the sentence speaks of, and is named by its reason."""
+    assert "every group above the floor" in _told([1, 1], [99, 99], "ab")[0][0]
+    for values, sizes, line in (
+        ([1, 1, 0], [99, 99, 9], "groups of fewer than 10 pictures: g c"),
+        ([1, 1, np.nan], [99, 99, 30], "groups whose figure is not defined: accuracy of g c"),
+    ):
+        reasons, left = _told(values, sizes)
+        assert "every compared group above the floor" in reasons[0]
+        assert left == [line]
+    assert _told([1, np.nan], [99, 99], "ab")[1] == ["fewer than two groups whose figure is defined: accuracy by g"]

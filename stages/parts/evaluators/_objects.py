@@ -19,7 +19,8 @@ from stages.judge import average_precision as ap
 from stages.judge import constants, dealt, degenerate, detection_rows, detections, objects, panels, ratio_slope, units
 from stages.judge.confusion import ratio
 from stages.judge.draws import Draws, Panel, Values, estimates
-from stages.judge.measures import Estimate, Measure, proportion
+from stages.judge.estimate import Estimate
+from stages.judge.measures import Measure, proportion
 from stages.judge.objects import Rule
 from stages.judge.units import Units
 from stages.maths import geometry, rle

@@ -17,7 +17,8 @@ from stages.core.display import view
 from stages.core.params import Params as Base
 from stages.judge import classes, confusion, constants, dealt, degenerate, labels, paired, panels, units
 from stages.judge.draws import Draws, estimates
-from stages.judge.measures import Estimate, Measure, mean_of_ratios, proportion, proportions
+from stages.judge.estimate import Estimate
+from stages.judge.measures import Measure, mean_of_ratios, proportion, proportions
 from stages.judge.units import Units
 from stages.parts.evaluators import BEST, SCRATCH, Mistake, Prediction, _gallery, _plots
 

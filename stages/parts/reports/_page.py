@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from stages.core.dataset import Dataset
 from stages.core.figures import headlines, is_figure
 from stages.judge import degenerate, meaning, units
+from stages.judge.estimate import Estimate
 from stages.judge.groups import Comparison
-from stages.judge.measures import Estimate
 from stages.judge.strata import Strata
 from stages.judge.verdicts import FAIL, PASS, UNDECIDED, Finding, Limits
 from stages.parts.reports import _words

@@ -8,7 +8,8 @@ from scipy import stats
 
 from stages.judge import classes, constants, degenerate, labels, panels, regions
 from stages.judge.draws import Draws
-from stages.judge.measures import Estimate, proportion
+from stages.judge.estimate import Estimate
+from stages.judge.measures import proportion
 
 
 def draws(number: int) -> Draws:

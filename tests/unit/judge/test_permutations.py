@@ -5,8 +5,9 @@ import pytest
 from scipy import stats
 
 from stages.judge import groups, measures, permutations, statistics, verdicts
+from stages.judge.estimate import Estimate
 from stages.judge.groups import Grouping
-from stages.judge.measures import Estimate, Measure
+from stages.judge.measures import Measure
 from stages.judge.permutations import Deals
 
 

@@ -6,7 +6,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from stages.judge import measures, statistics
-from stages.judge.measures import Estimate, Measure
+from stages.judge.estimate import Estimate, estimated
+from stages.judge.measures import Measure
 
 Floats = NDArray[np.float64]
 
@@ -15,7 +16,7 @@ def drawn(measure: Measure, weights: Floats) -> Estimate:
     """Return a figure of all pictures, each drawn for itself, with the interval of its draws."""
     num, n = measure.counts.size, int(measure.counts.sum())
     value = measure.of(np.ones(num, bool))
-    return measures.estimated(value, measure.values(weights), n, (num, num), independent=measure.independent)
+    return estimated(value, measure.values(weights), n, (num, num), independent=measure.independent)
 
 
 @pytest.mark.parametrize("n", [1, 6, 20, 99, 1000])

@@ -6,8 +6,9 @@ import pytest
 from stages.judge import by_group, measures, panels, precision_slope, statistics, units
 from stages.judge.average_precision import RECALLS
 from stages.judge.draws import Draws, estimates
+from stages.judge.estimate import Estimate
 from stages.judge.groups import Grouping, compare
-from stages.judge.measures import Estimate, Measure
+from stages.judge.measures import Measure
 from stages.judge.verdicts import UNDECIDED, Limits, judge
 from stages.parts.reports._words import sentence
 from tests.simulations import few_holders

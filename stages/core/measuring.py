@@ -7,6 +7,7 @@ data or of another ruler.
 import ast
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +58,9 @@ def test_data(data: Dataset) -> str:
 
 def audited(data: Dataset) -> str:
     """Return the digest of what an audit reads of a test split: truth, units and groups; no picture is opened."""
-    groups = data.manifest[data.groups()].astype("string").fillna("").to_numpy(object).tolist()
-    return _digest([*row, own] for row, own in zip(_truths(data), groups, strict=True))
+    columns = [data.manifest[name].astype("string").fillna("") for name in data.groups()]
+    groups = zip(*columns, strict=True) if columns else repeat((), len(data.manifest))
+    return _digest([*row, list(own)] for row, own in zip(_truths(data), groups, strict=True))
 
 
 def _judged(data: Dataset) -> Iterator[list[Any]]:
@@ -70,13 +72,11 @@ def _judged(data: Dataset) -> Iterator[list[Any]]:
 
 def _truths(data: Dataset) -> Iterator[list[Any]]:
     """Yield each picture's ``image_id``, label, objects and, where it shares one, unit."""
-    marks = data.annotations()
-    for row in data.manifest.to_dict("records"):
-        own = marks[row["image_id"]]
-        truth = [{k: m.get(k) for k in TRUTH} | {k: m[k] for k in SPARED if m.get(k)} for m in own]
-        label = row["label"] if isinstance(row["label"], str) else None
-        shared = [row["unit"]] if row.get("unit", row["image_id"]) != row["image_id"] else []
-        yield [row["image_id"], label, truth, *shared]
+    marks, rows = data.annotations(), data.manifest
+    names = rows["image_id"]
+    for name, label, unit in zip(names, rows["label"], rows.get("unit", names), strict=True):
+        truth = [{k: m.get(k) for k in TRUTH} | {k: m[k] for k in SPARED if m.get(k)} for m in marks[name]]
+        yield [name, label if isinstance(label, str) else None, truth, *([unit] if unit != name else [])]
 
 
 def _digest(rows: Iterable[list[Any]]) -> str:

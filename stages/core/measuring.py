@@ -7,6 +7,7 @@ data or of another ruler.
 import ast
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,7 @@ def joined(found: list[str]) -> str:
     return hashlib.sha256("\n".join(found).encode()).hexdigest()
 
 
+@lru_cache(maxsize=1024)
 def meaning(text: str) -> str:
     """Return code without comments, docstrings and layout.
 

@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 
@@ -34,6 +34,11 @@ class Module:
                 case ast.AnnAssign(target=ast.Name(id=name)):
                     found[name] = statement
         return found
+
+    @cached_property
+    def running_imports(self) -> list[ast.Import | ast.ImportFrom]:
+        """Return the statements that import something when they run, wherever they stand."""
+        return [node for node in _running(self.tree) if isinstance(node, ast.Import | ast.ImportFrom)]
 
     @property
     def has_code(self) -> bool:
@@ -79,7 +84,7 @@ class Source:
 
     def _read_imports(self, module: Module) -> dict[str, tuple[str, str | None]]:
         found: dict[str, tuple[str, str | None]] = {}
-        for node in _running(module.tree):
+        for node in module.running_imports:
             match node:
                 case ast.Import(names=names):
                     found |= {a.asname or a.name: (a.name, None) for a in names}
@@ -97,8 +102,14 @@ class Source:
         stem = Path(*name.split("."))
         for path in (stem / "__init__.py", stem.with_suffix(".py")):
             if (self.root / path).is_file():
-                return Module(name, path, ast.parse((self.root / path).read_text(encoding="utf-8"), str(path)))
+                return _module(name, path, (self.root / path).read_text(encoding="utf-8"))
         return None
+
+
+@lru_cache(maxsize=1024)
+def _module(name: str, path: Path, text: str) -> Module:
+    """Return a module; of an unchanged text the same one, since parsing takes most of the time."""
+    return Module(name, path, ast.parse(text, str(path)))
 
 
 def _running(tree: ast.AST) -> Iterator[ast.AST]:

@@ -65,7 +65,7 @@ def run(job: Job[Params]) -> Iterator[Record]:
     task, params = str(job.task), job.params
     folder = artefacts.evaluated(task)
     data = dataset.read(artefacts.PREPROCESSED).subset("test")
-    ground = {measuring.AUDITED: measuring.audited(data), measuring.CODE: measuring.code(task)}
+    ground = {measuring.AUDITED: measuring.audited(data), measuring.CODE: measuring.verdicts(task)}
     settings = evaluators.settings(folder)
     judge = evaluators.load(task, settings, data, folder)
     evaluation = evaluators.metrics(artefacts.evaluate_metrics(task))

@@ -58,8 +58,9 @@ def run(job: Job[Params]) -> Iterator[Record]:
         folder.mkdir()
         given = {name: getattr(job.params, name) for name in OWN if name in job.params.model_fields_set}
         data = dataset.read(artefacts.PREPROCESSED)
-        judge = evaluators.load(task, given, data.subset("test"), folder)
-        ground = {measuring.TEST: measuring.test_data(judge.data), measuring.CODE: measuring.code(task)}
+        test = data.subset("test")  # also what this task has no truth for, as registration reads it
+        judge = evaluators.load(task, given, test, folder)
+        ground = {measuring.TEST: measuring.test_data(test), measuring.CODE: measuring.code(task)}
         judged = {digests.MODEL: digests.model(artefacts.finetuned(task))} | ground
         yield from _predict(judge, artefacts.finetuned(task))
         judge.save()

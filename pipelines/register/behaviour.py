@@ -29,6 +29,11 @@ def measuring(task: str) -> str:
     return measures.code(task, _root())
 
 
+def deciding(task: str) -> str:
+    """Return the SHA-256 of the code that judges figures by group, as the audit says which it was."""
+    return measures.verdicts(task, _root())
+
+
 def _root() -> Path:
     return Path(str(stages.__file__)).parent.parent
 

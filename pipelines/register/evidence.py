@@ -72,10 +72,9 @@ def _same_ground(task: str, test: str, evaluation: Mapping[str, Any], audit: Map
     Raises:
         DataError: evaluation or audit name others, or none, as those of before.
     """
-    code = {measuring.CODE: behaviour.measuring(task)}
     truth = measuring.audited(dataset.read(artefacts.PREPROCESSED).subset("test"))
-    measuring.require(f"evaluate@{task}", evaluation, code | {measuring.TEST: test})
-    measuring.require(f"audit@{task}", audit, code | {measuring.AUDITED: truth})
+    measuring.require(f"evaluate@{task}", evaluation, {measuring.CODE: behaviour.measuring(task), measuring.TEST: test})
+    measuring.require(f"audit@{task}", audit, {measuring.CODE: behaviour.deciding(task), measuring.AUDITED: truth})
 
 
 def require_classes(task: str) -> None:

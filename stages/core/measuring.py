@@ -21,6 +21,7 @@ TEST = "test_data_digest"  # of the metrics of an evaluation: the test data that
 AUDITED = "audited_digest"  # of the metrics of an audit: truth, units and groups of the test pictures, which it judged on
 CODE = "measuring_digest"  # of the metrics of evaluation and audit: the code that made figures of answers and truth
 ROOT = Path(__file__).parents[2]  # of the code that runs
+AUDIT = "stages/audit.py"
 MEASURES = ("stages/judge/", "stages/maths/", "stages/parts/evaluators/")
 TRUTH = ("bbox", "category_id", "iscrowd", "segmentation")
 SPARED = ("difficult", "ignore")  # beside iscrowd; where none is set the digest is that of before
@@ -97,8 +98,18 @@ def code(task: str, root: Path = ROOT) -> str:
         task: the task.
         root: the folder that holds ``stages``; that of the running code unless another is given.
     """
-    found = Source(root).closure(f"stages.parts.evaluators.{task}")
-    return joined(texts(root, {path for path in found if path.as_posix().startswith(MEASURES)}))
+    return joined(texts(root, _measures(root, f"stages.parts.evaluators.{task}")))
+
+
+def verdicts(task: str, root: Path = ROOT) -> str:
+    """Return the SHA-256 of the code that judges figures by group, that which makes them among it; see ``code``."""
+    return joined(texts(root, _measures(root, f"stages.parts.evaluators.{task}", "stages.audit")))
+
+
+def _measures(root: Path, *names: str) -> set[Path]:
+    source = Source(root)
+    found = {path for name in names for path in source.closure(name)}
+    return {path for path in found if path.as_posix().startswith((*MEASURES, AUDIT))}
 
 
 def texts(root: Path, found: Iterable[Path]) -> list[str]:

@@ -96,15 +96,18 @@ def name_model() -> None:
     where = artefacts.evaluate_metrics("classify")
     tables = digests.tables(artefacts.evaluated("classify"))
     files.write_json(where, files.read_json(where) | {digests.TABLES: tables})
-    for place in (artefacts.evaluate_metrics("classify"), artefacts.audit_metrics("classify")):
+    grounds = (ground("classify"), ground("classify", audit=True))
+    for place, own in zip(
+        (artefacts.evaluate_metrics("classify"), artefacts.audit_metrics("classify")), grounds, strict=True
+    ):
         model = {digests.MODEL: digests.model(artefacts.finetuned("classify"))}
-        files.write_json(place, files.read_json(place) | model | ground("classify"))
+        files.write_json(place, files.read_json(place) | model | own)
 
 
-def ground(task: str) -> dict[str, str]:
-    """Return what a judgement of now rests on, as evaluation and audit say it in their metrics."""
+def ground(task: str, *, audit: bool = False) -> dict[str, str]:
+    """Return what a judgement of now rests on, as the evaluation, or the audit, says it in its metrics."""
     data = test_split()
-    code = {measuring.CODE: measuring.code(task)}
+    code = {measuring.CODE: measuring.verdicts(task) if audit else measuring.code(task)}
     return code | {measuring.TEST: measuring.test_data(data), measuring.AUDITED: measuring.audited(data)}
 
 

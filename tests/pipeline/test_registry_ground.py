@@ -72,18 +72,27 @@ def test_an_audit_on_other_groups_or_labels_is_no_audit_of_these(client, column)
     refused("judged by other truth or groups than data/preprocessed has", "audit")
 
 
-@pytest.mark.parametrize(("edit", "counts"), [("LIMIT = 0.75", True), ("# a comment", False)])
-def test_a_model_judged_by_other_code_is_not_taken_for_one_of_this(client, tmp_path_factory, monkeypatch, edit, counts):
+@pytest.mark.parametrize(
+    ("edited", "stage"),
+    [
+        (("judge/classes.py", "LIMIT = 0.75"), "evaluate"),
+        (("judge/verdicts.py", "LIMIT = 0.75"), "audit"),
+        (("audit.py", "LIMIT = 0.75"), "audit"),
+        (("judge/classes.py", "# a comment"), None),
+        (("finetune.py", "LIMIT = 0.75"), None),
+    ],
+)
+def test_a_model_judged_by_other_code_is_not_taken_for_one_of_this(client, tmp_path_factory, monkeypatch, edited, stage):
     """The code that judges was changed after the evaluation, and committed: a rule is another ruler, a comment is none."""
     other = tmp_path_factory.mktemp("code") / "stages"
     shutil.copytree(Path(stages.__file__).parent, other, ignore=shutil.ignore_patterns("__pycache__"))
     project.judge(0.95, weights="second")
     project.commit()
-    judge = other / "judge" / "classes.py"
-    judge.write_text(f"{judge.read_text()}\n{edit}\n")
+    place = other / edited[0]
+    place.write_text(f"{place.read_text()}\n{edited[1]}\n")
     monkeypatch.setattr(behaviour, "stages", SimpleNamespace(__file__=str(other / "__init__.py")))
-    if counts:
-        refused("measured by other code than lies in stages/judge/, stages/maths/, stages/parts/evaluators/")
+    if stage:
+        refused("measured by other code than lies in stages/judge/, stages/maths/, stages/parts/evaluators/", stage)
     else:
         assert int(register().version) == 2
 

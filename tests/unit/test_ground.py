@@ -19,6 +19,21 @@ def _said(task: str) -> tuple[dict[str, str], dict[str, str]]:
     return one, two
 
 
+@pytest.mark.parametrize(("task", "column"), [("classify", "label"), ("segment", "mask")])
+def test_pictures_that_a_task_has_no_truth_for_are_test_data_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str, column: str
+) -> None:
+    """The evaluation passes them over, and says of the whole split what registration finds there."""
+    data = judging.project(tmp_path, monkeypatch, num_images=60)
+    judging.judged(task, data, monkeypatch, judging.answer(task, data))
+    table = pd.read_parquet(data.root / "manifest.parquet")
+    table.loc[table.index[table["split"] == "test"][0], column] = None
+    table.to_parquet(data.root / "manifest.parquet")
+    evaluation, audit = _said(task)
+    assert evaluation[measuring.TEST] == evidence.test_data()
+    assert (evaluation[measuring.CODE], audit[measuring.CODE]) == (behaviour.measuring(task), behaviour.deciding(task))
+
+
 @pytest.mark.parametrize(("column", "split", "changed"), [
     ("label", "test", {measuring.TEST, measuring.AUDITED}),
     ("group_setting", "test", {measuring.AUDITED}),
@@ -33,7 +48,7 @@ def test_both_say_what_they_read_and_by_which_code(
     evaluation, audit = _said("classify")
     assert evaluation[measuring.TEST] == evidence.test_data()
     assert audit[measuring.AUDITED] == measuring.audited(dataset.read(artefacts.PREPROCESSED).subset("test"))
-    assert {one[measuring.CODE] for one in (evaluation, audit)} == {behaviour.measuring("classify")}
+    assert evaluation[measuring.CODE] != audit[measuring.CODE] == behaviour.deciding("classify")
     table = pd.read_parquet(data.root / "manifest.parquet")
     value = "disc" if column == "label" else "other"
     row = table.index[(table["split"] == split) & (table[column] != value)][0]

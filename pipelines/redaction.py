@@ -210,7 +210,8 @@ def _found(environment: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
         if names_a_secret(name):
             yield (value, unquote(value))
             if _SEVERAL.search(name):
-                yield tuple(re.split(r"[\s,;|]+", value))
+                pieces = re.split(r"[\s,;|\[\]{}()'\"]+", value)
+                yield (*pieces, *(rest for piece in pieces for rest in re.split(r"[=:]+", piece)[1:] if "://" not in piece))
             who, colon, word = value.partition(":")
             if colon and name.lower().endswith("auth_string"):  # Prefect sends it in base64
                 yield _forms(who, word)

@@ -5,6 +5,7 @@ told to look: in ``src/`` by its path, or where an editable install leads.
 """
 
 import ast
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -14,7 +15,7 @@ from pathlib import Path
 NEVER = ("tests", "docs", "data", "params")
 """The project's own folders, whose names some installed package may have: they count only where they are imported."""
 
-INSTALLED = ("site-packages", "dist-packages")
+INSTALLED = ("site-packages", "dist-packages", "__pypackages__")
 CALLS = ("import_module", "__import__", "run_module", "find_spec")
 
 
@@ -43,26 +44,51 @@ def loaded(workdir: Path) -> set[str]:
     Args:
         workdir: the project's root, from where the paths are seen.
     """
-    files = [Path(str(file)).absolute() for module in [*sys.modules.values()] if (file := getattr(module, "__file__", None))]
-    root = workdir.absolute()
-    return {file.relative_to(root).as_posix() for file in files if _is_own(file, root)}
+    files = [Path(str(file)) for module in [*sys.modules.values()] if (file := getattr(module, "__file__", None))]
+    known: dict[Path, bool] = {}
+    return {own.as_posix() for file in files if (own := _own(file, workdir, known)) is not None}
 
 
-def _is_own(place: Path, root: Path) -> bool:
-    """Tell whether a file or folder lies below the project's root and in no environment of installed packages."""
-    if not place.is_relative_to(root):
-        return False
-    environments = {path for path in map(Path, (sys.prefix, sys.base_prefix)) if path != root and path.is_relative_to(root)}
-    inside = any(part.startswith(".") or part in INSTALLED for part in place.relative_to(root).parts)
-    return not inside and not any(place.is_relative_to(path) for path in environments)
+def _own(place: Path, root: Path, known: dict[Path, bool]) -> Path | None:
+    """Return where a file or folder lies in the project, None where in none of its own folders.
+
+    Those of an environment are not its own, nor those that packages were installed into.
+
+    Args:
+        place: the path, as Python's path had it: with ``..``, or through a link.
+        root: the project's root.
+        known: folders that were looked at, and whether packages were installed into them; new ones are added.
+    """
+    for found, base in (
+        (Path(os.path.normpath(path.absolute())) for path in (place, root)),
+        (place.resolve(), root.resolve()),
+    ):
+        if found.is_relative_to(base):
+            break
+    else:
+        return None
+    inside = found.relative_to(base)
+    environments = {path for path in map(Path, (sys.prefix, sys.base_prefix)) if path != base and path.is_relative_to(base)}
+    if any(part.startswith(".") or part in INSTALLED for part in inside.parts):
+        return None
+    if any(found.is_relative_to(path) for path in environments):
+        return None
+    return None if any(_is_target(base / folder, known) for folder in [inside, *inside.parents][:-1]) else inside
+
+
+def _is_target(folder: Path, known: dict[Path, bool]) -> bool:
+    """Tell whether packages were installed into a folder (``pip install --target``): each leaves a note there."""
+    if folder not in known:
+        known[folder] = next(folder.glob("*.dist-info"), None) is not None
+    return known[folder]
 
 
 def _known(workdir: Path, packages: Iterable[str]) -> dict[str, Path]:
     """Return what Python could import from the project by name: from its root, else from its folders on Python's path."""
-    root = workdir.absolute()
-    entries = [place for place in map(Path, sys.path) if _is_own(place.absolute(), root) and place.is_dir()]
+    seen: dict[Path, bool] = {}
+    entries = [own for place in map(Path, sys.path) if place.is_dir() and (own := _own(place, workdir, seen)) is not None]
     found: dict[str, Path] = {}
-    for place in (workdir, *(workdir / entry.absolute().relative_to(root) for entry in entries)):
+    for place in (workdir, *(workdir / entry for entry in entries)):
         for path in sorted(place.iterdir()):
             if (name := _importable(path)) and name not in packages:
                 found.setdefault(name, path)

@@ -11,7 +11,7 @@ _INTEGER = "tag:yaml.org,2002:int"
 
 
 class ValueFaultError(ConstructorError):
-    """A scalar has the form of a number or a date and is none, or none of any use; ``problem`` does not quote it."""
+    """A scalar has the form, or tag, of a number or a date and is none, or is of no use; ``problem`` does not quote it."""
 
 
 class _Checked(SafeConstructor):
@@ -21,8 +21,10 @@ class _Checked(SafeConstructor):
             raise ValueFaultError(None, None, problem, node.start_mark)
         try:
             return super().construct_object(node, deep)
-        except ValueError as error:
-            raise ValueFaultError(None, None, f"no number or date ({error})", node.start_mark) from error
+        except (ValueError, LookupError, AttributeError, TypeError) as error:  # PyYAML's own, where a tag is wrong
+            raise ValueFaultError(
+                None, None, f"no number or date ({error})" if str(error) else "no number or date", node.start_mark
+            ) from error
 
 
 class _Loader(_Checked, yaml.SafeLoader):

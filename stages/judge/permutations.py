@@ -146,8 +146,8 @@ class Dealer:
         Deals pool both groups, as if there were no gap: where one holds nearly all of a class that goes well, they vary less
         than the other's few pictures do. A cell's figure is drawn towards one half by two trials (E. Wilson, 1927), so that
         few pictures that are all right or all wrong leave doubt; it is infinite where cells have no figures. Of several ways
-        to weigh the classes the one with the largest error counts. Pictures of a unit are taken to fare alike, so that a
-        cell counts as many as its units are worth.
+        to weigh the classes the one with the largest error counts. Pictures of a unit, and objects of a picture, are taken
+        to fare alike, so that a cell counts as many as its units, or pictures, are worth.
         """
         measure, num_cells = self.comparison.measure, 2 * shared.shape[1]
         if measure.slope is None:
@@ -157,7 +157,7 @@ class Dealer:
         values = measure.slope(cells, num_cells).values.reshape(-1, 2)
         holding = np.where(measure.counts > 0, cells, -1)
         units = self.units or alone(holding.size)
-        num = units.worth(holding, num_cells).reshape(-1, 2)
+        num = units.worth(holding, num_cells, measure.sizes).reshape(-1, 2)
         drawn = (np.nan_to_num(values) * num + 1) / (num + 2)
         errors = np.divide(drawn * (1 - drawn), num, out=np.zeros(num.shape), where=num > 0).sum(1)
         return float(np.sqrt((shared**2 * errors).sum(axis=1).max()))

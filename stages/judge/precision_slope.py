@@ -52,22 +52,26 @@ def _by_group(tables: Sequence[ap.Matches], thresholds: slice, recalls: Floats, 
     Returns:
         How the groups' figures move; the figures are those that weights of 0 and 1 give.
     """
-    each, held, variances, least = (np.zeros((num_groups, len(tables))) for _ in range(4))
+    each, worth, variances, least = (np.zeros((num_groups, len(tables))) for _ in range(4))
     influence = np.zeros(codes.size)
     for k, table in enumerate(tables):
         few, at = table.condensed()
         own = codes[at]
         each[:, k], moves, squares = _class(few, thresholds, recalls, own, num_groups)
-        held[:, k] = statistics.sums(np.asarray(few.objects > 0, np.float64), own, num_groups)
-        scale = np.where(np.isfinite(each[:, k]), np.sqrt(held[:, k] / np.maximum(held[:, k] - 1, 1)), 0.0)
+        held = statistics.sums(np.asarray(few.objects > 0, np.float64), own, num_groups)
+        worth[:, k] = units.worth(few.objects, own, num_groups)
+        scale = np.where(np.isfinite(each[:, k]), np.sqrt(held / np.maximum(held - 1, 1)), 0.0)
         least[:, k] = scale**2 * units.spread_of_objects(moves, squares, few.objects, own, num_groups)
         moves = np.where(own >= 0, moves * scale[np.maximum(own, 0)], 0.0)
         variances[:, k] = statistics.sums(moves**2, own, num_groups)
         influence[at] += moves
-    known_of = pooled(each, variances, held)
+    known_of = pooled(each, np.maximum(variances, least), worth)
     num = np.maximum(np.isfinite(each).sum(1), 1)
     influence /= num[np.maximum(codes, 0)]
-    return Moves(mean_defined(each), influence, *known_of, least.sum(1) / num**2)
+    lacking = np.maximum(least - variances, 0.0).sum(1) / num**2  # class by class: what one lacks another does not have over
+    together = statistics.sums(influence**2, codes, num_groups) + lacking
+    shown = np.where(lacking > 0, together, least.sum(1) / num**2)
+    return Moves(mean_defined(each), influence, *known_of, shown)
 
 
 def _class(

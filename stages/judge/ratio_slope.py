@@ -81,15 +81,14 @@ def pooled(each: Floats, variances: Floats, pictures: Floats) -> tuple[Floats, F
     A class that one picture of a group alone holds shows no variance of its own; it is taken for one trial, half a
     success and half a failure added: as much as a figure between 0 and 1 can vary, which is known and takes no freedom.
     Classes of which all is right, or all wrong, happen to show none; those that do so together are a part of the mean worth
-    so many trials. Degrees of freedom of the others are Satterthwaite's (Biometrics Bulletin 2, 1946), for which these
-    trials, half a success and half a failure added too, are a variance that is known.
+    so many trials. Degrees of freedom of the others are Satterthwaite's (Biometrics Bulletin 2, 1946).
 
     Where all is right, or all wrong, the group is worth as many trials as are all right as seldom; see ``_trials``.
 
     Args:
         each: (G, K) figure of each class, NaN where it does not count.
         variances: (G, K) what influences show of it.
-        pictures: (G, K) pictures that hold the class.
+        pictures: (G, K) pictures that hold the class, or what they are worth where they hold unequal numbers of it.
 
     Returns:
         Degrees of freedom, added variance and trials of the mean, (G,) each, what it rests on besides and the part of the
@@ -107,7 +106,7 @@ def pooled(each: Floats, variances: Floats, pictures: Floats) -> tuple[Floats, F
     fewest = np.where(known, pictures, np.inf).min(1, initial=np.inf)
     told = np.where((same | (added > 0)) & (known & (pictures > 1)).any(1), np.inf, fewest - 1)
     varies = (squares > 0) & ~same  # the last digits of sums do not
-    freedom = np.where(varies, (parts.sum(1) + added) ** 2 / np.where(varies, squares, 1.0), told)
+    freedom = np.where(varies, (parts + lone).sum(1) ** 2 / np.where(varies, squares, 1.0), told)
     trials, still = np.full(num.size, np.inf), same & known.any(1)
     trials[still] = _trials(np.where(known, np.maximum(pictures, 1.0), 0.0)[still])
     beside = (~same & (known & (pictures > 1)).any(1))[:, None]

@@ -129,7 +129,8 @@ def test_parameters_of_a_part_not_chosen_are_checked_too():
 
 
 @pytest.mark.parametrize("text", [
-    "a: [1", "- 1", "", "\x00", "[" * 5_000, "a: 2026-13-01", f"a: {'9' * 5_000}", f"a: 0x{'f' * 5_000}",
+    "a: [1", "- 1", "", "\x00", "[" * 5_000, "a: 2026-13-01",
+    "a: !!bool maybe", "a: !!int ''", "a: !!timestamp x", f"a: {'9' * 5_000}", f"a: 0x{'f' * 5_000}",
     f"a: -0b{'1' * 20_000}", f"{'9' * 5_000}: a", f"a: {'1:' * 5_000}1", "a: !!int x",
 ])  # fmt: skip
 def test_a_broken_file_ends_in_one_line(tmp_path, text):

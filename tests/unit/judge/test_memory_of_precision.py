@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from stages.judge import average_precision as ap
-from stages.judge import by_group, panels, permutations, precision_slope, statistics
+from stages.judge import by_group, panels, permutations, precision_slope, statistics, units
 from stages.judge.confusion import mean_defined
 from stages.judge.measures import Measure
 from stages.judge.ratio_slope import Moves, pooled
@@ -43,8 +43,11 @@ def at_once(
     own = np.maximum(codes, 0)
     moves = [np.where(codes >= 0, move * scale[own, k], 0.0) for k, (_, move, _) in enumerate(found)]
     variances = np.stack([statistics.sums(move**2, codes, num_groups) for move in moves], axis=1)
+    worth = np.stack([units.worth(t.objects, codes, num_groups) for t in tables], axis=1)
+    rows = [(move, squares, t.objects, codes, num_groups) for (_, move, squares), t in zip(found, tables, strict=True)]
+    least = scale**2 * np.stack([units.spread_of_objects(*row) for row in rows], axis=1)
     influence = np.sum(moves, axis=0) / np.maximum(np.isfinite(each).sum(1), 1)[own]
-    return Moves(mean_defined(each), influence, *pooled(each, variances, held))
+    return Moves(mean_defined(each), influence, *pooled(each, np.maximum(variances, least), worth))
 
 
 @pytest.mark.parametrize("rule", ap.LEVELS)

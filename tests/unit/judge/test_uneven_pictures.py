@@ -9,6 +9,7 @@ from stages.judge.draws import Draws, estimates
 from stages.judge.estimate import Estimate
 from stages.judge.groups import Grouping, compare
 from stages.judge.measures import Measure
+from stages.judge.permutations import Dealer
 from stages.judge.verdicts import UNDECIDED, Limits, judge
 from stages.parts.reports._words import sentence
 from tests.simulations import few_holders
@@ -132,3 +133,37 @@ def test_audits_of_crowded_pictures_keep_their_promise(figure: Figure, objects: 
     scenes = [Crowded(100, objects, ability) for ability in (0.95, 0.85)]
     told = few_holders.audits(figure, scenes, AT_LIMIT, 150)
     assert max(told.values()) <= 0.05 + 0.04  # what a true 5 % exceeds once in a hundred
+
+
+def test_a_rare_crowded_class_leaves_a_mean_as_open_as_it_is_itself() -> None:
+    """All found of a class in five pictures of 200 objects and 95 of one: half a mean rests on six trials, not on 100."""
+    random = np.random.default_rng(1)
+    held = np.zeros((300, 2))
+    held[:200, 0], held[200:205, 1], held[205:, 1] = 5, 200, 1
+    found = np.c_[random.binomial(5, 0.9, 300) * (held[:, 0] > 0), held[:, 1]]
+    codes, draws = np.zeros(300, np.int64), Draws(300, 100, lambda: np.random.default_rng(0))
+    both, rare = map50(held, found, random), map50(held[:, 1:], found[:, 1:], random)
+    alone = by_group.estimates(rare, codes, 1, 10, random)[0]
+    assert alone.low < 0.65
+    of_split = estimates(panels.of_measures([both], units.alone(300)), draws)[both.name]
+    for one in (by_group.estimates(both, codes, 1, 10, random)[0], of_split):
+        assert one.value - one.low >= 0.95 * (1 - alone.low) / 2
+
+
+def test_a_cell_of_crowded_pictures_counts_as_they_are_worth() -> None:
+    """The gap within classes is as unsure as few crowded pictures make it, not as all that hold an object would."""
+    errors = []
+    for crowded in (False, True):
+        held = np.ones(200)
+        held[[0, 50, 100, 150]] = 50 if crowded else 1
+        found = held * (np.arange(200) % 10 > 0)
+        codes, classes = np.repeat([0, 1], 100), np.tile(np.repeat([0, 1], 50), 2)
+        compared = compare(
+            measures.proportion("r", "recall", "objects", found, held), Grouping(("g",), ("a", "b"), codes),
+            min_group=1, num_bootstraps=10, random=np.random.default_rng(0),
+        )  # fmt: skip
+        dealer = Dealer(compared, classes, 20, 0.1, lambda *_: np.random.default_rng(0))
+        deals = dealer(0, 1)
+        assert deals is not None
+        errors.append(deals.apart)
+    assert errors[1] > 2 * errors[0]

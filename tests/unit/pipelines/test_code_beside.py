@@ -1,5 +1,6 @@
 """A module beside the project's packages counts as code however it is imported, and whenever."""
 
+import os
 import subprocess
 import sys
 from importlib.util import module_from_spec, spec_from_loader
@@ -137,15 +138,17 @@ def test_a_module_that_is_loaded_late_counts_as_it_was_compiled(
     assert found == expected
 
 
-@pytest.mark.parametrize("way", ["Python's path", "a loaded module"])
+@pytest.mark.parametrize("way", ["Python's path", "a path with dots", "a path through a link", "a loaded module"])
 def test_a_package_below_a_folder_of_the_project_counts(project: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
     """Its edit is seen at the start: where Python's path leads to it, and where an editable install has loaded it."""
     for name in ("mypkg/__init__.py", "mypkg/deep.py", "unused.py"):
         _write(project / "src" / name)
     _write(project / "stages/acquire.py", "import mypkg\n")
     _commit(project)
-    if way == "Python's path":
-        monkeypatch.syspath_prepend(str(project / "src"))
+    (project.parent / "link").symlink_to(project)
+    paths = {"Python's path": "src", "a path with dots": "stages/../src", "a path through a link": "../link/src"}
+    if way in paths:
+        monkeypatch.syspath_prepend(os.path.join(project, paths[way]))  # noqa: PTH118 - as the idiom has it
     else:
         module = ModuleType("mypkg.deep")
         module.__file__ = str(project / "src/mypkg/deep.py")
@@ -155,3 +158,16 @@ def test_a_package_below_a_folder_of_the_project_counts(project: Path, monkeypat
     _write(project / "src/mypkg/deep.py", "1")
     found = provenance.tags(project)
     assert (found["rawline.dirty"], found["rawline.changes"]) == ("true", "src/mypkg/deep.py differs")
+
+
+def test_what_was_installed_into_a_folder_of_the_project_is_no_code_of_its_own(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with ``pip install --target``, which leaves a note beside what it installs; a module without one counts."""
+    _write(project / "stages/acquire.py", "import installed_one\n")
+    _commit(project)
+    _write(project / "deps/installed_one.py")
+    monkeypatch.syspath_prepend(str(project / "deps"))
+    assert provenance.tags(project)["rawline.dirty"] == "true"
+    _write(project / "deps/installed_one-1.0.dist-info/RECORD", "installed_one.py,,")
+    assert provenance.tags(project)["rawline.dirty"] == "false"

@@ -324,6 +324,9 @@ def test_each_of_several_secrets_in_one_variable_is_hidden(monkeypatch: pytest.M
     monkeypatch.setenv("GITHUB_TOKENS", "first-token-1, second-token-2")
     monkeypatch.setenv("DB_PASSWORD", "before,afterwards")
     assert redaction.redact("(first-token-1) (second-token-2) (afterwards)") == "(***) (***) (afterwards)"
+    monkeypatch.setenv("API_KEYS", '["sk-abcdefgh1", "sk-zyxw12345"]')
+    monkeypatch.setenv("GITLAB_TOKENS", "a=named-token-1,b:named-token-2")
+    assert redaction.redact("sk-zyxw12345 (named-token-1) named-token-2") == "*** (***) ***"
 
 
 def test_a_user_name_that_stands_in_paths_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:

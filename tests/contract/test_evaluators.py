@@ -57,7 +57,7 @@ def test_headline_figures_carry_interval_and_count(task: str, tmp_path: Path, mo
 def test_the_audit_finds_the_bias(task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A model that fails in the unusual setting fails the audit, which names that setting."""
     data = project(tmp_path, monkeypatch)
-    judged(task, data, monkeypatch, answer(task, data, bias=0.6))
+    judged(task, data, monkeypatch, answer(task, data, bias=0.7))
     content = files.read_json(artefacts.audit_metrics(task))
     assert content["verdict"] == "FAIL"
     assert "unusual" in content["reasons"][0]

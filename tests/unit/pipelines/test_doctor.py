@@ -297,7 +297,7 @@ def test_an_object_of_the_cache_that_was_altered_is_named(project: Path, monkeyp
     assert not finding.mend
     assert "is not a git repository" in finding.advice
     assert "delete nothing" in finding.advice
-    monkeypatch.setattr(cache_examination.dvc_hashes, "links", lambda _: False)
+    monkeypatch.setattr(cache_examination.dvc_hashes, "links", lambda *_: False)
     monkeypatch.setattr(cache_examination.dvc_hashes, "booked", lambda _: {})
     (finding,) = cache_examination.cache()
     assert str(altered.relative_to(project)) in finding.mend

@@ -110,7 +110,7 @@ def evaluated(task: str) -> Evidence:
     given = {**FOUND, "min_score": 0.4} if task in ("detect", "instance") else {}
     for _ in evaluate.run(Job(evaluate.Params(num_bootstraps=200, num_worst=2, **given), {}, 7, Path("work"), task)):
         pass
-    judged = {digests.MODEL: digests.model(artefacts.finetuned(task))} | project.ground(task)
+    judged = {digests.MODEL: digests.model(artefacts.finetuned(task))} | project.ground(task, audit=True)
     files.write_json(artefacts.audit_metrics(task), {"verdict": "PASS", **judged})
     return evidence.collect(task, METRICS[task])
 

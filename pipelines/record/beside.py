@@ -9,6 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from importlib.machinery import PathFinder, all_suffixes
 from pathlib import Path
 
@@ -44,9 +45,19 @@ def loaded(workdir: Path) -> set[str]:
     Args:
         workdir: the project's root, from where the paths are seen.
     """
-    files = [Path(str(file)) for module in [*sys.modules.values()] if (file := getattr(module, "__file__", None))]
+    named = {str(file) for module in [*sys.modules.values()] if (file := getattr(module, "__file__", None))}
+    files = {file for file in named if file.startswith(os.sep) or Path(file).is_file()}  # some give a name that is no path
     known: dict[Path, bool] = {}
-    return {own.as_posix() for file in files if (own := _own(file, workdir, known)) is not None}
+    # Thousands of modules lie in some hundred folders: a folder is asked once, and a file only where it is a link itself.
+    folders = {folder: _own(Path(folder), workdir, known) for folder in {os.path.dirname(file) for file in files}}  # noqa: PTH120
+    found: set[Path | None] = set()
+    for folder, name in map(os.path.split, files):
+        inside = folders[folder]
+        if inside is not None and not name.startswith("."):
+            found.add(inside / name)
+        elif os.path.islink(os.path.join(folder, name)):  # noqa: PTH114, PTH118 - thousands of them
+            found.add(_own(Path(folder, name), workdir, known))
+    return {own.as_posix() for own in found if own is not None}
 
 
 def _own(place: Path, root: Path, known: dict[Path, bool]) -> Path | None:
@@ -109,17 +120,21 @@ def _named(place: Path) -> set[str]:
     return {name.partition(".")[0] for text in texts for name in _imports(text)}
 
 
-def _imports(text: str) -> Iterator[str]:
-    """Yield the names of all modules that a source imports, by statement or by a call with a constant name.
+@lru_cache(maxsize=4096)
+def _imports(text: str) -> frozenset[str]:
+    """Return the names of all modules that a source imports, by statement or by a call with a constant name.
 
     Of what is no Python every word in a line that imports counts: nobody knows what another Python makes of it.
     """
     try:
-        nodes = [*ast.walk(ast.parse(text))]
+        return frozenset(_read_imports(text))
     except (SyntaxError, ValueError, RecursionError):
-        yield from re.findall(r"\w+", "\n".join(line for line in text.splitlines() if "import" in line))
-        return
-    for node in nodes:
+        return frozenset(re.findall(r"\w+", "\n".join(line for line in text.splitlines() if "import" in line)))
+
+
+def _read_imports(text: str) -> Iterator[str]:
+    tree = ast.parse(text)
+    for node in ast.walk(tree) if any(word in text for word in CALLS) else _statements(tree):
         match node:
             case ast.Import(names=names):
                 yield from (one.name for one in names)
@@ -127,6 +142,14 @@ def _imports(text: str) -> Iterator[str]:
                 yield module
             case ast.Call(func=ast.Name(id=word) | ast.Attribute(attr=word), args=[ast.Constant(value=str(name)), *_]):
                 yield from [name] * (word in CALLS)
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Walk the statements alone: most of a tree are expressions."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.stmt | ast.ExceptHandler | ast.match_case):
+            yield child
+            yield from _statements(child)
 
 
 def _loaded(name: str, path: Path) -> bool:

@@ -186,9 +186,25 @@ def database() -> Path:
     return holder / "tracking"
 
 
+@cache
+def repository() -> Path:
+    """Return a folder with an empty git and DVC repository, made once per test process."""
+    holder = Path(tempfile.mkdtemp(prefix="toy-"))
+    atexit.register(shutil.rmtree, holder, ignore_errors=True)
+    for words in (
+        ("git", "init", "-q"), (sys.executable, "-m", "dvc", "init", "-q"),
+        (sys.executable, "-m", "dvc", "config", "core.analytics", "false"),
+    ):  # fmt: skip
+        done = Project(holder, {"DVC_NO_ANALYTICS": "1"}).run(*words)
+        assert done.returncode == 0, done.stderr
+    return holder
+
+
 def make(root: Path, *, dvc: bool = True, cold: bool = False) -> Project:
     """Make the project; with ``dvc`` a git and DVC repository; ``cold`` without an MLflow database."""
     root.mkdir(parents=True, exist_ok=True)
+    if dvc:
+        shutil.copytree(repository(), root, dirs_exist_ok=True)
     if not cold:
         shutil.copytree(database(), root / "tracking")
     graph = (
@@ -210,10 +226,9 @@ def make(root: Path, *, dvc: bool = True, cold: bool = False) -> Project:
     project = Project(root)
     if dvc:
         for words in (
-            ("git", "init", "-q"), (sys.executable, "-m", "dvc", "init", "-q"),
-            (sys.executable, "-m", "dvc", "config", "core.analytics", "false"), ("git", "add", "-A"),
+            ("git", "add", "-A"),
             ("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-q", "-m", "toy"),
-        ):  # fmt: skip
+        ):
             done = project.run(*words)
             assert done.returncode == 0, done.stderr
     return project

@@ -23,6 +23,8 @@ from stages.judge.tally import Tally
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
+WEIGHED = {"objects": True, "pictures": False, "pixels": False}
+"""What a figure may count, and whether a picture that holds more of it counts for more."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Measure:
     Attributes:
         name: as in metrics files, for instance ``map50``.
         title: as in reports, for instance ``mAP50``.
-        unit: what is counted, for instance ``objects``.
+        unit: what is counted, one of ``WEIGHED``.
         held: how many of them each of the N pictures holds.
         values: (M, N) weights to (M,) figures, NaN where undefined.
         independent: the figure is a proportion of independent pictures, so that Wilson's interval holds as it stands.
@@ -60,6 +62,21 @@ class Measure:
     alike: Tally | None = None
     by_class: bool = False
 
+    def __post_init__(self) -> None:
+        """Refuse a unit of which nobody has said how pictures weigh.
+
+        Raises:
+            ValueError: it is none of ``WEIGHED``.
+        """
+        if self.unit not in WEIGHED:
+            known = ", ".join(WEIGHED)
+            raise ValueError(f"{self.name} counts {self.unit!r}; known are {known} (stages/judge/measures.py: WEIGHED)")
+
+    @property
+    def weighed(self) -> bool:
+        """Tell whether a picture that holds more units counts for more."""
+        return WEIGHED[self.unit]
+
     @property
     def counts(self) -> Floats:
         """How many units each picture holds, (N,)."""
@@ -67,8 +84,8 @@ class Measure:
 
     @property
     def sizes(self) -> Floats:
-        """How much each picture counts, (N,): its objects; of pixels and pictures 1 where it holds any, else 0."""
-        return self.counts if self.unit == "objects" else np.asarray(self.counts > 0, np.float64)
+        """How much each picture counts, (N,): what it holds where it is ``weighed`` by that, else 1 where it holds any."""
+        return self.counts if self.weighed else np.asarray(self.counts > 0, np.float64)
 
     @property
     def kinds(self) -> Codes | None:
@@ -171,7 +188,7 @@ def _share(names: tuple[str, str, str], hits: Tally, totals: Tally, *, judged: b
 
     whole = bool((right == np.floor(right)).all() and (of == np.floor(of)).all())
     alike = (of * (right.max(initial=0) + 1) + right).astype(np.int64) if whole else None
-    independent, objects = bool((of <= 1).all()), names[2] == "objects"
+    independent, objects = bool((of <= 1).all()), WEIGHED.get(names[2], False)
     slope = ratio_slope.ratio(right, of, rows, objects=objects and not independent)
     kinds = None if alike is None else Tally(rows, alike, totals.size)
     return Measure(*names, totals, values, independent, judged, slope, chosen, merge, kinds)

@@ -83,7 +83,7 @@ def of_measures(measures: Sequence[Measure], units: Units) -> Panel:
 
 def _worth_of(measure: Measure, units: Units) -> tuple[float, bool]:
     """Return what the units that hold what a figure over units is read from are worth, and whether they hold unlike many."""
-    if measure.unit == "objects":
+    if measure.weighed:
         return _worth_of_objects(measure.counts)
     return units.worth_of((measure.counts > 0)[units.codes]), False
 
@@ -228,8 +228,9 @@ def recall(name: str, title: str, tables: list[ap.Matches]) -> Measure:
     def chosen(rows: NDArray[np.intp]) -> Measure:
         return recall(name, title, _chosen(tables, rows))
 
-    held = tally.of(ap.objects(tables))
-    return Measure(name, title, "objects", held, values, judged=False, chosen=chosen, merge=merge, by_class=True)
+    held, slope = tally.of(ap.objects(tables)), _recall_slope(tables)
+    of = name, title, "objects", held, values
+    return Measure(*of, judged=False, slope=slope, chosen=chosen, merge=merge, by_class=True)
 
 
 def of_precision(
@@ -309,4 +310,4 @@ def _recall_slope(tables: list[ap.Matches]) -> Slope:
     hits = [(*t.found(), t.right.shape[0]) for t in tables]
     found = table([(at, numbers / thresholds) for at, numbers, thresholds in hits])
     held = table([(t.holders, t.held) for t in tables])
-    return ratio_slope.mean_of_ratios(found, held, held)
+    return ratio_slope.mean_of_ratios(found, held, held, objects=True)

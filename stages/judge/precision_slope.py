@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from stages.judge import average_precision as ap
 from stages.judge import statistics, units
 from stages.judge.confusion import mean_defined, ratio
-from stages.judge.ratio_slope import Moves, Slope, pooled
+from stages.judge.crowds import Crowds
+from stages.judge.ratio_slope import Moves, Slope, least_of_mean, pooled
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -53,7 +54,7 @@ def _by_group(tables: Sequence[ap.Matches], thresholds: slice, recalls: Floats, 
         How the groups' figures move; the figures are those that weights of 0 and 1 give.
     """
     each, worth, variances, least = (np.zeros((num_groups, len(tables))) for _ in range(4))
-    influence = np.zeros(codes.size)
+    influence, crowds = np.zeros(codes.size), Crowds(codes.size, num_groups)
     for k, table in enumerate(tables):
         few, at = table.condensed()
         own = codes[at]
@@ -62,15 +63,14 @@ def _by_group(tables: Sequence[ap.Matches], thresholds: slice, recalls: Floats, 
         worth[:, k] = units.worth(few.objects, own, num_groups)
         scale = np.where(np.isfinite(each[:, k]), np.sqrt(held / np.maximum(held - 1, 1)), 0.0)
         least[:, k] = scale**2 * units.spread_of_objects(moves, squares, few.objects, own, num_groups)
-        moves = np.where(own >= 0, moves * scale[np.maximum(own, 0)], 0.0)
+        own_scale = np.where(own >= 0, scale[np.maximum(own, 0)], 0.0)
+        moves *= own_scale
         variances[:, k] = statistics.sums(moves**2, own, num_groups)
         influence[at] += moves
+        crowds.add(at, moves, squares * own_scale**2, few.objects, own)
     known_of = pooled(each, np.maximum(variances, least), worth)
-    num = np.maximum(np.isfinite(each).sum(1), 1)
-    influence /= num[np.maximum(codes, 0)]
-    lacking = np.maximum(least - variances, 0.0).sum(1) / num**2  # class by class: what one lacks another does not have over
-    together = statistics.sums(influence**2, codes, num_groups) + lacking
-    shown = np.where(lacking > 0, together, least.sum(1) / num**2)
+    influence /= np.maximum(np.isfinite(each).sum(1), 1)[np.maximum(codes, 0)]
+    shown = least_of_mean(each, variances, least, influence, codes, crowds.spread(codes))
     return Moves(mean_defined(each), influence, *known_of, shown)
 
 

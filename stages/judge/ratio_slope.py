@@ -14,6 +14,7 @@ from scipy import sparse
 
 from stages.judge import confusion as confusions
 from stages.judge import statistics, units
+from stages.judge.crowds import Crowds
 from stages.judge.tally import ALL, Rows
 
 Floats = NDArray[np.float64]
@@ -113,6 +114,29 @@ def pooled(each: Floats, variances: Floats, pictures: Floats) -> tuple[Floats, F
     rest = [_part(np.where(kind & beside & (pictures > 1), pictures, 0.0), each, num) for kind in (right, wrong)]
     lone_too = lone.sum(1) / num**2
     return np.maximum(freedom, 1.0), added / num**2, trials, np.stack(rest, axis=1), lone_too
+
+
+def least_of_mean(  # noqa: PLR0913, PLR0917 - what is known of the classes, and of all together
+    each: Floats, variances: Floats, least: Floats, influence: Floats, codes: Codes, together: Floats
+) -> Floats:
+    """Return the variance that a mean over classes has at least; see ``Moves.least``.
+
+    Class by class, what one lacks another does not have over. But classes of a picture are no independent evidence: what
+    they have in common is told by all its objects together.
+
+    Args:
+        each: (G, K) figure of each class, NaN where it does not count.
+        variances: (G, K) what influences show of it.
+        least: (G, K) what it has at least.
+        influence: (N,) of each picture on the mean of its own group.
+        codes: (N,) the group of each picture, -1 for none.
+        together: (G,) what the sum over classes has at least by all objects of a picture (``crowds``).
+    """
+    num = np.maximum(np.isfinite(each).sum(1), 1)
+    lacking = np.maximum(least - variances, 0.0).sum(1) / num**2
+    apart = np.where(lacking > 0, statistics.sums(influence**2, codes, num.size) + lacking, least.sum(1) / num**2)
+    found: Floats = np.maximum(apart, together / num**2)
+    return found
 
 
 def _part(pictures: Floats, each: Floats, num: Floats) -> Floats:
@@ -235,13 +259,14 @@ def ratio(hits: Floats, totals: Floats, rows: Rows = ALL, *, objects: bool = Fal
     return slope
 
 
-def mean_of_ratios(above: Any, below: Any, there: Any) -> Slope:
+def mean_of_ratios(above: Any, below: Any, there: Any, *, objects: bool = False) -> Slope:
     """Return the slope of the mean over classes of ``above`` / ``below``, each summed over a group.
 
     Args:
         above: (N, K) sparse.
         below: (N, K) sparse.
         there: (N, K) sparse; a class counts where the sum of this one is above 0.
+        objects: they count objects, ``below`` those that are there; a picture may hold several (``Moves.least``).
     """
 
     def slope(codes: Codes, num_groups: int) -> Moves:
@@ -255,12 +280,44 @@ def mean_of_ratios(above: Any, below: Any, there: Any) -> Slope:
         left = sparse.csr_array(above - _scaled(below, codes, np.nan_to_num(each)))
         moved = _scaled(left, codes, scale)
         squares = sparse.csr_array((moved.data**2, moved.indices, moved.indptr), shape=moved.shape)
-        known_of = pooled(each, _sums(squares, codes, num_groups), pictures)
+        variances = _sums(squares, codes, num_groups)
         influence = np.asarray(moved.sum(axis=1), np.float64).ravel()
         influence /= np.maximum(known.sum(1), 1)[np.maximum(codes, 0)]
-        return Moves(confusions.mean_defined(each), influence, *known_of)
+        if not objects:
+            return Moves(confusions.mean_defined(each), influence, *pooled(each, variances, pictures))
+        worth, least, together = _crowded(above, below, each, scale, codes)
+        known_of = pooled(each, np.maximum(variances, least), worth)
+        shown = least_of_mean(each, variances, least, influence, codes, together)
+        return Moves(confusions.mean_defined(each), influence, *known_of, shown)
 
     return slope
+
+
+def _crowded(above: Any, below: Any, each: Floats, scale: Floats, codes: Codes) -> tuple[Floats, Floats, Floats]:
+    """Return what pictures are worth of each class, (G, K), its least variance, (G, K), and that of their sum, (G,).
+
+    Args:
+        above: (N, K) objects that are right, or their parts.
+        below: (N, K) objects.
+        each: (G, K) figure of each class.
+        scale: (G, K) how much it moves with an object.
+        codes: (N,) the group of each picture, -1 for none.
+    """
+    worth, least = np.zeros(each.shape), np.zeros(each.shape)
+    crowds = Crowds(codes.size, len(each))
+    tables = [sparse.csc_array(table) for table in (above, below)]
+    for k in range(each.shape[1]):
+        hits, held = (table[:, [k]] for table in tables)
+        at = held.indices[held.data > 0].astype(np.intp)
+        num, right = held.data[held.data > 0], np.asarray(hits.tocsr()[at].todense(), np.float64).ravel()
+        own = codes[at]
+        share, weight = (np.nan_to_num(table[np.maximum(own, 0), k]) for table in (each, scale))
+        worth[:, k] = units.worth(num, own, len(each))
+        few = scale[:, k] * statistics.sums(num, own, len(each))
+        least[:, k] = few**2 * units.spread_of_shares(right, num, own, len(each))
+        squares = right * (1 - share) ** 2 + (num - right) * share**2
+        crowds.add(at, weight * (right - share * num), weight**2 * squares, num, own)
+    return worth, least, crowds.spread(codes)
 
 
 def _pattern(table: Any) -> Any:

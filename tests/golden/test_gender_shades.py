@@ -22,7 +22,7 @@ def findings_of(errors: tuple[float, ...]) -> list[verdicts.Finding]:
         right += [0.0] * round(num * error / 100) + [1.0] * (num - round(num * error / 100))
         shade += [skin] * num
         sex += [gender] * num
-    measure = measures.proportion("accuracy", "accuracy", "people", np.array(right), np.ones(len(right)))
+    measure = measures.proportion("accuracy", "accuracy", "pictures", np.array(right), np.ones(len(right)))
     random = np.random.default_rng(0)
     ways = groups.groupings(sort_into_groups({"shade": shade, "sex": sex}, 20)[0])
     found = [groups.compare(measure, way, min_group=10, num_bootstraps=100, random=random) for way in ways]

@@ -65,19 +65,23 @@ class Scene:
 
 @dataclass(frozen=True)
 class Crowded:
-    """Pictures of one class that hold unequal numbers of objects.
+    """Pictures that hold unequal numbers of objects, of each class as many.
 
     Attributes:
         num: pictures.
         objects: a key of ``CROWDS``.
         ability: chance that an object is found.
         alike: correlation of the objects of a picture; 1: they fare alike.
+        classes: K.
+        apart: each class of a picture fares for itself; else what one has in common all have.
     """
 
     num: int
     objects: str
     ability: float
     alike: float = 1.0
+    classes: int = 1
+    apart: bool = False
 
     @property
     def truth(self) -> float:
@@ -85,14 +89,15 @@ class Crowded:
         return self.ability
 
     def draw(self, random: Random) -> tuple[Floats, Floats]:
-        """Return how many objects each picture holds, and how many are found, (num, 1) each."""
-        held = CROWDS[self.objects](self.num, random).astype(np.float64)
+        """Return how many objects of each class each picture holds, and how many are found, (num, K) each."""
+        held = np.tile(CROWDS[self.objects](self.num, random).astype(np.float64)[:, None], self.classes)
+        lucks = self.num, self.classes if self.apart else 1
         if self.alike == 1:
-            share = np.asarray(random.random(self.num) < self.ability, np.float64)
+            share = np.asarray(random.random(lucks) < self.ability, np.float64)
         else:
             pairs = 1 / self.alike - 1
-            share = random.beta(pairs * self.ability, pairs * (1 - self.ability), self.num)
-        return held[:, None], random.binomial(held.astype(int), share).astype(np.float64)[:, None]
+            share = random.beta(pairs * self.ability, pairs * (1 - self.ability), lucks)
+        return held, random.binomial(held.astype(int), share).astype(np.float64)
 
 
 CROWDS: dict[str, Callable[[int, Random], Floats]] = {
@@ -123,6 +128,11 @@ def recall(held: Floats, found: Floats, random: Random) -> Measure:
 def map50(held: Floats, found: Floats, random: Random) -> Measure:
     """Return mAP50."""
     return panels.precision("map50", "mAP50", tables(held, found, random), slice(0, 1))
+
+
+def average_recall(held: Floats, found: Floats, random: Random) -> Measure:
+    """Return COCO's average recall."""
+    return panels.recall("ar", "AR", [everywhere(table) for table in tables(held, found, random)])
 
 
 def headline(scene: Scene, random: Random) -> Panel:
@@ -232,11 +242,30 @@ def crowded(rounds: int) -> Iterator[str]:
         for objects in CROWDS:
             for num, alike in ((30, 1.0), (100, 1.0), (100, 0.3), (400, 1.0)):
                 best, worst = (Crowded(num, objects, ability, alike) for ability in (0.95, 0.85))
-                random = np.random.default_rng(3)
-                whole = held((split(figure, best, random) for _ in range(rounds)), best.truth, GRID)
-                told = audits(figure, (best, worst), AT_LIMIT, rounds)
-                numbers = [f"{100 * n:.1f}" for n in (*whole, *group(figure, best, rounds), *told.values())]
-                yield " | ".join([f"| {figure.__name__} | {num} | {objects} | {alike:g}", *numbers]) + " |"
+                yield (
+                    " | ".join([f"| {figure.__name__} | {num} | {objects} | {alike:g}", *_row(figure, best, worst, rounds)])
+                    + " |"
+                )
+
+
+def crowded_classes(rounds: int) -> Iterator[str]:
+    """Yield a row for means over several classes whose objects are crowded in the same pictures, likewise."""
+    yield "| figure | classes | a picture's classes | objects | split held | width | group held | width | PASS | FAIL |"
+    yield f"|{'---|' * 10}"
+    for figure in (map50, average_recall):
+        for objects in ("1, 10 % have 50", "log-normal, sigma 1.5"):
+            for num_classes, apart in ((1, False), (3, False), (10, False), (30, False), (10, True)):
+                best, worst = (Crowded(100, objects, a, classes=num_classes, apart=apart) for a in (0.95, 0.85))
+                what = "apart" if apart else "alike"
+                numbers = _row(figure, best, worst, rounds)
+                yield " | ".join([f"| {figure.__name__} | {num_classes} | {what} | {objects}", *numbers]) + " |"
+
+
+def _row(figure: Figure, best: Crowded, worst: Crowded, rounds: int) -> list[str]:
+    random = np.random.default_rng(3)
+    whole = held((split(figure, best, random) for _ in range(rounds)), best.truth, GRID)
+    told = audits(figure, (best, worst), AT_LIMIT, rounds)
+    return [f"{100 * n:.1f}" for n in (*whole, *group(figure, best, rounds), *told.values())]
 
 
 def lines(rounds: int) -> Iterator[str]:
@@ -254,6 +283,7 @@ def lines(rounds: int) -> Iterator[str]:
             told = audits(figure, scenes, limits, rounds, min_group=least)
             yield f"{figure.__name__}, {'; '.join(s.words() for s in scenes)}, min_group {least}: {told}"
     yield from crowded(rounds)
+    yield from crowded_classes(rounds)
 
 
 if __name__ == "__main__":

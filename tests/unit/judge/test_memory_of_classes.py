@@ -123,7 +123,7 @@ def test_memory_grows_with_what_is_there() -> None:
     entry, measure = 4 * 8, 8000  # bytes: position, hits, totals and kind; what a measure is without its pictures
     bounds = {"labels": (counts.hit, counts.real, num), "masks": (pixels.hit, union, union.nnz)}
     for above, below, entries in bounds.values():
-        taken = held_by(lambda a=above, b=below: list(measures.proportions(names, "u", a, b)))  # type: ignore[misc]
+        taken = held_by(lambda a=above, b=below: list(measures.proportions(names, "pixels", a, b)))  # type: ignore[misc]
         assert taken < entry * entries + measure * many < 8 * num * many / 4
 
 

@@ -78,7 +78,7 @@ def test_the_error_of_a_ratio_is_the_jackknifes(holding: int, num_empty: int) ->
         found = random.permutation(np.r_[1, 3, random.integers(0, 4, holding - 2)])
         hits, totals = (np.r_[some, np.zeros(num_empty)][order] for some in (found, each))
         expected = delete_one(hits, totals)
-        share = measures.proportion("r", "r", "cells", hits, totals)  # of objects there is a least besides
+        share = measures.proportion("r", "r", "pixels", hits, totals)  # of objects there is a least besides
         group = by_group.estimates(share, codes, 1, 0, random)[0]
         assert np.sqrt(group.value * (1 - group.value) / group.size) == pytest.approx(expected, rel=close)
         panel = panels.of_measures([share], units.alone(num))

@@ -112,10 +112,10 @@ def test_copies_of_a_picture_add_nothing() -> None:
     random = np.random.default_rng(5)
     right = np.asarray(random.random(30) < 0.8, np.float64)
     names = [str(n) for n in range(30)]
-    once = by_group.estimates(measures.proportion("a", "a", "p", right, np.ones(30)), np.zeros(30, np.int64), 1, 10, random)[
-        0
-    ]
-    many = measures.proportion("a", "a", "p", np.repeat(right, 10), np.ones(300))
+    once = by_group.estimates(
+        measures.proportion("a", "a", "pictures", right, np.ones(30)), np.zeros(30, np.int64), 1, 10, random
+    )[0]
+    many = measures.proportion("a", "a", "pictures", np.repeat(right, 10), np.ones(300))
     held = units.of(np.repeat(names, 10).tolist())
     told = by_group.estimates(many, np.zeros(300, np.int64), 1, 10, random, held)[0]
     assert (told.n, told.num_pictures, told.num_units) == (300, 300, 30)
@@ -170,7 +170,7 @@ def test_what_classes_leave_of_a_gap_varies_by_units() -> None:
     Taken for frames on their own, the rest of a gap that chance gives looks like none that it gives.
     """
     right = np.repeat([1.0, 0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0], 20)
-    measure = measures.proportion("a", "a", "p", right, np.ones(160))
+    measure = measures.proportion("a", "a", "pictures", right, np.ones(160))
     codes = np.repeat([0, 1, 0, 1, 0, 0, 1, 1], 20)
     strata = np.repeat([0, 0, 1, 1, 0, 0, 1, 1], 20)
     held = units.of([str(n // 20) for n in range(160)])

@@ -22,7 +22,7 @@ def failed(of: Sequence[Unit], gap: float, seed: int) -> bool:
     right = random.random(codes.size) < np.where(difficult == 1, 0.4, 0.95) - gap * codes
     told = units.of(names.astype(str).tolist())
     measure, way = (
-        measures.proportion("a", "a", "p", right.astype(float), np.ones(codes.size)),
+        measures.proportion("a", "a", "pictures", right.astype(float), np.ones(codes.size)),
         Grouping(("g",), ("x", "y"), codes),
     )
     found = groups.compare(measure, way, min_group=10, num_bootstraps=100, random=random, units=told)

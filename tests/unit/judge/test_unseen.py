@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from stages.judge import by_group, measures, panels, statistics, units
+from stages.judge import by_group, measures, panels, ratio_slope, statistics, units
 from stages.judge.draws import Draws, estimates
 from stages.judge.groups import Comparison, Grouping
 from stages.judge.measures import Measure
@@ -128,3 +128,14 @@ def test_the_truth_lies_within(
     assert (high - low).mean() <= width_at_most
     assert (low <= values).all()
     assert (values <= high).all()
+
+
+def test_classes_all_right_take_no_freedom_and_lend_none() -> None:
+    """Fifty pictures of one class vary: with a class beside it that is all right, the variance is as well known as alone."""
+    variances = np.array([[0.004, 0.0]])
+    freedom, added, *_ = ratio_slope.pooled(np.array([[0.7, 1.0]]), variances, np.array([[50.0, 10.0]]))
+    assert freedom == pytest.approx([49.0])
+    assert added[0] > 0
+    single = ratio_slope.pooled(np.array([[0.7, 0.5]]), np.array([[0.004, 0.0]]), np.array([[50.0, 1.0]]))
+    lone = 0.25  # one trial, half a success and half a failure added: known, so it is part of the variance without freedom
+    assert single[0] == pytest.approx([(0.004 + lone) ** 2 / (0.004**2 / 49)])

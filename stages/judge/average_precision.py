@@ -96,14 +96,17 @@ class Matches:
         pictures, holders = places[self.pictures], places[self.holders]
         return replace(self, pictures=pictures, holders=holders, num_pictures=at.size), at
 
-    def found(self) -> tuple[Ints, Floats]:
+    def found(self, power: int = 1) -> tuple[Ints, Floats]:
         """Return how often detections are right, all T thresholds together, by picture.
+
+        Args:
+            power: each detection's number is raised to it before they are added up.
 
         Returns:
             (P,) positions of the pictures that the class touches; (P,) their numbers, whole.
         """
         few, at = self.condensed()
-        return at, np.bincount(few.pictures, self.right.sum(axis=0), at.size).astype(np.float64)
+        return at, np.bincount(few.pictures, self.right.sum(axis=0) ** power, at.size).astype(np.float64)
 
     @property
     def num_objects(self) -> int:

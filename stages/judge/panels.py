@@ -307,7 +307,9 @@ def _recall_slope(tables: list[ap.Matches]) -> Slope:
         labels = np.repeat(np.arange(len(parts)), [numbers.size for _, numbers in parts])
         return sparse.csr_array((data, (rows, labels)), shape=shape, dtype=np.float64)
 
-    hits = [(*t.found(), t.right.shape[0]) for t in tables]
-    found = table([(at, numbers / thresholds) for at, numbers, thresholds in hits])
+    def found(power: int) -> sparse.csr_array:
+        hits = [(*t.found(power), t.right.shape[0] ** power) for t in tables]
+        return table([(at, numbers / thresholds) for at, numbers, thresholds in hits])
+
     held = table([(t.holders, t.held) for t in tables])
-    return ratio_slope.mean_of_ratios(found, held, held, objects=True)
+    return ratio_slope.mean_of_ratios(found(1), held, held, squares=found(2))

@@ -259,14 +259,15 @@ def ratio(hits: Floats, totals: Floats, rows: Rows = ALL, *, objects: bool = Fal
     return slope
 
 
-def mean_of_ratios(above: Any, below: Any, there: Any, *, objects: bool = False) -> Slope:
+def mean_of_ratios(above: Any, below: Any, there: Any, *, squares: Any = None) -> Slope:
     """Return the slope of the mean over classes of ``above`` / ``below``, each summed over a group.
 
     Args:
         above: (N, K) sparse.
         below: (N, K) sparse.
         there: (N, K) sparse; a class counts where the sum of this one is above 0.
-        objects: they count objects, ``below`` those that are there; a picture may hold several (``Moves.least``).
+        squares: (N, K) sparse, where they count objects, ``below`` those that are there, of which a picture may hold
+            several: what the squares of the objects' parts of ``above`` come to (``Moves.least``).
     """
 
     def slope(codes: Codes, num_groups: int) -> Moves:
@@ -279,13 +280,13 @@ def mean_of_ratios(above: Any, below: Any, there: Any, *, objects: bool = False)
         scale = np.where(known, few / np.where(bottom > 0, bottom, 1.0), 0.0)
         left = sparse.csr_array(above - _scaled(below, codes, np.nan_to_num(each)))
         moved = _scaled(left, codes, scale)
-        squares = sparse.csr_array((moved.data**2, moved.indices, moved.indptr), shape=moved.shape)
-        variances = _sums(squares, codes, num_groups)
+        varied = sparse.csr_array((moved.data**2, moved.indices, moved.indptr), shape=moved.shape)
+        variances = _sums(varied, codes, num_groups)
         influence = np.asarray(moved.sum(axis=1), np.float64).ravel()
         influence /= np.maximum(known.sum(1), 1)[np.maximum(codes, 0)]
-        if not objects:
+        if squares is None:
             return Moves(confusions.mean_defined(each), influence, *pooled(each, variances, pictures))
-        worth, least, together = _crowded(above, below, each, scale, codes)
+        worth, least, together = _crowded((above, squares, below), each, scale, codes)
         known_of = pooled(each, np.maximum(variances, least), worth)
         shown = least_of_mean(each, variances, least, influence, codes, together)
         return Moves(confusions.mean_defined(each), influence, *known_of, shown)
@@ -293,30 +294,29 @@ def mean_of_ratios(above: Any, below: Any, there: Any, *, objects: bool = False)
     return slope
 
 
-def _crowded(above: Any, below: Any, each: Floats, scale: Floats, codes: Codes) -> tuple[Floats, Floats, Floats]:
+def _crowded(tables: tuple[Any, Any, Any], each: Floats, scale: Floats, codes: Codes) -> tuple[Floats, Floats, Floats]:
     """Return what pictures are worth of each class, (G, K), its least variance, (G, K), and that of their sum, (G,).
 
     Args:
-        above: (N, K) objects that are right, or their parts.
-        below: (N, K) objects.
+        tables: (N, K) each, the parts of objects that are right, the sum of their squares, and the objects.
         each: (G, K) figure of each class.
         scale: (G, K) how much it moves with an object.
         codes: (N,) the group of each picture, -1 for none.
     """
+    num_groups, num_classes = each.shape
     worth, least = np.zeros(each.shape), np.zeros(each.shape)
-    crowds = Crowds(codes.size, len(each))
-    tables = [sparse.csc_array(table) for table in (above, below)]
-    for k in range(each.shape[1]):
-        hits, held = (table[:, [k]] for table in tables)
+    crowds, columns = Crowds(codes.size, num_groups), [sparse.csc_array(table) for table in tables]
+    for k in range(num_classes):
+        held = columns[2][:, [k]]
         at = held.indices[held.data > 0].astype(np.intp)
-        num, right = held.data[held.data > 0], np.asarray(hits.tocsr()[at].todense(), np.float64).ravel()
+        right, squares, num = (np.asarray(table[:, [k]].todense()).ravel()[at] for table in columns)
         own = codes[at]
         share, weight = (np.nan_to_num(table[np.maximum(own, 0), k]) for table in (each, scale))
-        worth[:, k] = units.worth(num, own, len(each))
-        few = scale[:, k] * statistics.sums(num, own, len(each))
-        least[:, k] = few**2 * units.spread_of_shares(right, num, own, len(each))
-        squares = right * (1 - share) ** 2 + (num - right) * share**2
-        crowds.add(at, weight * (right - share * num), weight**2 * squares, num, own)
+        moves = weight * (right - share * num)
+        of_objects = weight**2 * np.maximum(squares - 2 * share * right + num * share**2, 0.0)
+        worth[:, k] = units.worth(num, own, num_groups)
+        least[:, k] = units.spread_of_objects(moves, of_objects, num, own, num_groups)
+        crowds.add(at, moves, of_objects, num, own)
     return worth, least, crowds.spread(codes)
 
 

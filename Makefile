@@ -48,12 +48,13 @@ check: $(READY)
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/rawline check
 
+# Three at a time on two cores: much of what whole programs take is waiting.
 test: $(READY)
 	@$(MAKE) --no-print-directory check
-	@OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	@OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 test-long: $(READY)
-	@OMP_NUM_THREADS=1 $(BIN)/pytest -m long --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	@OMP_NUM_THREADS=1 $(BIN)/pytest -m long --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 ui: $(READY)
 	@$(BIN)/rawline ui

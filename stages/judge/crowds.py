@@ -11,6 +11,7 @@ from stages.judge import statistics
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
+_ROUNDING = 1e-9  # of an object's share of its class: less is the last digits of sums, and nothing varies
 
 
 class Crowds:
@@ -44,6 +45,7 @@ class Crowds:
         held = np.where(sizes > 0, codes, -1)
         total, whole = (statistics.sums(of, held, self._num_groups) for of in (sizes, squares))
         deviation = np.sqrt(np.divide(whole, total, out=np.zeros(total.size), where=total > 0))
+        deviation[deviation * total <= _ROUNDING] = 0.0
         own = np.where(held >= 0, deviation[np.maximum(held, 0)], 0.0)
         some = own > 0
         rows, own = at[some], own[some]

@@ -78,6 +78,20 @@ def test_the_same_class_ten_times_is_as_sure_as_once(figure: Figure) -> None:
 
 
 @MEANS
+@pytest.mark.parametrize("seed", range(5))
+def test_a_class_that_is_all_right_tells_nothing_of_how_alike_others_are(figure: Figure, seed: int) -> None:
+    """Beside one of which all is found, in other numbers, half the mean varies as that class alone does."""
+    random, codes = np.random.default_rng(seed), np.zeros(100, np.int64)
+    held, found = Crowded(100, "log-normal, sigma 1", 0.8, 0.3).draw(random)
+    right = random.integers(0, 30, (100, 1)).astype(float)
+    alone, beside = (
+        figure(*both, np.random.default_rng(1)).slope(codes, 1)  # type: ignore[misc]
+        for both in ((held, found), (np.c_[held, right], np.c_[found, right]))
+    )
+    assert beside.least == pytest.approx(alone.least / 4, rel=0.02)  # scores are another draw
+
+
+@MEANS
 def test_pictures_of_equally_many_objects_of_several_classes_change_nothing(figure: Figure) -> None:
     """No least variance at all."""
     random = np.random.default_rng(1)

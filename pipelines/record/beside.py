@@ -8,101 +8,102 @@ import ast
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from importlib.machinery import PathFinder, all_suffixes
 from pathlib import Path
 
+from pipelines.record.own import OwnFiles
+
 NEVER = ("tests", "docs", "data", "params")
 """The project's own folders, whose names some installed package may have: they count only where they are imported."""
 
-INSTALLED = ("site-packages", "dist-packages", "__pypackages__")
 CALLS = ("import_module", "__import__", "run_module", "find_spec")
 
 
-def imported(workdir: Path, packages: Iterable[str]) -> list[str]:
+def imported(workdir: Path, packages: Iterable[str], commit: str) -> list[str]:
     """Return the files and folders outside of the packages that these import, that hide an installed package or are loaded.
 
     Args:
         workdir: the project's root.
         packages: its packages, ``stages`` for instance, which are not among them.
+        commit: the commit whose files are the project's own, wherever they lie in it.
     """
-    known = _known(workdir, packages)
+    own = OwnFiles(workdir, commit)
+    known = _known(workdir, packages, own)
     named = set().union(*(_named(workdir / package) for package in packages))
-    found: set[str] = set()
-    while new := {name for name in known.keys() - found if _loaded(name, known[name]) or name in named}:
-        found |= new  # what they import in turn counts too
-        named = set().union(*(_named(known[name]) for name in new))
-    found |= {name for name in known.keys() - found - {*NEVER} if _hides(name, known[name], workdir)}
-    roots = {known[name].relative_to(workdir).as_posix() for name in found}
+    found: dict[str, list[str]] = {}
+    while new := {name for name in known.keys() - found if name in named or _loaded(name, workdir, known[name])}:
+        found |= {name: _files(workdir, known[name], own) for name in new}  # what they import in turn counts too
+        named = set().union(*(_named(workdir / file) for name in new for file in found[name]))
+    hiding = {name for name in known.keys() - found - {*NEVER} if _hides(name, workdir, known[name])}
+    found |= {name: _files(workdir, known[name], own) for name in hiding}
+    roots = {file for files in found.values() for file in files}
     covered = tuple(f"{root}/" for root in (*roots, *packages))
-    return sorted(roots | {file for file in loaded(workdir) if not f"{file}/".startswith(covered)})
+    return sorted(roots | {file for file in _loaded_files(own) if not f"{file}/".startswith(covered)})
 
 
-def loaded(workdir: Path) -> set[str]:
+def loaded(workdir: Path, commit: str) -> set[str]:
     """Return the files of all modules that this process has loaded from the project, wherever they lie in it.
 
     Args:
         workdir: the project's root, from where the paths are seen.
+        commit: the commit whose files are the project's own, wherever they lie in it.
     """
-    named = {str(file) for module in [*sys.modules.values()] if (file := getattr(module, "__file__", None))}
+    return _loaded_files(OwnFiles(workdir, commit))
+
+
+def _loaded_files(own: OwnFiles) -> set[str]:
+    named = {str(given) for module in [*sys.modules.values()] if (given := getattr(module, "__file__", None))}
     files = {file for file in named if file.startswith(os.sep) or Path(file).is_file()}  # some give a name that is no path
-    known: dict[Path, bool] = {}
     # Thousands of modules lie in some hundred folders: a folder is asked once, and a file only where it is a link itself.
-    folders = {folder: _own(Path(folder), workdir, known) for folder in {os.path.dirname(file) for file in files}}  # noqa: PTH120
-    found: set[Path | None] = set()
+    folders = {folder: own.forms(folder) for folder in {os.path.dirname(file) for file in files}}  # noqa: PTH120
+    found: set[str] = set()
     for folder, name in map(os.path.split, files):
-        inside = folders[folder]
-        if inside is not None and not name.startswith("."):
-            found.add(inside / name)
-        elif os.path.islink(os.path.join(folder, name)):  # noqa: PTH114, PTH118 - thousands of them
-            found.add(_own(Path(folder, name), workdir, known))
-    return {own.as_posix() for own in found if own is not None}
+        paths = [f"{inside}/{name}" if inside else name for inside in folders[folder]]
+        mine = {path for path in paths if own.owns(path)}
+        if not mine and os.path.islink(link := os.path.join(folder, name)):  # noqa: PTH114, PTH118 - thousands of them
+            mine = {path for path in own.forms(link) if own.owns(path)}
+        found |= mine
+    return found
 
 
-def _own(place: Path, root: Path, known: dict[Path, bool]) -> Path | None:
-    """Return where a file or folder lies in the project, None where in none of its own folders.
+def _known(workdir: Path, packages: Iterable[str], own: OwnFiles) -> dict[str, list[str]]:
+    """Return where in the project Python could import a name from: its root, else the folders on Python's path, in order.
 
-    Those of an environment are not its own, nor those that packages were installed into.
-
-    Args:
-        place: the path, as Python's path had it: with ``..``, or through a link.
-        root: the project's root.
-        known: folders that were looked at, and whether packages were installed into them; new ones are added.
+    In a folder that is not the project's own a link may lead into one that is, as ``flit install --symlink`` makes it.
     """
-    for found, base in (
-        (Path(os.path.normpath(path.absolute())) for path in (place, root)),
-        (place.resolve(), root.resolve()),
-    ):
-        if found.is_relative_to(base):
-            break
-    else:
-        return None
-    inside = found.relative_to(base)
-    environments = {path for path in map(Path, (sys.prefix, sys.base_prefix)) if path != base and path.is_relative_to(base)}
-    if any(part.startswith(".") or part in INSTALLED for part in inside.parts):
-        return None
-    if any(found.is_relative_to(path) for path in environments):
-        return None
-    return None if any(_is_target(base / folder, known) for folder in [inside, *inside.parents][:-1]) else inside
-
-
-def _is_target(folder: Path, known: dict[Path, bool]) -> bool:
-    """Tell whether packages were installed into a folder (``pip install --target``): each leaves a note there."""
-    if folder not in known:
-        known[folder] = next(folder.glob("*.dist-info"), None) is not None
-    return known[folder]
-
-
-def _known(workdir: Path, packages: Iterable[str]) -> dict[str, Path]:
-    """Return what Python could import from the project by name: from its root, else from its folders on Python's path."""
-    seen: dict[Path, bool] = {}
-    entries = [own for place in map(Path, sys.path) if place.is_dir() and (own := _own(place, workdir, seen)) is not None]
-    found: dict[str, Path] = {}
-    for place in (workdir, *(workdir / entry for entry in entries)):
-        for path in sorted(place.iterdir()):
+    found: dict[str, list[str]] = {}
+    for entry in (workdir, *map(Path, sys.path)):
+        inside = [folder for folder in own.forms(str(entry)) if own.may_own(folder)]
+        for path in _entries(entry, links=not inside):
             if (name := _importable(path)) and name not in packages:
-                found.setdefault(name, path)
+                linked = [place for place in own.forms(str(path)) if own.may_own(place)] if path.is_symlink() else []
+                places = [*(f"{folder}/{path.name}" if folder else path.name for folder in inside), *linked]
+                found.setdefault(name, []).extend(places)
+    return found
+
+
+def _entries(folder: Path, *, links: bool) -> list[Path]:
+    """Return what lies in a folder of Python's path, or only its links; nothing where it cannot be read."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(folder / entry.name for entry in entries if not links or entry.is_symlink())
+    except OSError:
+        return []
+
+
+def _files(workdir: Path, places: Iterable[str], own: OwnFiles) -> list[str]:
+    """Return the project's own among the places of a name, up to the first that is its own as a whole: it hides the rest.
+
+    A folder without ``__init__.py`` hides nothing.
+    """
+    found: list[str] = []
+    for place in places:
+        found += own.within(place)
+        path = workdir / place
+        if place in found and (path.is_file() or (path / "__init__.py").is_file()):
+            break
     return found
 
 
@@ -152,15 +153,16 @@ def _statements(node: ast.AST) -> Iterator[ast.AST]:
             yield from _statements(child)
 
 
-def _loaded(name: str, path: Path) -> bool:
+def _loaded(name: str, workdir: Path, places: Iterable[str]) -> bool:
     file = getattr(sys.modules.get(name), "__file__", None)
-    return bool(file) and Path(str(file)).absolute().is_relative_to(path.absolute())
+    return bool(file) and any(Path(str(file)).absolute().is_relative_to((workdir / place).absolute()) for place in places)
 
 
-def _hides(name: str, path: Path, workdir: Path) -> bool:
+def _hides(name: str, workdir: Path, places: Sequence[str]) -> bool:
     """Tell whether a module of the root, or a folder that is a package, stands before an installed one of the same name."""
-    if path.parent != workdir:
+    if not places or "/" in places[0]:
         return False
+    path = workdir / places[0]
     if path.is_dir() and not (path / "__init__.py").is_file():
         return False
     elsewhere = [entry for entry in sys.path if Path(entry).absolute() != workdir.absolute()]

@@ -10,6 +10,7 @@ import hashlib
 import os
 import posixpath
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.machinery import all_suffixes
 from pathlib import Path
@@ -52,7 +53,7 @@ def read(workdir: Path) -> CodeState:
     commit = ""
     try:
         commit = git_command.run(workdir, "rev-parse", "--verify", "HEAD^{commit}").strip()
-        roots = [*FOLDERS, GRAPH, *variables(workdir), *beside.imported(workdir, FOLDERS)]
+        roots = [*FOLDERS, GRAPH, *variables(workdir), *beside.imported(workdir, FOLDERS, commit)]
         changes = sorted(_changes(workdir, _committed(workdir, commit, roots), roots))
         hidden = _hidden(workdir, roots)
     except (GitError, OSError, UnicodeError, yaml.YAMLError) as error:
@@ -63,8 +64,13 @@ def read(workdir: Path) -> CodeState:
 
 
 def loaded(workdir: Path) -> set[str]:
-    """Return the files, seen from a folder, of all modules of its code that this process has loaded."""
-    return beside.loaded(workdir)
+    """Return the files, seen from a folder, of all modules of its code that this process has loaded.
+
+    None where git does not say what the commit holds: ``late`` then looks at all of them.
+    """
+    with suppress(GitError):
+        return beside.loaded(workdir, "HEAD")
+    return set()
 
 
 def late(workdir: Path, commit: str, before: Iterable[str]) -> CodeState:
@@ -72,8 +78,8 @@ def late(workdir: Path, commit: str, before: Iterable[str]) -> CodeState:
 
     A module counts as it was compiled, where that is known: its file may have been edited or put back since.
     """
-    new = {*loaded(workdir)} - {*before}
     try:
+        new = beside.loaded(workdir, commit) - {*before}
         committed = _committed(workdir, commit, sorted(new)) if new else {}
         linked = {path for path, (mode, _) in committed.items() if mode in (LINK, SUBMODULE)}
         ran = {path: md5 for path, md5 in origin.compiled(workdir).items() if path in new - linked}

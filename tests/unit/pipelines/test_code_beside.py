@@ -163,11 +163,26 @@ def test_a_package_below_a_folder_of_the_project_counts(project: Path, monkeypat
 def test_what_was_installed_into_a_folder_of_the_project_is_no_code_of_its_own(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As with ``pip install --target``, which leaves a note beside what it installs; a module without one counts."""
+    """As with ``pip install --target``, whose note lists what it installs; a module that none lists counts."""
     _write(project / "stages/acquire.py", "import installed_one\n")
     _commit(project)
     _write(project / "deps/installed_one.py")
     monkeypatch.syspath_prepend(str(project / "deps"))
     assert provenance.tags(project)["rawline.dirty"] == "true"
-    _write(project / "deps/installed_one-1.0.dist-info/RECORD", "installed_one.py,,")
-    assert provenance.tags(project)["rawline.dirty"] == "false"
+    for name, listed, dirty in (
+        ("METADATA", "installed_one.py,,", "true"), ("RECORD", "installed_one/__init__.py,,\n../installed_one.py,,", "true"),
+        ("RECORD", '/installed_one.py,,\n\n"', "true"), ("RECORD", "./installed_one.py,,", "false"),
+    ):  # fmt: skip
+        _write(project / "deps/installed_one-1.0.dist-info" / name, listed)
+        assert provenance.tags(project)["rawline.dirty"] == dirty
+
+
+def test_a_folder_that_is_no_package_hides_no_module(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python takes the module of its name, wherever it comes on its path."""
+    _write(project / "stages/acquire.py", "import utils\n")
+    for name in ("utils/words.py", "src/utils.py"):
+        _write(project / name)
+    _commit(project)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(project / "src")])
+    _write(project / "src/utils.py", "1")
+    assert provenance.tags(project)["rawline.changes"] == "src/utils.py differs"

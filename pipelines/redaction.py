@@ -14,6 +14,13 @@ MASK = "***"
 SHORTEST = 6  # a shorter value of the environment, such as true, stands in too much else
 _NAMES = r"(?:token|passw(?:or)?d|pwd|secret|(?:api|access|account)_?key|signature|sig|credentials?|auth|auth_string)"
 _SEVERAL = re.compile(r"[^s]s[_-]?\d*$", re.IGNORECASE)
+_QUOTE = r"(?<!\\)\\*+['\"]"  # also behind backslashes, as in JSON within JSON
+_SIGNS = re.compile(rf"(?:{_QUOTE}|[\s,;|\[\]{{}}()])+")  # between several secrets
+_NAMED = re.compile(  # one in quotes, or what it is called: in quotes, before a quote, before a colon or = with blanks
+    rf"(?P<quote>{_QUOTE})(?P<quoted>(?:(?!(?<!\\)(?P=quote))[^\n])*+)(?P=quote)(?P<sign>\s*+[=:])?"
+    r"|(?<![^\s,;|\[\]{}()])(?P<name>[^\s,;|\[\]{}()'\"=:]++)"
+    r"(?:[=:](?=\\*+['\"][^\s,;|\[\]{}()'\"])|:\s++(?=\S)|\s++[=:]\s*+(?=\S))"  # base64 may end in = before a blank
+)
 _SLASH = re.compile(r"[/?#]")
 _INSIDE = r"(?<![\s\[({,=:;|<>'\"])(?<!^)['\"](?![\s\])},.:;|<>'\"])(?!$)"  # a quote within a word is a password's
 _BREAK = re.compile(rf"((?:(?!{_INSIDE})[\s'\"<>])+)")  # no address has these
@@ -210,8 +217,7 @@ def _found(environment: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
         if names_a_secret(name):
             yield (value, unquote(value))
             if _SEVERAL.search(name):
-                pieces = re.split(r"[\s,;|\[\]{}()'\"]+", value)
-                yield (*pieces, *(rest for piece in pieces for rest in re.split(r"[=:]+", piece)[1:] if "://" not in piece))
+                yield tuple(_several(value))
             who, colon, word = value.partition(":")
             if colon and name.lower().endswith("auth_string"):  # Prefect sends it in base64
                 yield _forms(who, word)
@@ -226,6 +232,15 @@ def _found(environment: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
                 yield first, unquote(first)
     if user := environment.get("MLFLOW_TRACKING_USERNAME"):
         yield _forms(user, environment.get("MLFLOW_TRACKING_PASSWORD", ""))
+
+
+def _several(value: str) -> Iterator[str]:
+    """Yield each of several secrets, of pairs the second alone: their names stand in much else."""
+    for quoted in (found["quoted"] for found in _NAMED.finditer(value) if found["quoted"] and not found["sign"]):
+        yield from (quoted, re.sub(r"\\(.)", r"\1", quoted))
+    for piece in _SIGNS.split(_NAMED.sub(lambda found: " " if found["sign"] or found["name"] else found[0], value)):
+        yield piece
+        yield from () if "://" in piece else re.split(r"[=:]+", piece)[1:]
 
 
 def _given(value: str) -> Iterator[str]:

@@ -12,8 +12,8 @@ from typing import Any
 import click
 
 from pipelines import graph, guard, interrupts, origin, settings
+from pipelines.record import executed, lockfile, processes, runs
 from pipelines.record import execution as executions
-from pipelines.record import lockfile, processes, runs
 from pipelines.view import View
 from stages.core import params as parameters
 from stages.core.errors import ParamsError, RawlineError, nearest
@@ -80,6 +80,7 @@ def run_stage(name: str, task: str | None) -> None:
         RawlineError: the code is another folder's, the parameters are wrong, or whatever ends the stage.
     """
     settings.quiet(os.environ)
+    executed.watch()
     origin.require(Path.cwd())
     raw = parameters.read()
     address = _address(name, task)

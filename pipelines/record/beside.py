@@ -13,6 +13,7 @@ from functools import lru_cache
 from importlib.machinery import PathFinder, all_suffixes
 from pathlib import Path
 
+from pipelines.record import executed
 from pipelines.record.own import OwnFiles
 
 NEVER = ("tests", "docs", "data", "params")
@@ -55,7 +56,8 @@ def loaded(workdir: Path, commit: str) -> set[str]:
 
 def _loaded_files(own: OwnFiles) -> set[str]:
     named = {str(given) for module in [*sys.modules.values()] if (given := getattr(module, "__file__", None))}
-    files = {file for file in named if file.startswith(os.sep) or Path(file).is_file()}  # some give a name that is no path
+    named |= executed.files()
+    files = {file for file in named if file.startswith(os.sep) or _is_there(Path(file))}  # some give a name that is no path
     # Thousands of modules lie in some hundred folders: a folder is asked once, and a file only where it is a link itself.
     folders = {folder: own.forms(folder) for folder in {os.path.dirname(file) for file in files}}  # noqa: PTH120
     found: set[str] = set()
@@ -64,8 +66,13 @@ def _loaded_files(own: OwnFiles) -> set[str]:
         mine = {path for path in paths if own.owns(path)}
         if not mine and os.path.islink(link := os.path.join(folder, name)):  # noqa: PTH114, PTH118 - thousands of them
             mine = {path for path in own.forms(link) if own.owns(path)}
-        found |= mine
+        found |= {own.holder(path) for path in mine}
     return found
+
+
+def _is_there(file: Path) -> bool:
+    """Tell whether a file, or the archive that it lies in, is there."""
+    return any(place.is_file() for place in (file, *file.parents))
 
 
 def _known(workdir: Path, packages: Iterable[str], own: OwnFiles) -> dict[str, list[str]]:

@@ -12,12 +12,14 @@ from pathlib import Path
 from pipelines.record import git_command
 
 INSTALLED = ("site-packages", "dist-packages", "__pypackages__")
+KEPT = (".git", ".dvc", ".rawline")
+SIGNS = ("pyvenv.cfg", "conda-meta")  # of an environment, whatever its folder is called
 
 
 class OwnFiles:
     """The files that are the project's own: what the commit holds, and what nobody else put there.
 
-    Else those of an environment are not, nor those in a folder with a dot, nor those that a package's ``RECORD`` lists, as
+    Else those of an environment are not, nor what git, DVC and Rawline keep, nor those that a package's ``RECORD`` lists, as
     ``pip install --target`` leaves it beside what it installs. All paths are seen from the project's root, with ``/``; what
     was looked at once is kept, so an object serves one look at the code.
 
@@ -48,11 +50,18 @@ class OwnFiles:
 
     def owns(self, file: str) -> bool:
         """Tell whether a file is the project's own."""
-        folder, _, name = file.rpartition("/")
+        folder = file.rpartition("/")[0]
         foreign, listed = self._about(folder)
-        if foreign or name.startswith("."):
-            return file in self._committed(foreign or file)
+        if foreign:
+            return file in self._committed(foreign)
         return not any(file in one for one in listed)
+
+    def holder(self, file: str) -> str:
+        """Return the archive that holds a module, ``lib.zip`` of ``lib.zip/one.py``; a file by itself, there or gone."""
+        above = file
+        while above and not os.path.lexists(self._workdir / above):
+            above = above.rpartition("/")[0]
+        return above if above and (self._workdir / above).is_file() else file
 
     def may_own(self, folder: str) -> bool:
         """Tell whether files in a folder, or below it, may be the project's own."""
@@ -80,12 +89,18 @@ class OwnFiles:
         if folder not in self._known:
             above, _, name = folder.rpartition("/")
             foreign, listed = self._about(above)
-            if not foreign and (name.startswith(".") or name in INSTALLED or folder in self._environments):
+            if not foreign and self._is_environment(folder, name):
                 foreign = folder
             if not foreign and (new := self._listed(folder)):
                 listed = (*listed, new)
             self._known[folder] = foreign, listed
         return self._known[folder]
+
+    def _is_environment(self, folder: str, name: str) -> bool:
+        """Tell whether others' files lie in a folder: an environment, packages, or what git, DVC and Rawline keep."""
+        if name in INSTALLED or name in KEPT or folder in self._environments:
+            return True
+        return any((self._workdir / folder / sign).exists() for sign in SIGNS)
 
     def _listed(self, folder: str) -> frozenset[str]:
         """Return the files that packages put into a folder, by the notes that they left there, but for committed ones."""

@@ -81,6 +81,7 @@ def test_a_module_that_is_loaded_late_counts_at_the_end(
     """No source names it: what was loaded by the end of the run is held against the commit."""
     _write(project / "committed.py")
     _commit(project)
+    _write(project / ".venv/pyvenv.cfg")
     monkeypatch.setattr(sys, "prefix", str(project / "env"))
     before, loaded = provenance.tags(project), code_state.loaded(project)
     assert (before["rawline.dirty"], provenance.late(project, before, loaded)) == ("false", {})

@@ -93,11 +93,11 @@ def test_a_module_that_neither_commit_nor_package_holds_counts(
     assert provenance.tags(project)["rawline.changes"] == f"src/{name} is not in the commit"
 
 
-@pytest.mark.parametrize("folder", [".venv/lib/site-packages", "env/lib", ".scripts", "layer/site-packages"])
+@pytest.mark.parametrize("folder", [".venv/lib/site-packages", "env/lib", ".dvc/tmp", "layer/site-packages"])
 def test_a_committed_module_is_the_projects_own_wherever_it_lies(
     project: Path, monkeypatch: pytest.MonkeyPatch, folder: str
 ) -> None:
-    """In an environment, in a folder with a dot and where packages are installed; its neighbour there is not."""
+    """In an environment, in what DVC keeps and where packages are installed; its neighbour there is not."""
     monkeypatch.setattr(sys, "prefix", str(project / "env"))
     _write(project / folder / "mine.py")
     _commit(project)

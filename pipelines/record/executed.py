@@ -1,0 +1,31 @@
+"""Notes which files this process runs as code, also those that leave no module behind.
+
+``runpy.run_path``, a plugin loaded by its path, a module that is taken out of ``sys.modules`` again: Python tells an audit
+hook of each. Text that is read and handed to ``exec`` has no file any more, unless it was compiled under its name.
+"""
+
+import sys
+from typing import Any
+
+_RAN: set[str] = set()
+_WATCHES: list[bool] = []
+
+
+def watch() -> None:
+    """Note from now on every file that runs; an audit hook stays until the process ends."""
+    if not _WATCHES:
+        _WATCHES.append(True)
+        sys.addaudithook(_note)
+
+
+def files() -> set[str]:
+    """Return the files that have run since, as Python named them."""
+    return set(_RAN)
+
+
+def _note(event: str, arguments: tuple[Any, ...]) -> None:
+    """Take a file's name from code that is to run; whatever a hook raises would end what is audited."""
+    if event == "exec":
+        name = getattr(arguments[0], "co_filename", "<") if arguments else "<"
+        if not name.startswith("<"):
+            _RAN.add(name)

@@ -1,0 +1,101 @@
+"""Code that ran and left no module behind is held against the commit, too."""
+
+import subprocess
+import sys
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+HOME = Path(__file__).parents[3]
+LOOK = f"""
+import sys
+sys.path.insert(0, '')
+sys.path.append({str(HOME)!r})
+from pathlib import Path
+from pipelines.record import code_state, executed
+executed.watch()
+import stages.acquire
+state = code_state.read(Path.cwd())
+print(state.dirty, *state.changes)
+late = code_state.late(Path.cwd(), state.commit, [])
+print(late.dirty, *late.changes)
+"""
+BY_PATH = """
+import importlib.util
+spec = importlib.util.spec_from_file_location("own", "tools/own.py")
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+"""
+CALLS = {
+    "by its path": ("tools/own.py", BY_PATH),
+    "run_path": ("tools/own.py", "import runpy; runpy.run_path('tools/own.py')"),
+    "compiled": ("tools/own.py", "exec(compile(open('tools/own.py').read(), 'tools/own.py', 'exec'))"),
+    "a dot folder": (".plug/own.py", "import sys; sys.path.insert(0, '.plug'); import own"),
+    "a dot file": ("tools/.own.py", BY_PATH.replace("own.py", ".own.py")),
+    "taken out again": ("src/own.py", "import sys; sys.path.insert(0, 'src'); import own; del sys.modules['own']"),
+}
+
+
+def git(root: Path, *words: str) -> None:
+    """Run git."""
+    subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@t", *words], cwd=root, check=True, capture_output=True)
+
+
+def project(root: Path, code: str) -> Path:
+    """Make a repository whose stage runs some code."""
+    for name, text in {"stages/__init__.py": "", "stages/acquire.py": code, "dvc.yaml": "stages: {}\n"}.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    git(root, "init", "-q")
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "x")
+    return root
+
+
+def look(root: Path) -> list[str]:
+    """Run the stage in a process of its own; return what is said of the code, and of what was loaded late."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOOK], cwd=root, text=True,
+        capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("way", CALLS)
+def test_code_that_leaves_no_module_is_no_part_of_the_commit(way: str, tmp_path: Path) -> None:
+    """By its path, by runpy, under its name, from a folder with a dot, taken out of the modules again: dirty, and named."""
+    place, code = CALLS[way]
+    root = project(tmp_path, code)
+    (root / place).parent.mkdir(exist_ok=True)
+    (root / place).write_text("X = 1\n")
+    first, late = look(root)
+    assert first == late == f"true {place} is not in the commit"
+    git(root, "add", "-Af")
+    git(root, "commit", "-qm", "y")
+    assert look(root) == ["false", "false"]
+    (root / place).write_text("X = 2\n")
+    assert look(root) == [f"true {place} differs"] * 2
+
+
+def test_a_module_in_an_archive_is_the_archive(tmp_path: Path) -> None:
+    """``lib.zip`` on Python's path."""
+    root = project(tmp_path, "import sys; sys.path.insert(0, 'lib.zip'); import own")
+    with ZipFile(root / "lib.zip", "w") as archive:
+        archive.writestr("own.py", "X = 1\n")
+    assert look(root) == ["true lib.zip is not in the commit"] * 2
+
+
+@pytest.mark.parametrize("folder", ["env", ".env", "tools/.conda"])
+def test_an_environment_is_known_by_its_signs(folder: str, tmp_path: Path) -> None:
+    """Not by its name: ``pyvenv.cfg``, or what conda keeps."""
+    root = project(tmp_path, f"import sys; sys.path.insert(0, '{folder}/lib'); import own")
+    (root / folder / "lib").mkdir(parents=True)
+    (root / folder / "lib/own.py").write_text("X = 1\n")
+    assert look(root) == [f"true {folder}/lib/own.py is not in the commit"] * 2
+    if "conda" in folder:
+        (root / folder / "conda-meta").mkdir()
+    else:
+        (root / folder / "pyvenv.cfg").touch()
+    assert look(root) == ["false", "false"]

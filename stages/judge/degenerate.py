@@ -260,6 +260,19 @@ def _by_kind(faults: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     return {kind: "; ".join(reasons) for kind, reasons in found.items()}
 
 
+def says_something(found: Mapping[str, str] | None) -> bool:
+    """Tell whether an audit may pass by an evaluation: none does by one that is degenerate, or that nobody asked.
+
+    Args:
+        found: why it says nothing by any figure, by kind; None where the evaluation does not tell.
+
+    Example:
+        >>> says_something({}), says_something({"few_units": "six"}), says_something(None)
+        (True, False, False)
+    """
+    return found is not None and not found
+
+
 def words(found: Mapping[str, str] | None) -> str:
     """Return the kinds in one line, for tags: ``no`` where there is none, ``unknown`` where nobody asked.
 

@@ -1,17 +1,20 @@
 """What an audit says of each finding, in its metrics file and in words, belongs to that finding and to all of it."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from stages import audit
-from stages.judge import groups, verdicts
+from stages.core import artefacts, files
+from stages.judge import degenerate, groups, verdicts
 from stages.judge.columns import sort_into_groups
 from stages.judge.measures import proportion
-from stages.judge.verdicts import Finding, Limits
+from stages.judge.verdicts import PASS, UNDECIDED, Finding, Limits
 from stages.parts import reports
 from stages.parts.reports import _words
+from tests import judging
 
 
 def _found(right: dict[str, tuple[int, int]], limits: Limits, size: int = 1) -> Finding:
@@ -131,3 +134,27 @@ def test_a_pass_says_every_group_only_where_every_one_was_compared() -> None:
         assert "every compared group above the floor" in reasons[0]
         assert left == [line]
     assert _told([1, np.nan], [99, 99], "ab")[1] == ["fewer than two groups whose figure is defined: accuracy by g"]
+
+
+@pytest.mark.parametrize("held_up", ["degenerate", "unasked", "column", ""])
+def test_words_decide_nothing(held_up: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The verdict is the same where reports have no sentence for what holds a pass up: judge decides, reports word it."""
+    data = judging.project(tmp_path, monkeypatch)
+    if held_up == "column":
+        table = data.manifest.assign(group_id=[f"x{n}" for n in range(len(data.manifest))])
+        table.to_parquet(data.root / "manifest.parquet", index=False)
+    judging.judged("classify", data, monkeypatch, judging.answer("classify", data))
+    place = artefacts.evaluate_metrics("classify")
+    content = files.read_json(place)
+    if held_up == "degenerate":
+        content[degenerate.KEY] = [{"kind": "few_units", "reason": "six", "figures": []}]
+    if held_up == "unasked":
+        del content[degenerate.KEY]
+    files.write_json(place, content)
+    told = []
+    for _ in range(2):
+        judging.run(audit, "classify", max_gap=1.0, min_worst_group=0.0)
+        told.append(files.read_json(artefacts.audit_metrics("classify"))["verdict"])
+        for name in ("nothing", "refusals", "remarks", "left_open"):
+            monkeypatch.setattr(reports, name, lambda *_: [])
+    assert told == [UNDECIDED if held_up else PASS] * 2

@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from stages.core import artefacts, dataset, files, images, params, units, verdicts
+from stages.core.cells import is_missing
 from stages.core.errors import DataError
 from stages.core.findings import Findings, Gate
 from stages.core.items import Item, Mark, Source
 from stages.core.params import Part
 from stages.core.stage import Job, Keep, Metrics, Note, Progress, Record
-from stages.core.text import is_missing, is_name
+from stages.core.text import is_name
 from stages.core.verdicts import Entry
 from stages.judge import degenerate
 from stages.maths import rle

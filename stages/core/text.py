@@ -11,7 +11,6 @@ _MARKS = re.compile(r"[\\`*_\[\]#|~]")  # what begins emphasis, code, a link, a 
 _LINKED = re.compile(r"://|@|\bwww\.|\w\.[^\W\d_]", re.IGNORECASE)  # renderers make links and mentions of such words unasked
 _AFTER = frozenset(",;:.!?")  # what ends a word in a sentence
 _START = re.compile(r"^(?:(?=[-+=>])|(\d+)(?=[.)]))")  # of a line: a list, a quotation, a line below a heading
-_MISSING = frozenset({"", "nan", "na", "n/a", "<na>", "nat", "none", "null", "unknown", "-"})
 # Unicode's categories: controls, separators of lines and paragraphs, halves of characters
 _STEERING = ("Cc", "Zl", "Zp", "Cs")
 _JOINING = frozenset("\u200c\u200d")  # Persian, scripts of India, emoji
@@ -28,18 +27,6 @@ def is_name(text: str) -> bool:
         (True, False, False, False)
     """
     return not any(sign in _TURNING or unicodedata.category(sign) in _STEERING for sign in text)
-
-
-def is_missing(value: object) -> bool:
-    """Tell whether a cell of a table names no value: it is empty, or holds what programs and people write for that.
-
-    One rule for all columns that tell units or groups; labels are classes, of which one may be called none.
-
-    Example:
-        >>> [is_missing(cell) for cell in (None, float("nan"), " ", "N/A", "null", "unknown", "-", "0", "no")]
-        [True, True, True, True, True, True, True, False, False]
-    """
-    return value is None or str(value).strip().lower() in _MISSING
 
 
 def escaped(text: str) -> str:

@@ -12,10 +12,10 @@ from dataclasses import replace
 import numpy as np
 
 from stages.core import splits
+from stages.core.cells import is_missing
 from stages.core.errors import ParamsError, nearest
 from stages.core.findings import Findings
 from stages.core.items import Item, group_column, group_columns
-from stages.core.text import is_missing
 from stages.core.verdicts import Entry
 from stages.maths import near_copies
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from stages.core import contradictions, images, splits
+from stages.core.cells import is_missing
 from stages.core.dataset import SPLITS
 from stages.core.errors import ParamsError, nearest
 from stages.core.findings import Findings
 from stages.core.items import Mark, Source
-from stages.core.text import is_missing
 from stages.maths.near_copies import Thumbnail
 
 

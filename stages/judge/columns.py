@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stages.core.text import is_missing
+from stages.core.cells import is_missing
 
 BINS = 4
 NO_VALUE = "no value"  # the group of the pictures of which a column says nothing
@@ -45,7 +45,7 @@ def sort_into_groups(columns: Mapping[str, Any], max_groups: int) -> tuple[list[
     Pictures without a value are a group like any other, the last one: what nobody knows of them must not hide how they fare.
 
     Args:
-        columns: name to the value of each picture, (N,) text, missing where unknown (``stages.core.text.is_missing``).
+        columns: name to the value of each picture, (N,) text, missing where unknown (``stages.core.cells.is_missing``).
         max_groups: different values from which on a column's values are no groups.
 
     Returns:

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 
+from stages.core.cells import is_missing
 from stages.core.errors import DataError
 from stages.core.items import group_columns
-from stages.core.text import is_missing
 from stages.parts.sources import _layout
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}

@@ -10,9 +10,9 @@ that there is none, not that all is background.
 from pathlib import Path
 
 from stages.core import params
+from stages.core.cells import is_missing
 from stages.core.errors import DataError
 from stages.core.items import Item
-from stages.core.text import is_missing
 from stages.parts.sources import _layout, _table
 from stages.parts.sources._sequence import Listed
 

@@ -21,8 +21,17 @@ TEST = "test_data_digest"  # of the metrics of an evaluation: the test data that
 AUDITED = "audited_digest"  # of the metrics of an audit: truth, units and groups of the test pictures, which it judged on
 CODE = "measuring_digest"  # of the metrics of evaluation and audit: the code that made figures of answers and truth
 ROOT = Path(__file__).parents[2]  # of the code that runs
-AUDIT = "stages/audit.py"
-MEASURES = ("stages/judge/", "stages/maths/", "stages/parts/evaluators/")
+ENTRANCES = {  # of the code that judges, by stage
+    "evaluate": ("stages.parts.evaluators.{task}",),
+    "audit": ("stages.parts.evaluators.{task}", "stages.audit"),
+}
+ASIDE = (  # what decides no figure and no verdict; what is not named here does
+    "stages.core.display", "stages.parts.evaluators._gallery", "stages.parts.evaluators._plots",  # pictures for people
+    "stages.core.errors", "stages.core.figures", "stages.parts.reports",  # words
+    "stages.core.artefacts", "stages.core.files", "stages.parts.evaluators._results",  # files and where they lie
+    "stages.core.params", "stages.core.parts", "stages.core.stage",  # how parameters, parts and stages are found
+    "stages.core.digests", "stages.core.measuring", "stages.core.source",  # which model, data and code it was
+)  # fmt: skip
 TRUTH = ("bbox", "category_id", "iscrowd", "segmentation")
 SPARED = ("difficult", "ignore")  # beside iscrowd; where none is set the digest is that of before
 
@@ -44,13 +53,21 @@ def require(stage: str, content: Mapping[str, Any], expected: Mapping[str, str])
             "by which truth and groups it judged",
             f"judged by other truth or groups than {artefacts.PREPROCESSED} has",
         ),
-        CODE: ("by which code it measured", f"measured by other code than lies in {', '.join(MEASURES)}"),
     }
     for key, value in expected.items():
-        silent, other = words[key]
         if content.get(key) != value:
+            silent, other = _of_code(stage) if key == CODE else words[key]
             why = other if key in content else f"does not say {silent}"
             raise DataError(f"{stage} {why}; {digests.again(stage)}")
+
+
+def _of_code(stage: str) -> tuple[str, str]:
+    """Return what a stage did not say of its code, and what it said else; of an audit other code is asked."""
+    name, _, task = stage.partition("@")
+    done = "judged" if name == "audit" else "measured"
+    found = {path if path.parent == Path("stages") else path.parent for path in _measures(ROOT, name, task)}
+    places = ", ".join(path.as_posix() + ("" if path.suffix else "/") for path in sorted(found))
+    return f"by which code it {done}", f"{done} by other code than lies in {places}"
 
 
 def test_data(data: Dataset) -> str:
@@ -94,22 +111,23 @@ def _digest(rows: Iterable[list[Any]]) -> str:
 def code(task: str, root: Path = ROOT) -> str:
     """Return the SHA-256 of the code that makes figures of answers and truth: a task's evaluator and what it judges with.
 
+    All that it brings in counts, but what is named as deciding nothing (``ASIDE``), and what that alone brings in.
+
     Args:
         task: the task.
         root: the folder that holds ``stages``; that of the running code unless another is given.
     """
-    return joined(texts(root, _measures(root, f"stages.parts.evaluators.{task}")))
+    return joined(texts(root, _measures(root, "evaluate", task)))
 
 
 def verdicts(task: str, root: Path = ROOT) -> str:
     """Return the SHA-256 of the code that judges figures by group, that which makes them among it; see ``code``."""
-    return joined(texts(root, _measures(root, f"stages.parts.evaluators.{task}", "stages.audit")))
+    return joined(texts(root, _measures(root, "audit", task)))
 
 
-def _measures(root: Path, *names: str) -> set[Path]:
+def _measures(root: Path, stage: str, task: str) -> set[Path]:
     source = Source(root)
-    found = {path for name in names for path in source.closure(name)}
-    return {path for path in found if path.as_posix().startswith((*MEASURES, AUDIT))}
+    return {path for name in ENTRANCES[stage] for path in source.closure(name.format(task=task), ASIDE)}
 
 
 def texts(root: Path, found: Iterable[Path]) -> list[str]:

@@ -1,7 +1,7 @@
 """Reads the project's modules without importing them: what each of them brings in."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -61,15 +61,19 @@ class Source:
             self._read[name] = self._parse(name)
         return self._read[name]
 
-    def closure(self, name: str) -> set[Path]:
+    def closure(self, name: str, aside: Collection[str] = ()) -> set[Path]:
         """Return the files that importing a module brings in, its own among them.
 
         Imports inside functions count; those under ``if TYPE_CHECKING`` and packages that hold only a docstring do not.
+
+        Args:
+            name: the module.
+            aside: modules and packages that do not count, nor what they alone bring in.
         """
         todo, seen = [name], set[str]()
         while todo:
             current = todo.pop()
-            if current in seen or not (module := self.module(current)):
+            if current in seen or _is_within(current, aside) or not (module := self.module(current)):
                 continue
             seen.add(current)
             todo += [target for target, _ in self.imports(module).values()]
@@ -110,6 +114,10 @@ class Source:
 def _module(name: str, path: Path, text: str) -> Module:
     """Return a module; of an unchanged text the same one, since parsing takes most of the time."""
     return Module(name, path, ast.parse(text, str(path)))
+
+
+def _is_within(name: str, others: Collection[str]) -> bool:
+    return any(f"{name}.".startswith(f"{other}.") for other in others)
 
 
 def _running(tree: ast.AST) -> Iterator[ast.AST]:

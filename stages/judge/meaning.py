@@ -1,4 +1,7 @@
-"""What the words of an audit's verdict mean, in one text for report and model card; ``judge.verdicts`` decides them."""
+"""What the words of an audit's verdict mean, in one text for report and model card; ``judge.verdicts`` decides them.
+
+Nothing that decides imports it, so that another text is no other ruler (``core.measuring``).
+"""
 
 VERDICTS = (
     "FAIL: a gap between two groups is shown to be larger than allowed, also given the classes of the pictures where they"

@@ -76,9 +76,11 @@ def test_an_audit_on_other_groups_or_labels_is_no_audit_of_these(client, column)
     ("edited", "stage"),
     [
         (("judge/classes.py", "LIMIT = 0.75"), "evaluate"),
+        (("core/seeds.py", "LIMIT = 0.75"), "evaluate"),
         (("judge/verdicts.py", "LIMIT = 0.75"), "audit"),
         (("audit.py", "LIMIT = 0.75"), "audit"),
         (("judge/classes.py", "# a comment"), None),
+        (("judge/meaning.py", "LIMIT = 0.75"), None),
         (("finetune.py", "LIMIT = 0.75"), None),
     ],
 )
@@ -92,14 +94,16 @@ def test_a_model_judged_by_other_code_is_not_taken_for_one_of_this(client, tmp_p
     place.write_text(f"{place.read_text()}\n{edited[1]}\n")
     monkeypatch.setattr(behaviour, "stages", SimpleNamespace(__file__=str(other / "__init__.py")))
     if stage:
-        refused("measured by other code than lies in stages/judge/, stages/maths/, stages/parts/evaluators/", stage)
+        done, own = ("judged", "stages/audit.py, ") if stage == "audit" else ("measured", "")
+        refused(f"{done} by other code than lies in {own}stages/core/, stages/judge/, stages/maths/, ", stage)
     else:
         assert int(register().version) == 2
 
 
 @pytest.mark.parametrize(("key", "told", "judges"), [
     (measuring.TEST, "on which test data it judged", ("evaluate",)),
-    (measuring.CODE, "by which code it measured", ("evaluate", "audit")),
+    (measuring.CODE, "by which code it measured", ("evaluate",)),
+    (measuring.CODE, "by which code it judged", ("audit",)),
     (measuring.AUDITED, "by which truth and groups it judged", ("audit",)),
 ])  # fmt: skip
 def test_judgements_of_before_are_asked_for_once_more(client, key, told, judges):

@@ -4,10 +4,21 @@ from collections.abc import Mapping
 from typing import Any
 
 _PLAIN = {
-    "classify": "Accuracy is the share of pictures whose highest score is the right label. Macro F1 is the mean over "
-    "classes of 2 TP / (2 TP + FP + FN); of a group, classes that its truth lacks are left out.",
-    "segment": "mIoU comes from one pixel confusion matrix over all pictures of the group, averaged over the classes "
-    "that its truth holds; pixels marked 255 are left out. Picture IoU is the mean of that figure over single pictures.",
+    "classify": (
+        "Accuracy is the share of pictures whose highest score is the right label. Macro F1 is the mean over "
+        "classes of 2 TP / (2 TP + FP + FN). Over the whole split the classes count that its truth holds or that "
+        "were said, so that one that was said and is not there counts as 0; of a group those count that its truth"
+        " holds."
+    ),
+    "segment": (
+        "mIoU is the mean over classes of TP / (TP + FP + FN), from one pixel confusion matrix over all pictures "
+        "of the split, or of the group; pixels marked 255 are left out. Over the whole split the classes count "
+        "that its truth holds or that were said, so that one that was said and is not there counts as 0; of a "
+        "group those count that its truth holds. Picture IoU is the mean over pictures, of the split or of a "
+        "group, of each picture's own mean over the classes that it holds or that were said of it: a class that "
+        "is not there counts as 0 in each picture in which a single pixel was said to be of it. Pixel accuracy is"
+        " the share of pixels that were said to be of their class."
+    ),
 }
 _CURVES = {
     "coco": ("COCO's", "precision at 101 recalls"),
@@ -35,7 +46,11 @@ def definition(task: str, settings: Mapping[str, Any]) -> str:
     most = settings["max_detections"]
     taken = "all detections count" if most is None else f"the {most:,} surest detections of each class in each picture count"
     return (
-        f"mAP50 is {whose} average precision of {what} at IoU 0.5 ({curve}; {taken}), averaged over the classes present. "
-        f"Recall is the share of objects that a detection of their class with a score of {settings['min_score']:g} or more "
-        f"finds, by {what} at IoU 0.5."
+        f"mAP50 is {whose} average precision of {what} at IoU 0.5 ({curve}; {taken}), mAP75 the same at IoU 0.75, "
+        "mAP its mean over the ten IoUs from 0.5 to 0.95. AR is the average recall: the share of a class's "
+        "objects that detections of any score find, its mean over the same ten IoUs. Each is averaged over the "
+        "classes of which the pictures, of the split or of a group, hold an object; what was said of other "
+        "classes is left out. Recall is the share of objects, of all classes together, that a detection of their "
+        f"class with a score of {settings['min_score']:g} or more finds, by {what} at IoU 0.5. Crowds and objects "
+        "marked difficult or ignored do not count as objects, nor detections of their class on them."
     )

@@ -24,7 +24,7 @@ from stages.parts.reports._template import PAGE
 
 SHOWN = 3  # worst groups whose pictures are shown
 THUMB_PX = 200
-CLASS_TITLES = {"f1": "F1", "iou": "IoU", "map": "mAP", "map50": "mAP50"}  # as the card has them
+TITLES = {"ar": "AR", "f1": "F1", "iou": "IoU", "map": "mAP", "map50": "mAP50"}  # of figures that no comparison names
 PLOTS = (("confusion.png", "Confusion matrix"), ("pr_curve.png", "Precision over recall"), ("iou.png", "IoU by class"))
 
 
@@ -140,7 +140,7 @@ def _headline(content: Content, figures: dict[str, Any]) -> list[tuple[str, Mapp
     titles = {c.measure.name: c.measure.title for c in content.comparisons}
     named = headlines(figures)
     names = [n for n in titles if n in named] + [n for n in named if n not in titles]
-    return [(titles.get(n, n.replace("_", " ")), named[n]) for n in names]
+    return [(titles.get(n, TITLES.get(n, n.replace("_", " "))), named[n]) for n in names]
 
 
 def classes(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -155,7 +155,7 @@ def classes(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
     for name, own in figures.get("per_class", {}).items():
         held = {key: raw for key, raw in own.items() if is_figure(raw)}
         found += [
-            {"name": name, "figure": CLASS_TITLES.get(key, key), "first": place == 0, "of": raw}
+            {"name": name, "figure": TITLES.get(key, key), "first": place == 0, "of": raw}
             for place, (key, raw) in enumerate(sorted(held.items()))
         ]
     return found

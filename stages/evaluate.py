@@ -155,7 +155,7 @@ def _gallery_page(judge: Evaluator, folder: Path, num_worst: int) -> int:
     mistakes = judge.mistakes()
     shown = mistakes[:num_worst]
     if shown:
-        title = f"The {len(shown)} worst of {len(mistakes)} pictures with mistakes.  {judge.legend}"
+        title = f"The {len(shown)} worst of {len(mistakes)} pictures with mistakes. {judge.legend}"
         images.write_png(folder / "worst.png", evaluators.contact_sheet(judge, shown, title))
     return len(mistakes)
 

@@ -113,25 +113,57 @@ def gather(rows: Sequence[Row], num_classes: int) -> Rows:
     )
 
 
-def by_picture(held: Counts) -> tuple[Floats, Ints, Floats]:
-    """Return each picture's mean IoU over the classes that it holds or that were said of it.
+def by_picture(held: Counts) -> Floats:
+    """Return each picture's mean IoU over the classes that it holds or that were said of it, (N,); NaN without a pixel."""
+    rows, _, right, union = _entries(held)
+    num = held.real.shape[0]
+    number = np.bincount(rows, minlength=num)
+    return np.divide(np.bincount(rows, right / union, num), number, out=np.full(num, np.nan), where=number > 0)
 
-    Returns:
-        (N,) the mean, NaN where no pixel counts; (N,) the class with the lowest IoU, of several the one with
-        the most pixels, held or said, -1 where there is none; (N,) that IoU.
+
+@dataclass(frozen=True)
+class Wrong:
+    """What is wrong in each of N pictures.
+
+    Attributes:
+        pixels: (N,) wrong ones.
+        weighed: (N,) IoU of the classes that it holds or that were said of it, each weighed by the square root of its
+            pixels, held or said; NaN where no pixel counts. A mean that weighs all alike would let a few stray pixels of a
+            class that is not there count as a whole class missed; by pixels alone an object that is missed whole would
+            count for less than the edges of a large one.
+        classes: (N,) the class with the most wrong pixels, missed or said by mistake, but for the background, the first, of
+            which nearly every wrong pixel is; of several the one with the lowest IoU. -1 where no pixel counts.
+        class_pixels: (N,) wrong ones of that class.
+        class_ious: (N,) its IoU.
     """
+
+    pixels: Ints
+    weighed: Floats
+    classes: Ints
+    class_pixels: Ints
+    class_ious: Floats
+
+
+def wrong(held: Counts) -> Wrong:
+    """Return what is wrong in each picture."""
+    rows, labels, right, union = _entries(held)
+    num, ious, missed = held.real.shape[0], right / union, union - right
+    total = np.bincount(rows, np.sqrt(union), num)
+    weighed = np.divide(np.bincount(rows, np.sqrt(union) * ious, num), total, out=np.full(num, np.nan), where=total > 0)
+    order = np.lexsort((labels, ious, -missed, labels == 0, rows))
+    at, first = np.unique(rows[order], return_index=True)
+    chosen = order[first]
+    classes_at, pixels, lowest = np.full(num, -1, np.int64), np.zeros(num, np.int64), np.full(num, np.nan)
+    classes_at[at], pixels[at], lowest[at] = labels[chosen], missed[chosen], ious[chosen]
+    of_all = np.asarray((held.real - held.hit).sum(axis=1)).ravel().astype(np.int64)
+    return Wrong(of_all, weighed, classes_at, pixels, lowest)
+
+
+def _entries(held: Counts) -> tuple[Ints, Ints, Floats, Floats]:
+    """Return picture, class, right pixels and pixels held or said, of each class of each picture of which there are any."""
     union = sparse.csr_array(held.real + held.said - held.hit)
     union.eliminate_zeros()
     union.sort_indices()
-    num = union.shape[0]
-    rows = np.repeat(np.arange(num), np.diff(union.indptr))
-    right = np.asarray(held.hit[rows, union.indices]).ravel() if rows.size else np.zeros(0)
-    ious = right / union.data
-    number = np.bincount(rows, minlength=num)
-    total = np.bincount(rows, ious, num)
-    mean = np.divide(total, number, out=np.full(num, np.nan), where=number > 0)
-    order = np.lexsort((union.indices, -union.data, ious, rows))
-    first = np.unique(rows[order], return_index=True)
-    worst, lowest = np.full(num, -1, np.int64), np.full(num, np.nan)
-    worst[first[0]], lowest[first[0]] = union.indices[order][first[1]], ious[order][first[1]]
-    return mean, worst, lowest
+    rows = np.repeat(np.arange(union.shape[0]), np.diff(union.indptr))
+    right = np.asarray(held.hit[rows, union.indices], np.float64).ravel() if rows.size else np.zeros(0)
+    return rows, union.indices.astype(np.int64), right, union.data

@@ -19,6 +19,7 @@ PALETTE: tuple[Colour, ...] = (
 )  # fmt: skip
 THUMB_PX = 208
 LINE_PX = 17
+TITLE_PX = 19
 GAP_PX = 10
 MOST_TEXTS = 12  # more would hide what they name
 
@@ -118,10 +119,10 @@ def sheet(
 
     Args:
         pictures: (H, W, 3) uint8 each; shrunk or enlarged to one width.
-        captions: lines of text each, separated by newlines.
-        title: one line; says what the colours mean.
+        captions: lines of text each, separated by newlines; what is wider than a picture is broken.
+        title: what it is and how it is read; takes as many lines as it needs.
         columns: pictures in a row.
-        colours: what is named in a second line, each after a square of its colour.
+        colours: what is named in a line below, each after a square of its colour.
     """
     wide = max((p.shape[1] / p.shape[0] for p in pictures), default=1.0)
     columns = min(columns if wide < 2 else 2, max(len(pictures), 1))  # noqa: PLR2004 - pairs side by side need the room
@@ -129,30 +130,44 @@ def sheet(
     thumbs = [Image.fromarray(p) for p in pictures]
     scaled = [t.resize((width, max(1, round(t.height * width / t.width))), Image.Resampling.LANCZOS) for t in thumbs]
     tall = max((t.height for t in scaled), default=0)
+    small = ImageFont.load_default(12)
+    captions = ["\n".join(part for line in c.split("\n") for part in _broken(line, small, width)) for c in captions]
     lines = max((c.count("\n") + 1 for c in captions), default=1)
     cell = tall + lines * LINE_PX + GAP_PX
-    head = 34 + (24 if colours else 0)
-    canvas = Image.new(
-        "RGB", (columns * (width + GAP_PX) + GAP_PX, head + -(-len(pictures) // columns) * cell + GAP_PX), (255, 255, 255)
-    )
+    whole, font = columns * (width + GAP_PX) + GAP_PX, ImageFont.load_default(14)
+    told = _broken(title, font, whole - 2 * GAP_PX)
+    below = 34 + (len(told) - 1) * TITLE_PX
+    head = below + (24 if colours else 0)
+    canvas = Image.new("RGB", (whole, head + -(-len(pictures) // columns) * cell + GAP_PX), (255, 255, 255))
     pen = ImageDraw.Draw(canvas)
-    _draw_key(pen, colours)
-    pen.text((GAP_PX, 9), title, fill=(20, 20, 20), font=ImageFont.load_default(14))
+    _draw_key(pen, colours, below)
+    for number, line in enumerate(told):
+        pen.text((GAP_PX, 9 + number * TITLE_PX), line, fill=(20, 20, 20), font=font)
     for index, (thumb, caption) in enumerate(zip(scaled, captions, strict=True)):
         left, top = GAP_PX + index % columns * (width + GAP_PX), head + index // columns * cell
         canvas.paste(thumb, (left, top))
-        pen.multiline_text(
-            (left, top + thumb.height + 2), caption, fill=(20, 20, 20), font=ImageFont.load_default(12), spacing=3
-        )
+        pen.multiline_text((left, top + thumb.height + 2), caption, fill=(20, 20, 20), font=small, spacing=3)
     return np.asarray(canvas)
 
 
-def _draw_key(pen: ImageDraw.ImageDraw, colours: Sequence[tuple[str, Colour]]) -> None:
+def _broken(text: str, font: Any, width: float) -> list[str]:
+    """Break a text into lines of a width in pixels; a longer word has a line of its own."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".lstrip()
+        if lines[-1] and font.getlength(longer) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
+
+
+def _draw_key(pen: ImageDraw.ImageDraw, colours: Sequence[tuple[str, Colour]], top: int) -> None:
     """Write the names below the title, each after a square of its colour, as many as the line holds."""
     font, left = ImageFont.load_default(12), float(GAP_PX)
     for name, colour in colours:
-        pen.rectangle((left, 36, left + 12, 48), fill=colour)
-        pen.text((left + 17, 35), name, fill=(20, 20, 20), font=font)
+        pen.rectangle((left, top + 2, left + 12, top + 14), fill=colour)
+        pen.text((left + 17, top + 1), name, fill=(20, 20, 20), font=font)
         left += 17 + pen.textlength(name, font=font) + 14
 
 

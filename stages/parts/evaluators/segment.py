@@ -51,7 +51,10 @@ class Segment:
     data: Dataset
     folder: Path
     models: Sequence[str] = (BEST,)
-    legend: str = "Each: the picture, the truth, the prediction."
+    legend: str = (
+        "Each: the picture, the truth, the prediction. The lowest IoU first, classes there or said weighed by the square "
+        "root of their pixels."
+    )
     found: list[regions.Row] = field(default_factory=list)
 
     def add(self, model: str, predictions: Sequence[Prediction]) -> None:
@@ -137,7 +140,7 @@ class Segment:
         """Return the figures that are the same for a group and for the whole split."""
         right, pixels = (np.asarray(t.sum(axis=1), np.float64).ravel() for t in (held.hit, held.real))
         return [
-            average("picture_iou", "picture IoU", regions.by_picture(held)[0]),
+            average("picture_iou", "picture IoU", regions.by_picture(held)),
             proportion("pixel_accuracy", "pixel accuracy", "pixels", right, pixels, judged=False),
         ]
 
@@ -207,12 +210,16 @@ class Segment:
         _plots.bars(self.folder, self.data.info.mask_classes, confusion.intersection_over_union(total).tolist())
 
     def mistakes(self) -> list[Mistake]:
-        """Return the pictures with a wrong pixel, lowest IoU first."""
-        means, classes_at, lowest = regions.by_picture(self.held)
+        """Return the pictures with a wrong pixel, lowest IoU first, classes weighed as ``regions.Wrong`` has it."""
+        wrong, pixels = regions.wrong(self.held), np.asarray(self.held.real.sum(axis=1)).ravel()
         found = []
-        for row in np.flatnonzero(means < 1).tolist():
-            caption = f"IoU {means[row]:.2f}; worst: {self.data.info.mask_classes[classes_at[row]]} ({lowest[row]:.2f})"
-            found.append(Mistake(row, float(1 - means[row]), caption))
+        for row in np.flatnonzero(wrong.pixels).tolist():
+            name, of_class = self.data.info.mask_classes[wrong.classes[row]], wrong.class_pixels[row]
+            caption = (
+                f"IoU {wrong.weighed[row]:.2f} weighed; {wrong.pixels[row]:,} of {pixels[row]:,.0f} pixels wrong,\n"
+                f"most of {name} ({of_class:,}; its IoU {wrong.class_ious[row]:.2f})"
+            )
+            found.append(Mistake(row, float(1 - wrong.weighed[row]), caption))
         return sorted(found, key=lambda m: (-m.badness, m.row))
 
     def draw(self, mistake: Mistake) -> NDArray[np.uint8]:

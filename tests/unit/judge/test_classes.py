@@ -52,11 +52,33 @@ def test_sparse_rows_say_what_dense_matrices_say() -> None:
     assert (found.confusion() == stacked.sum(0)).all()
     assert (found.tables().toarray().reshape(-1, 5, 5) == stacked).all()
     ious = confusion.intersection_over_union(stacked)
-    mean, worst, lowest = regions.by_picture(found.by_class())
-    assert mean == pytest.approx(confusion.mean_defined(ious))
-    sizes = stacked.sum(1) + stacked.sum(2)  # of what ties the union is smallest where this is, since nothing is right
-    assert worst.tolist() == np.where(ious == np.nanmin(ious, axis=1)[:, None], sizes, -1).argmax(1).tolist()
-    assert lowest == pytest.approx(np.nanmin(ious, axis=1))
+    assert regions.by_picture(found.by_class()) == pytest.approx(confusion.mean_defined(ious))
+    wrong, hits = regions.wrong(found.by_class()), np.diagonal(stacked, axis1=1, axis2=2)
+    unions = stacked.sum(1) + stacked.sum(2) - hits
+    missed, every = (unions - hits)[:, 1:], np.arange(20)
+    assert (wrong.pixels == stacked.sum((1, 2)) - hits.sum(1)).all()
+    assert wrong.weighed == pytest.approx(np.nansum(ious * np.sqrt(unions), 1) / np.sqrt(unions).sum(1))
+    assert (wrong.class_pixels == missed.max(1)).all()  # of what ties the IoU is lowest
+    assert (missed[every, wrong.classes - 1] == missed.max(1)).all()
+    ties = np.where(missed == missed.max(1)[:, None], ious[:, 1:], np.inf)
+    assert (wrong.classes - 1 == ties.argmin(1)).all()
+    assert wrong.class_ious == pytest.approx(ious[every, wrong.classes])
+
+
+def test_of_several_classes_that_are_all_wrong_the_largest_is_named() -> None:
+    """Not the first, which hardly a pixel is; the background, of which every wrong pixel is, where nothing else is there."""
+    truth, said = np.zeros((4, 4), np.uint8), np.zeros((4, 4), np.uint8)
+    truth[0, 0], truth[1:3] = 1, 2
+    rows = [
+        regions.observe(truth, said, 4),
+        regions.observe(said, said, 4),
+        regions.observe(np.full_like(truth, 255), said, 4),
+    ]
+    found = regions.wrong(regions.gather(rows, 4).by_class())
+    assert found.classes.tolist() == [2, 0, -1]
+    assert found.class_pixels.tolist() == [8, 0, 0]
+    assert found.pixels.tolist() == [9, 0, 0]
+    assert np.isnan(found.weighed).tolist() == [False, False, True]
 
 
 def test_draws_are_the_same_in_any_portions(monkeypatch: pytest.MonkeyPatch) -> None:

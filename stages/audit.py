@@ -217,7 +217,7 @@ def summary(verdict: str, reasons: list[str], findings: list[Finding]) -> dict[s
     """Return the content of the metrics file: verdict, reasons, and gap and worst group per measure and column.
 
     ``pair`` names the best and the worst group, those of ``gap``; ``decisive`` the pair by which a gap fails, which need not
-    be that one, with its own gap.
+    be that one, with its own gap; ``uneven`` the groups that hold a pass up because they are worth too few.
     """
     gaps: dict[str, Any] = {}
     for finding in findings:
@@ -231,8 +231,16 @@ def summary(verdict: str, reasons: list[str], findings: list[Finding]) -> dict[s
             entry |= {"worst_group": {"name": comparison.grouping.names[worst], **comparison.estimates[worst].content()}}
         if finding.gap_fails:
             entry |= {"decisive": _decisive(comparison, finding.pair)}
+        if comparison.uneven:
+            entry |= {"uneven": {comparison.grouping.names[g]: _worth(comparison, g) for g in comparison.uneven}}
         gaps.setdefault(comparison.measure.name, {})[" x ".join(comparison.grouping.columns)] = entry
     return {"verdict": verdict, "reasons": reasons, "by_group": gaps}
+
+
+def _worth(comparison: groups.Comparison, group: int) -> dict[str, float]:
+    """Return how many units of a group hold what a figure is read from, what they are worth, and how many more would do."""
+    held = comparison.estimates[group].num_holders
+    return {"holders": held, "worth": comparison.worth[group], "more": comparison.lacks(group)}
 
 
 def _decisive(comparison: groups.Comparison, pair: tuple[int, int]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Figures by group of pictures, and the gaps between groups."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 from typing import Any
@@ -45,6 +46,8 @@ class Comparison:
         compared: which groups are large enough, and their figure defined, to be compared.
         uneven: which groups have enough units, yet of so unequal size, or pictures of so unequal numbers of objects, that
             they are worth too few (``by_group.holders_worth``); while there is one nothing passes.
+        worth: how many units of equal size those of each group are worth that hold what the figure is read from.
+        min_group: how many a group needs to be worth.
     """
 
     measure: Measure
@@ -52,6 +55,8 @@ class Comparison:
     estimates: tuple[Estimate, ...]
     compared: tuple[int, ...]
     uneven: tuple[int, ...] = ()
+    worth: tuple[float, ...] = ()
+    min_group: int = 0
 
     @cached_property
     def _arrays(self) -> tuple[Floats, Floats, Floats]:
@@ -87,6 +92,19 @@ class Comparison:
         """
         each = enumerate(self.estimates)
         return tuple(g for g, e in each if (e.num_holders or e.num_units) < min_group)
+
+    def lacks(self, group: int) -> int:
+        """Return about how many more units, as unequal as today's, would make an uneven group worth enough."""
+        return max(1, math.ceil(self.estimates[group].num_holders * self._times(group) - self.estimates[group].num_holders))
+
+    def _times(self, group: int) -> float:
+        """Return by how much a group must grow to be worth enough."""
+        return self.min_group / self.worth[group]
+
+    def evened(self) -> tuple["Comparison", float]:
+        """Return the comparison as if uneven groups were worth enough, and by how much the one that lacks most must grow."""
+        compared = tuple(sorted((*self.compared, *self.uneven)))
+        return replace(self, compared=compared, uneven=()), max((1.0, *map(self._times, self.uneven)))
 
     @property
     def num_claims(self) -> int:
@@ -194,4 +212,5 @@ def compare(  # noqa: PLR0913 - what is compared, and how
     enough = [g for g, e in enumerate(found) if np.isfinite(e.value) and e.num_holders >= min_group]
     worth = by_group.holders_worth(measure, codes, len(found), units)
     compared = tuple(g for g in enough if round(worth[g]) >= min_group)
-    return Comparison(measure, grouping, found, compared, tuple(g for g in enough if g not in compared))
+    uneven = tuple(g for g in enough if g not in compared)
+    return Comparison(measure, grouping, found, compared, uneven, tuple(worth.tolist()), min_group)

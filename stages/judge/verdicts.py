@@ -103,16 +103,17 @@ class Finding:
     @cached_property
     def more(self) -> int | None:
         """Return how many further pictures would probably settle it; None if it is, or if no sensible number would."""
-        if self.verdict != UNDECIDED or self.faults or self.explained or not self.is_compared or self.comparison.uneven:
+        whole, least = self.comparison.evened()
+        if self.verdict != UNDECIDED or self.faults or self.explained or not whole.num_claims:
             return None
-        return _more(self.comparison, self.limits, _strict(self.limits, self.num_claims))
+        return _more(whole, self.limits, _strict(self.limits, max(self.num_claims, whole.num_claims)), least)
 
     @property
     def more_units(self) -> int | None:
         """Return how many further units hold ``more`` pictures, as many each as today's; None where that is."""
         if self.more is None:
             return None
-        found = [self.comparison.estimates[g] for g in self.comparison.compared]
+        found = [self.comparison.estimates[g] for g in self.comparison.evened()[0].compared]
         pictures, units = sum(e.num_pictures for e in found), sum(e.num_units for e in found)
         return math.ceil(self.more * units / pictures)
 
@@ -258,8 +259,11 @@ def _smallest_alpha(comparison: Comparison, limit: float, num_claims: int, pair:
     return float(min(1.0, num_claims * np.exp(high)))
 
 
-def _more(comparison: Comparison, limits: Limits, level: float) -> int | None:
-    """Return how many further pictures of the same kind would settle a comparison if figures stay as they are."""
+def _more(comparison: Comparison, limits: Limits, level: float, least: float = 1.0) -> int | None:
+    """Return how many further pictures of the same kind would settle a comparison if figures stay as they are.
+
+    There must be at least ``least`` times as many as today.
+    """
     wide = comparison.gap()[0] > limits.max_gap
     below = bool((comparison.bounds()[0] < limits.min_worst_group).any())
     questions: list[Callable[[float], bool]] = []
@@ -269,7 +273,7 @@ def _more(comparison: Comparison, limits: Limits, level: float) -> int | None:
         questions.append(lambda t: bool((comparison.bounds(level, t, exact=True)[2] < limits.min_worst_group).any()))
     if not questions:
         questions.append(lambda t: _passes(comparison, limits, t))
-    times = min(_first(q) for q in questions)
+    times = max(least, min(_first(q) for q in questions))
     pictures = sum(comparison.estimates[g].num_pictures for g in comparison.compared)
     return max(1, int(np.ceil((times - 1) * pictures))) if times <= MOST else None
 

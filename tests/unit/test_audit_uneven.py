@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from stages import audit
@@ -15,6 +16,8 @@ from tests import judging
 
 CLIPS = [5] * 3 + [1] * 12  # 15 units, worth 27^2 / (3 * 25 + 12) = 8.4
 EVEN = [2] * 12
+WORTH = "15 worth 8.4 of equal size, about 3 more like them needed"  # 15 * 10 / 8.4 is 17.9
+UNEVEN = "nothing passes, units of very unequal size, worth fewer than 10"
 
 
 def _left_open(sizes: dict[str, list[int]], undefined: str = "") -> tuple[str, list[str]]:
@@ -33,16 +36,16 @@ def _left_open(sizes: dict[str, list[int]], undefined: str = "") -> tuple[str, l
 
 def test_what_keeps_two_groups_from_being_compared_is_told_by_its_name() -> None:
     """Each reason alone, and the units of a group beside one that is too small, or whose figure is not defined."""
-    uneven = "nothing passes, units of very unequal size, worth fewer than 10: site "
+    uneven, worth = f"{UNEVEN}: site ", f" ({WORTH})"
     few, undefined = (
         "fewer than two groups of 10 units: site",
         "fewer than two groups whose figure is defined: accuracy by site",
     )
-    assert _left_open({"n": CLIPS, "s": CLIPS}) == (_open.UNEVEN, [f"{uneven}n, site s"])
-    assert _left_open({"n": CLIPS, "s": EVEN}) == (_open.UNEVEN, [f"{uneven}n"])
-    assert _left_open({"n": CLIPS, "s": EVEN[:9]}) == (_open.FEW, [f"{uneven}n", few])
+    assert _left_open({"n": CLIPS, "s": CLIPS}) == (_open.UNEVEN, [f"{uneven}n{worth}, site s{worth}"])
+    assert _left_open({"n": CLIPS, "s": EVEN}) == (_open.UNEVEN, [f"{uneven}n{worth}"])
+    assert _left_open({"n": CLIPS, "s": EVEN[:9]}) == (_open.FEW, [f"{uneven}n{worth}", few])
     assert _left_open({"n": EVEN[:9], "s": EVEN}) == (_open.FEW, [few])
-    assert _left_open({"n": CLIPS, "s": EVEN}, "s") == (_open.UNDEFINED, [f"{uneven}n", undefined])
+    assert _left_open({"n": CLIPS, "s": EVEN}, "s") == (_open.UNDEFINED, [f"{uneven}n{worth}", undefined])
 
 
 def test_the_page_says_that_units_are_too_unequal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,9 +64,22 @@ def test_the_page_says_that_units_are_too_unequal(tmp_path: Path, monkeypatch: p
     judging.judged("classify", data, monkeypatch, judging.answer("classify", data))
     judging.run(audit, "classify")
     content = files.read_json(artefacts.audit_metrics("classify"))
-    assert content["left_open"] == ["nothing passes, units of very unequal size, worth fewer than 10: site n, site s"]
+    assert content["left_open"] == [f"{UNEVEN}: site n ({WORTH}), site s ({WORTH})"]
+    told = f"count for fewer than they are, and a group must be worth 10 to be compared: n ({WORTH}), s ({WORTH})"
+    start = "site: fewer than two groups can be compared by accuracy, for units of very unequal size "
+    assert content["reasons"][0].startswith(f"{start}{told}")
+    one = content["by_group"]["accuracy"]["site"]
+    assert one["uneven"]["n"] == {"holders": 15, "worth": pytest.approx(27**2 / 87, abs=1e-6), "more": 3}
+    assert (
+        f"; about {one['more_units']:,} more units of labelled test pictures in all would probably tell."
+        in (content["reasons"][0])
+    )
+    table = pd.read_csv(artefacts.audited("classify") / "groups.csv")
+    whole = table[(table["measure"] == "accuracy") & (table["columns"] == "site")]
+    assert whole["worth"].tolist() == pytest.approx([27**2 / 87] * 2, abs=1e-6)
     page = (artefacts.audited("classify") / "report.html").read_text(encoding="utf-8")
     table = page[page.index("Verdict by column") : page.index("Every group")]
     assert table.count(_open.UNEVEN) == len(content["by_group"])
+    assert page[page.index("Every group") :].count(f"({_open.UNEVEN}: {WORTH})") == 2
     assert _open.FEW not in page
     assert _open.UNDEFINED not in table

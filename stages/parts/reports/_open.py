@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from stages.judge.columns import NO_VALUE
 from stages.judge.groups import Comparison
 from stages.judge.verdicts import UNDECIDED, Finding
-from stages.parts.reports._words import fault, no_column, unlike
+from stages.parts.reports._uneven import unlike, worth
+from stages.parts.reports._words import fault, no_column
 
 FEW, UNEVEN, UNDEFINED = "too few to compare", "too unequal to compare", "figure not defined"
 _NAMED = 8  # what one line lists
@@ -76,7 +77,7 @@ def _of(finding: Finding, min_group: int, what: str) -> Iterator[tuple[str, str]
         return
     uneven = finding.comparison.uneven
     why = f"nothing passes, {unlike(finding.comparison)}, worth fewer than {min_group}"
-    yield from ((why, f"{columns} {grouping.names[group]}") for group in uneven)
+    yield from ((why, f"{columns} {grouping.names[group]} ({worth(finding.comparison, group)})") for group in uneven)
     if finding.faults:
         yield f"nothing passes, the evaluation {fault(finding.faults)} by it", finding.comparison.measure.title
     title, small = finding.comparison.measure.title, finding.comparison.small(min_group)

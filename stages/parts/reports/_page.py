@@ -21,6 +21,7 @@ from stages.parts.reports import _words
 from stages.parts.reports._definitions import definition
 from stages.parts.reports._open import not_compared
 from stages.parts.reports._template import PAGE
+from stages.parts.reports._uneven import worth
 
 SHOWN = 3  # worst groups whose pictures are shown
 THUMB_PX = 200
@@ -109,7 +110,7 @@ def render(content: Content, figures: dict[str, Any], strips: Sequence[Strip], p
     environment = Environment(
         autoescape=select_autoescape(default=True), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.globals.update(chance=_words.chance, counted=_words.counted, fails_by=_words.fails_by)
+    environment.globals.update(chance=_words.chance, counted=_words.counted, fails_by=_words.fails_by, worth=worth)
     environment.globals["not_compared"] = not_compared
     environment.globals["interval"] = lambda e: Markup(bar(e, content.limits.min_worst_group))  # noqa: S704 - our own SVG of numbers
     environment.filters["points"] = points

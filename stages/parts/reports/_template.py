@@ -130,7 +130,7 @@ details { margin-top: 1rem; } summary { cursor: pointer; font-weight: 600; }
 {% set g = loop.index0 %}
 {% set first = table.findings[0].comparison %}
 <tr class="{{ 'small' if g not in first.compared else '' }}{{ 'worst' if first.compared | length > 1 and g == first.worst and table.findings[0].verdict == 'FAIL' else '' }}">
-<td>{{ name }}{% if g not in first.compared %} <small>({{ "too unequal to compare" if g in first.uneven else "too few to compare" if g in first.small(audit.min_group) else "figure not defined, not compared" }})</small>{% endif %}</td><td class="number" data-label="pictures">{{ counted(first.estimates[g].num_pictures, None, first.estimates[g].num_units) }}</td>
+<td>{{ name }}{% if g not in first.compared %} <small>({{ "too unequal to compare: " ~ worth(first, g) if g in first.uneven else "too few to compare" if g in first.small(audit.min_group) else "figure not defined, not compared" }})</small>{% endif %}</td><td class="number" data-label="pictures">{{ counted(first.estimates[g].num_pictures, None, first.estimates[g].num_units) }}</td>
 {% for f in table.findings %}
 {% set e = f.comparison.estimates[g] %}
 <td class="chart" data-label="{{ f.comparison.measure.title }}">{{ e.value | points }}<small>{% if e.n %}{{ e.low | points }} to {{ e.high | points }}, {{ "{:,}".format(e.n) }} {{ f.comparison.measure.unit }}{% endif %}</small>{{ interval(e) }}</td>

@@ -13,6 +13,7 @@ from stages.judge.degenerate import UNKNOWN
 from stages.judge.groups import Comparison
 from stages.judge.strata import Strata
 from stages.judge.verdicts import FAIL, PASS, UNDECIDED, Finding, Limits
+from stages.parts.reports._uneven import uneven
 
 
 def key(finding: Finding) -> str:
@@ -231,10 +232,12 @@ def sentence(finding: Finding, limits: Limits) -> str:
     """Say in one sentence what was found on one measure and column, but for a floor alone (``_below``)."""
     comparison = finding.comparison
     column = " x ".join(comparison.grouping.columns)
-    uneven = _uneven(comparison)
+    held_up = uneven(comparison)
     if finding.p is None:
         title = comparison.measure.title
-        return f"{column}: fewer than two groups are large enough, and have a figure, to compare {title}{uneven}."
+        if held_up:
+            return f"{column}: fewer than two groups can be compared by {title}, for {held_up}{_in_all(finding)}."
+        return f"{column}: fewer than two groups are large enough, and have a figure, to compare {title}."
     named = finding.named if finding.gap_fails or not finding.floor_fails else None
     better, worse = named or (comparison.best, comparison.worst)
     low, high = (f"{100 * comparison.estimates[g].value:.1f} for {comparison.grouping.names[g]}" for g in (worse, better))
@@ -252,7 +255,7 @@ def sentence(finding: Finding, limits: Limits) -> str:
         return f"{pair}; the gap of {gap} points stays within {100 * limits.max_gap:g} and {every} above the floor."
     if finding.explained:
         return f"{pair}, a gap of {gap} points; {_but(finding, limits)}."
-    return f"{pair}, a gap of {gap} points: {_need(finding, uneven)}."
+    return f"{pair}, a gap of {gap} points: {_need(finding, held_up)}."
 
 
 def of_pictures(found: Strata, task: str) -> str:
@@ -288,30 +291,28 @@ def _but(finding: Finding, limits: Limits) -> str:
     return f"{given} it is not shown to be larger than the {100 * limits.max_gap:g} allowed: {why}"
 
 
-def _need(finding: Finding, uneven: str) -> str:
+def _need(finding: Finding, held_up: str) -> str:
     """Say why nothing is told yet, and what would probably tell."""
-    if uneven:
-        return f"nothing passes{uneven}"
+    if held_up:
+        return f"nothing passes, for {held_up}{_in_all(finding)}"
     if not finding.more:
         return (
             "too uncertain to call, and no reasonable number of further pictures would tell: allow a larger max_gap or a"
             " lower min_worst_group, or form fewer, larger groups"
         )
+    return f"too uncertain to call; about {_further(finding)} would probably tell"
+
+
+def _further(finding: Finding) -> str:
+    """Name the number of further pictures, in units where several belong together."""
     single = all(e.num_units == e.num_pictures for e in finding.comparison.estimates)
     need = f"{finding.more:,} more" if single else f"{finding.more_units:,} more units of"
-    return f"too uncertain to call; about {need} labelled test pictures would probably tell"
+    return f"{need} labelled test pictures"
 
 
-def _uneven(comparison: Comparison) -> str:
-    """Say which groups have units, or pictures, that hold very unlike many; nothing where none has."""
-    names = [f"{comparison.grouping.names[g]} ({comparison.estimates[g].num_units:,})" for g in comparison.uneven]
-    return f", for {unlike(comparison)} count as fewer than they are in {', '.join(names)}" if names else ""
-
-
-def unlike(comparison: Comparison) -> str:
-    """Say what differs in size where groups are not compared for it."""
-    single = all(e.num_units == e.num_pictures for e in comparison.estimates)
-    return f"pictures with very unequal numbers of {comparison.measure.unit}" if single else "units of very unequal size"
+def _in_all(finding: Finding) -> str:
+    """Say how many further pictures would settle a comparison that uneven groups hold up; nothing where no number would."""
+    return f"; about {_further(finding)} in all would probably tell" if finding.more else ""
 
 
 def table(comparisons: Sequence[Comparison]) -> pd.DataFrame:
@@ -328,12 +329,14 @@ def table(comparisons: Sequence[Comparison]) -> pd.DataFrame:
             "unit": c.measure.unit,
             "num_pictures": found.num_pictures,
             "num_units": found.num_units,
+            "worth": c.worth[index] if c.worth else np.nan,
             "compared": index in c.compared,
         }
         for c in comparisons
         for index, (name, found) in enumerate(zip(c.grouping.names, c.estimates, strict=True))
     ]
-    names = ["measure", "columns", "group", "value", "low", "high", "n", "unit", "num_pictures", "num_units", "compared"]
-    frame = pd.DataFrame(rows, columns=names)
-    frame[["value", "low", "high"]] = frame[["value", "low", "high"]].astype(np.float64).round(6)
+    told = ["n", "unit", "num_pictures", "num_units", "worth", "compared"]
+    frame = pd.DataFrame(rows, columns=["measure", "columns", "group", "value", "low", "high", *told])
+    numbers = ["value", "low", "high", "worth"]
+    frame[numbers] = frame[numbers].astype(np.float64).round(6)
     return frame

@@ -7,10 +7,10 @@ from stages.judge import by_group, measures, panels, precision_slope, statistics
 from stages.judge.average_precision import RECALLS
 from stages.judge.draws import Draws, estimates
 from stages.judge.estimate import Estimate
-from stages.judge.groups import Grouping, compare
+from stages.judge.groups import Comparison, Grouping, compare
 from stages.judge.measures import Measure
 from stages.judge.permutations import Dealer
-from stages.judge.verdicts import UNDECIDED, Limits, judge
+from stages.judge.verdicts import PASS, UNDECIDED, Limits, judge
 from stages.parts.reports._words import sentence
 from tests.simulations import few_holders
 from tests.simulations.few_holders import AT_LIMIT, CROWDS, GRID, Crowded, Figure, map50, recall
@@ -110,9 +110,41 @@ def test_five_crowded_pictures_are_not_compared() -> None:
     limits = Limits(0.1, 0.05, 0.05)
     (finding,) = judge([one], limits)
     assert finding.verdict == UNDECIDED
-    assert "for pictures with very unequal numbers of objects count as fewer than they are in x (100)" in sentence(
+    told = (
+        "for pictures with very unequal numbers of objects count for fewer than they are, and a group must be worth 10 to be"
+    )
+    assert f"{told} compared: x (100 worth 6.0 of equal size, about 67 more like them needed); about" in sentence(
         finding, limits
     )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_so_many_more_pictures_are_worth_enough(seed: int) -> None:
+    """Drawn like those that are there, they bring the group to what it needs; few fewer do not. Then it is settled, too."""
+    random = np.random.default_rng(seed)
+    held = np.r_[np.full(3, 60.0), np.ones(37)]
+    codes, needed = np.zeros(held.size, np.int64), 10
+
+    def group(times: int) -> Comparison:
+        own = np.r_[np.tile(held, times), np.ones(400)]
+        hits = np.r_[np.full(held.size * times, 1.0), np.ones(400)] * own
+        measure = measures.proportion("r", "recall", "objects", hits, own)
+        way = Grouping(("c",), ("x", "y"), np.r_[np.tile(codes, times), np.ones(400, np.int64)])
+        return compare(measure, way, min_group=needed, num_bootstraps=10, random=random)
+
+    one = group(1)
+    assert (one.compared, one.uneven) == ((1,), (0,))
+    assert one.worth == pytest.approx((217**2 / (3 * 3600 + 37), 400))
+    times = (held.size + one.lacks(0)) / held.size
+    assert needed <= times * one.worth[0] < needed + one.worth[0] / held.size
+    assert group(int(np.ceil(times))).compared == (0, 1)
+    (finding,) = judge([one], Limits(0.5, 0.05, 0.05))
+    assert (finding.verdict, finding.is_compared) == (UNDECIDED, False)
+    more = finding.more
+    assert more is not None
+    assert more >= (times - 1) * 440 - 12
+    (after,) = judge([group(int(np.ceil(1 + more / 440)))], Limits(0.5, 0.05, 0.05))
+    assert after.verdict == PASS
 
 
 @FIGURES

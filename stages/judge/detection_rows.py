@@ -129,6 +129,22 @@ def confusion(rows: Rows) -> Ints:
     return total.reshape(width, width).astype(np.int64)
 
 
+def mistakes(rows: Rows) -> dict[str, Ints]:
+    """Return how many objects of each picture were ``missed``, how many detections ``false``, how many objects ``confused``.
+
+    Returns:
+        (N,) each, by the entries of the confusion matrix.
+    """
+    real, said = np.divmod(rows.columns["cells"].astype(np.int64), rows.num_classes + 1)
+    kinds = {
+        "missed": said == rows.num_classes,
+        "false": real == rows.num_classes,
+        "confused": (real != said) & (real != rows.num_classes) & (said != rows.num_classes),
+    }
+    of, counts = rows.pictures("cells"), rows.columns["counts"]
+    return {word: np.bincount(of[some], counts[some], rows.num_pictures).astype(np.int64) for word, some in kinds.items()}
+
+
 def above(rows: Rows, most: int | None) -> Ints:
     """Return the pictures that hold more objects of a class than detections of it count: no model can find all of them."""
     if most is None:

@@ -13,6 +13,7 @@ Picture = NDArray[np.uint8]
 Colour = tuple[int, int, int]
 TRUTH: Colour = (46, 204, 113)  # green: what is there
 FALSE: Colour = (235, 64, 52)  # red: what the model said
+SPARED: Colour = (255, 214, 10)  # yellow: what is there and does not count
 PALETTE: tuple[Colour, ...] = (
     (0, 0, 0), (230, 97, 1), (31, 120, 180), (51, 160, 44), (227, 26, 28), (106, 61, 154), (253, 191, 111),
     (166, 206, 227), (178, 223, 138), (251, 154, 153), (202, 178, 214), (255, 255, 153),
@@ -22,6 +23,11 @@ LINE_PX = 17
 TITLE_PX = 19
 GAP_PX = 10
 MOST_TEXTS = 12  # more would hide what they name
+LEGEND = (
+    "Most mistakes first. Green: what is there; red: what the model said. Names stand at what was missed or wrong, in a"
+    f" picture at the first {MOST_TEXTS} of either."
+)
+SPARED_LEGEND = " Yellow: crowds and what is marked difficult or ignored, which count neither way."
 
 
 def enlarged(image: Picture, at_least_px: int = THUMB_PX) -> tuple[Picture, int]:
@@ -35,17 +41,17 @@ def with_boxes(
 ) -> Picture:
     """Draw boxes, xyxy in the pixels of the picture before it was enlarged by ``factor``, with a short text each.
 
-    Where there are too many, the texts are left out.
+    Of many texts the first ``MOST_TEXTS`` are written.
     """
-    named = sum(map(bool, texts)) <= MOST_TEXTS
+    named = [place for place, text in enumerate(texts) if text][:MOST_TEXTS]
     canvas = Image.fromarray(image)
     pen = ImageDraw.Draw(canvas)
     font = ImageFont.load_default(11)
-    for (x0, y0, x1, y1), text in zip(boxes, texts, strict=True):
+    for place, ((x0, y0, x1, y1), text) in enumerate(zip(boxes, texts, strict=True)):
         left, right = sorted((x0 * factor, x1 * factor))
         top, bottom = sorted((y0 * factor, y1 * factor))
         pen.rectangle((left, top, right, bottom), outline=colour, width=2)
-        if text and named:
+        if place in named:
             beside = max(0.0, min(left + 2, canvas.width - font.getlength(text) - 1))  # whole, at the right edge too
             at = (beside, max(0, top - 13) if colour == TRUTH else min(canvas.height - 13, bottom + 1))
             pen.rectangle(pen.textbbox(at, text, font=font), fill=colour)

@@ -53,14 +53,17 @@ class Objects:
     folder: Path
     rule: Rule
     models: Sequence[str] = (BEST,)
-    legend: str = "Green: what is there; red: what the model said. Names stand at what was missed or wrong."
+    legend: str = _gallery.LEGEND
     colours: Sequence[tuple[str, tuple[int, int, int]]] = ()
     seen: list[objects.Row] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._file, self._answers = Results(self.folder / TABLE), dealt.Spool(self.folder / ANSWERS)
         self._dealt: list[detection_rows.Rows] = []
-        if all(detections.is_spared(mark) for mark in self.data.coco["annotations"]):
+        spared = [detections.is_spared(mark) for mark in self.data.coco["annotations"]]
+        if any(spared):
+            self.legend += _gallery.SPARED_LEGEND
+        if all(spared):
             raise DataError(f"the test split of {self.data.root} has no annotated object to judge on")
         if self.rule.masks and not all(mark.get("segmentation") for mark in self.data.coco["annotations"]):
             raise DataError(
@@ -304,16 +307,7 @@ class Objects:
 
     def mistakes(self) -> list[Mistake]:
         """Return the pictures with a missed, false or confused object, most mistakes first."""
-        width = self._num_classes + 1
-        real, said = np.divmod(self.rows.columns["cells"].astype(np.int64), width)
-        background = self._num_classes
-        kinds = {
-            "missed": said == background,
-            "false": real == background,
-            "confused": (real != said) & (real != background) & (said != background),
-        }
-        of, counts, num = self.rows.pictures("cells"), self.rows.columns["counts"], self.rows.num_pictures
-        numbers = {word: np.bincount(of[some], counts[some], num).astype(int) for word, some in kinds.items()}
+        numbers = detection_rows.mistakes(self.rows)
         total, objects_of = np.sum([*numbers.values()], axis=0), np.diff(self.rows.starts["objects"])
         found = []
         for row in np.flatnonzero(total).tolist():
@@ -326,12 +320,13 @@ class Objects:
         return _results.read(self.folder / TABLE, *self.rows.columns["offsets"][row : row + 2].tolist())
 
     def draw(self, mistake: Mistake) -> NDArray[np.uint8]:
-        """Return the picture with objects in green and detections in red."""
+        """Return the picture with objects in green, those that do not count in yellow, and detections in red."""
         row, names, rows = mistake.row, self.data.info.categories, self.rows
         came = rows.of(row, "detections", "came")
         sure, labels = np.flatnonzero(came != objects.UNSURE), rows.of(row, "detections", "labels")
         answers, order = self._said(row), rows.of(row, "detections", "order")
         said = [self._placed(answers[i], self._placements[row]) for i in order[sure].tolist()]
+        spared = [mark for mark in self._truths(row) if detections.is_spared(mark)]
         truths = [self._truths(row)[g] for g in rows.of(row, "objects", "objects").tolist()]
         seen = rows.of(row, "objects", "seen").tolist()
         missed = ["" if there else names[m["category_id"] - 1] for there, m in zip(seen, truths, strict=True)]
@@ -340,7 +335,8 @@ class Objects:
             for i, m in zip(sure.tolist(), said, strict=True)
         ]
         image, factor = _gallery.enlarged(view(self.data.info.pixels, self.data.root / self.data.manifest["path"][row]))
-        for marks, texts, colour in ((truths, missed, _gallery.TRUTH), (said, false, _gallery.FALSE)):
+        of_none = [""] * len(spared), _gallery.SPARED
+        for marks, texts, colour in ((spared, *of_none), (truths, missed, _gallery.TRUTH), (said, false, _gallery.FALSE)):
             image = _gallery.with_marks(image, marks, texts, colour, factor, outlines=self.rule.masks)
         return image
 

@@ -186,7 +186,7 @@ def strips(judge: Evaluator, findings: list[Finding], num_pictures: int) -> list
         grouping, worst = finding.comparison.grouping, finding.comparison.worst
         inside = [m for m in mistakes if grouping.codes[m.row] == worst]
         shots = [reports.Shot(judge.draw(m), m.caption) for m in inside[:num_pictures]]
-        title = f"{grouping.columns[0]}: {grouping.names[worst]} ({len(inside)} pictures with mistakes)"
+        title = f"{grouping.columns[0]}: {grouping.names[worst]} ({figures.plural(len(inside), 'picture')} with mistakes)"
         found += [reports.Strip(title, shots)] if shots else []
     return found
 

@@ -155,7 +155,7 @@ def _gallery_page(judge: Evaluator, folder: Path, num_worst: int) -> int:
     mistakes = judge.mistakes()
     shown = mistakes[:num_worst]
     if shown:
-        title = f"The {len(shown)} worst of {len(mistakes)} pictures with mistakes. {judge.legend}"
+        title = f"The {len(shown)} worst of {figures.plural(len(mistakes), 'picture')} with mistakes. {judge.legend}"
         images.write_png(folder / "worst.png", evaluators.contact_sheet(judge, shown, title))
     return len(mistakes)
 
@@ -163,4 +163,4 @@ def _gallery_page(judge: Evaluator, folder: Path, num_worst: int) -> int:
 def _sentence(content: dict[str, Any], num_mistakes: int) -> str:
     found = {name: raw for name, raw in figures.headlines(content).items() if raw["value"] is not None}
     shown = [told for name, raw in found.items() if (told := figures.text(name, raw))]
-    return f"{'; '.join(shown)}; {num_mistakes} pictures with mistakes"
+    return f"{'; '.join(shown)}; {figures.plural(num_mistakes, 'picture')} with mistakes"

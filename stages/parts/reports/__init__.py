@@ -2,7 +2,8 @@
 
 from stages.parts.reports._open import Drawn, left_open
 from stages.parts.reports._page import Content, Shot, Strip, render, worst_groups
-from stages.parts.reports._words import key, nothing, reasons, refusals, remarks, table
+from stages.parts.reports._table import table
+from stages.parts.reports._words import key, nothing, reasons, refusals, remarks
 
 __all__ = [
     "Content",

@@ -110,7 +110,9 @@ def render(content: Content, figures: dict[str, Any], strips: Sequence[Strip], p
     environment = Environment(
         autoescape=select_autoescape(default=True), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.globals.update(chance=_words.chance, counted=_words.counted, fails_by=_words.fails_by, worth=worth)
+    environment.globals.update(
+        amount=_words.amount, chance=_words.chance, counted=_words.counted, fails_by=_words.fails_by, worth=worth
+    )
     environment.globals["not_compared"] = not_compared
     environment.globals["interval"] = lambda e: Markup(bar(e, content.limits.min_worst_group))  # noqa: S704 - our own SVG of numbers
     environment.filters["points"] = points

@@ -78,7 +78,7 @@ details { margin-top: 1rem; } summary { cursor: pointer; font-weight: 600; }
 </ul>
 </details>
 {% endif %}
-<p class="soft">Judged on {{ "{:,}".format(num_pictures) }} test pictures{% if audit.num_units != num_pictures %} of {{ "{:,}".format(audit.num_units) }} unit{{ "s" if audit.num_units != 1 }}{% if unit_origin %} ({{ unit_origin }} made them){% endif %}{% endif %}{% if not torn %} that no training has seen{% endif %}. Figures are points out of 100, beside them their 95&nbsp;% interval.</p>
+<p class="soft">Judged on {{ amount(num_pictures, "test pictures") }}{% if audit.num_units != num_pictures %} of {{ "{:,}".format(audit.num_units) }} unit{{ "s" if audit.num_units != 1 }}{% if unit_origin %} ({{ unit_origin }} made them){% endif %}{% endif %}{% if not torn %} that no training has seen{% endif %}. Figures are points out of 100, beside them their 95&nbsp;% interval.</p>
 
 <h2>How good it is overall</h2>
 {% if nothing %}
@@ -133,7 +133,7 @@ details { margin-top: 1rem; } summary { cursor: pointer; font-weight: 600; }
 <td>{{ name }}{% if g not in first.compared %} <small>({{ "too unequal to compare: " ~ worth(first, g) if g in first.uneven else "too few to compare" if g in first.small(audit.min_group) else "figure not defined, not compared" }})</small>{% endif %}</td><td class="number" data-label="pictures">{{ counted(first.estimates[g].num_pictures, None, first.estimates[g].num_units) }}</td>
 {% for f in table.findings %}
 {% set e = f.comparison.estimates[g] %}
-<td class="chart" data-label="{{ f.comparison.measure.title }}">{{ e.value | points }}<small>{% if e.n %}{{ e.low | points }} to {{ e.high | points }}, {{ "{:,}".format(e.n) }} {{ f.comparison.measure.unit }}{% endif %}</small>{{ interval(e) }}</td>
+<td class="chart" data-label="{{ f.comparison.measure.title }}">{{ e.value | points }}<small>{% if e.n %}{{ e.low | points }} to {{ e.high | points }}, {{ amount(e.n, f.comparison.measure.unit) }}{% endif %}</small>{{ interval(e) }}</td>
 {% endfor %}
 </tr>
 {% endfor %}

@@ -3,9 +3,6 @@
 import re
 from collections.abc import Collection, Mapping, Sequence
 
-import numpy as np
-import pandas as pd
-
 from stages.core.figures import count
 from stages.judge import statistics, verdicts
 from stages.judge.columns import Column
@@ -49,6 +46,16 @@ def counted(n: int, pictures: int | None, units: int | None = None) -> str:
         ('92,160 in 4 pictures', '1,200 in 1 unit')
     """
     return re.sub(r"\d+", lambda number: f"{int(number[0]):,}", count(n, pictures, units))
+
+
+def amount(number: int, what: str) -> str:
+    """Return a number of things, of which ``what`` names many.
+
+    Example:
+        >>> amount(1, "pictures"), amount(92160, "pixels")
+        ('1 picture', '92,160 pixels')
+    """
+    return f"{number:,} {what.removesuffix('s') if number == 1 else what}"
 
 
 def refusals(others: Mapping[str, int], where: str, strays: Mapping[str, str] | None = None) -> list[str]:
@@ -313,30 +320,3 @@ def _further(finding: Finding) -> str:
 def _in_all(finding: Finding) -> str:
     """Say how many further pictures would settle a comparison that uneven groups hold up; nothing where no number would."""
     return f"; about {_further(finding)} in all would probably tell" if finding.more else ""
-
-
-def table(comparisons: Sequence[Comparison]) -> pd.DataFrame:
-    """Return every figure of every group: one row each, undefined ones empty."""
-    rows = [
-        {
-            "measure": c.measure.name,
-            "columns": " x ".join(c.grouping.columns),
-            "group": name,
-            "value": found.value,
-            "low": found.low,
-            "high": found.high,
-            "n": found.n,
-            "unit": c.measure.unit,
-            "num_pictures": found.num_pictures,
-            "num_units": found.num_units,
-            "worth": c.worth[index] if c.worth else np.nan,
-            "compared": index in c.compared,
-        }
-        for c in comparisons
-        for index, (name, found) in enumerate(zip(c.grouping.names, c.estimates, strict=True))
-    ]
-    told = ["n", "unit", "num_pictures", "num_units", "worth", "compared"]
-    frame = pd.DataFrame(rows, columns=["measure", "columns", "group", "value", "low", "high", *told])
-    numbers = ["value", "low", "high", "worth"]
-    frame[numbers] = frame[numbers].astype(np.float64).round(6)
-    return frame

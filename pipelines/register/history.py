@@ -27,6 +27,7 @@ from pipelines.register import registry
 
 PREFIX = "alias_history."
 NONE = "none"
+TIME = "%Y-%m-%dT%H:%M:%SZ"
 ALIASES = (registry.CHALLENGER, registry.CHAMPION)
 MAX_VALUE = 4900  # MLflow takes 5000 characters
 BY_HAND = "found moved by hand"
@@ -255,7 +256,7 @@ def _here() -> str:
 
 def stamp() -> str:
     """Return the time in UTC to the second, as text."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.now(UTC).strftime(TIME)
 
 
 def _who() -> str:

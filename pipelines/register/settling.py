@@ -12,13 +12,14 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
 from pipelines.register import Params, ages, gate, judgement, registry, rivals
-from pipelines.register.history import GIVEN_BACK, NONE, History
+from pipelines.register.history import GIVEN_BACK, NONE, History, stamp
 from pipelines.register.rivals import Rival
 from stages.core.errors import InfrastructureError
 from stages.core.stage import Note
 
 SETTLED = "settled"
 AGAINST = "gate_against"
+AT = "gate_at"  # when the gate was asked
 CODE = "clean code"  # what a settled version may wait for
 JUDGED = "a champion that can be judged"
 ATTEMPTS = 5
@@ -165,10 +166,10 @@ def _finish(case: Case, own: str) -> None:
 
 
 def booked(verdict: Verdict) -> dict[str, str]:
-    """Return the tags that say what the gate said, and against which champion."""
+    """Return the tags that say what the gate says now, and against which champion."""
     lines = {f"gate.{check}": reason for check, reason in verdict.decision.lines().items()}
     standing = registry.CHAMPION if verdict.decision.champion else registry.CHALLENGER
-    return {"gate": standing, AGAINST: verdict.rival.version, **lines}
+    return {"gate": standing, AGAINST: verdict.rival.version, AT: stamp(), **lines}
 
 
 def why(decision: judgement.Decision) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Generator, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from pipelines.register import (
     settling,
 )
 from pipelines.register.card import RULES
-from pipelines.register.history import ALIASES, History
+from pipelines.register.history import ALIASES, NONE, TIME, History
 from pipelines.register.settling import SETTLED, Case
 from stages.core import artefacts, digests, files
 from stages.core import params as parameters
@@ -227,9 +228,22 @@ def _standing(client: MlflowClient, name: str, digest: str) -> Iterator[Note]:
     held = ", ".join(alias for alias, holder in holders.items() if holder == str(version.version)) or "no alias"
     others = "".join(f"; {a} is version {h}" for a, h in holders.items() if h not in {str(version.version), "none"})
     yield Note(f"{name} version {version.version}: {held}; audit {version.tags.get('verdict', 'unknown')}{others}")
+    yield Note(f"  {_asked(version)}:")
     for key, line in sorted(version.tags.items()):
         if key.startswith("gate."):
             yield Note(f"  {key.removeprefix('gate.')}: {line}")
+
+
+def _asked(version: ModelVersion) -> str:
+    """Say when the gate gave the answers that a version carries, and against which champion: both may be of long ago."""
+    at, against = version.tags.get(settling.AT), version.tags.get(settling.AGAINST, NONE)
+    when = f"at {at}" if at else f"when the version was registered ({_made(version)}), or later"
+    return f"as the gate said {when}, {'without a champion' if against == NONE else f'against version {against}'}"
+
+
+def _made(version: ModelVersion) -> str:
+    """Return when a version was made, in UTC to the second; a version of before does not tell when it was decided."""
+    return datetime.fromtimestamp(version.creation_timestamp / 1000, UTC).strftime(TIME)
 
 
 def _book(place: Path, receipt: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 import json
 import shutil
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -158,6 +159,25 @@ def test_equal_figures_on_new_test_data_are_another_registration(client, monkeyp
     receipt = files.read_json(artefacts.receipt("classify"))
     version = registry.find(client, NAME, receipt["digest"])
     assert (int(version.version), version.tags["test_data"]) == (2, receipt["test_data"])
+
+
+def test_an_earlier_decision_is_told_with_its_time(client):
+    """Registered again nothing is asked: the answers are those of then, against the champion of then."""
+    with pytest.MonkeyPatch.context() as past:
+        past.setattr(settling, "stamp", lambda: "2026-11-02T10:20:30Z")
+        register()
+        project.judge(0.85, weights="worse")
+        first = project.said(min_quality=0.5)
+    again = project.said(min_quality=0.5)
+    told = "  as the gate said at 2026-11-02T10:20:30Z, against version 1:"
+    for said in (first, again):
+        assert said.index(told) < min(n for n, line in enumerate(said) if line.startswith("  champion: no: worse"))
+    assert any("nothing changes" in line for line in again)
+    client.delete_model_version_tag(NAME, "2", "gate_at")
+    older = next(line for line in project.said(min_quality=0.5) if line.startswith("  as the gate said"))
+    when = client.get_model_version(NAME, "2").creation_timestamp / 1000
+    made = datetime.fromtimestamp(when, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert older == f"  as the gate said when the version was registered ({made}), or later, against version 1:"
 
 
 def test_a_version_says_where_it_comes_from(client):

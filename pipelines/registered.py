@@ -17,6 +17,7 @@ from pipelines.redaction import redact
 from stages.core import artefacts, files
 from stages.core import params as parameters
 from stages.core.errors import DataError, InfrastructureError, RawlineError
+from stages.core.figures import plural
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Standing:
         challenger: likewise.
         problem: why the registry could not be asked.
         waits_for: what it lacks to become champion that may come without a new model, where it lacks nothing else.
+        others: versions of the same name that the registry has beside it.
     """
 
     name: str
@@ -44,11 +46,16 @@ class Standing:
     challenger: int | None = None
     problem: str = ""
     waits_for: str = ""
+    others: int = 0
 
     def __str__(self) -> str:
         """Say it in one line."""
         if self.problem:
             return f"{self.name}: {self.problem}"
+        if self.version is None and self.others:
+            told = f"{self.name}: the version of this model is not in the registry (rawline repro registers it)"
+            champion = "" if self.champion is None else f"; champion is version {self.champion}"
+            return f"{told}, which has {plural(self.others, 'other version')}{champion}"
         if self.version is None:
             return f"{self.name} is not in the registry (rawline repro registers it)"
         other = "" if self.champion in (None, self.version) else f"; champion is version {self.champion}"
@@ -115,7 +122,7 @@ def _ask(name: str, digest: str) -> Standing:
     from pipelines.register import registry, settling  # noqa: PLC0415 - brings mlflow
 
     with registry.reachable() as client:
-        version = registry.find(client, name, digest)
+        version, versions = registry.find(client, name, digest), registry.versions(client, name)
         found = {alias: registry.holder(client, name, alias) for alias in (registry.CHALLENGER, registry.CHAMPION)}
         lacks = settling.waits_for(client, version)
         waits_for = "" if settling.JUDGED in lacks else " and ".join(lacks)  # to judge a champion anew is no idle run's work
@@ -130,6 +137,7 @@ def _ask(name: str, digest: str) -> Standing:
         holders[registry.CHAMPION],
         holders[registry.CHALLENGER],
         waits_for=waits_for,
+        others=len(versions) - (version is not None),
     )
 
 

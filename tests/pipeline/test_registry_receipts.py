@@ -54,6 +54,21 @@ def test_what_agrees_is_left_alone(receipt):
     assert str(registered.standing("classify")) == f"{NAME} version 1 (challenger, champion)"
 
 
+def test_a_version_that_was_deleted_beside_others_is_told_as_such(receipt):
+    """Not as if the model were unknown there; what registers it stands beside, and nothing is remembered from before."""
+    project.judge(0.95, weights="better")
+    project.register()
+    assert registered.standing("classify").version == 2
+    project.client().delete_model_version(NAME, "2")
+    told = (
+        f"{NAME}: the version of this model is not in the registry (rawline repro registers it), which has 1 other version"
+    )
+    assert str(registered.standing("classify")) == told
+    project.client().set_registered_model_alias(NAME, "champion", "1")
+    assert str(registered.standing("classify")) == f"{told}; champion is version 1"
+    assert registered.reconcile()[0].startswith(f"{NAME}: the registry lacked it; now {NAME} version ")
+
+
 def test_a_pulled_receipt_is_registered(receipt):
     """The registry is empty, the model's bytes are there: it is registered, and the receipt stays to the byte."""
     project.client().delete_registered_model(NAME)

@@ -1,6 +1,7 @@
 """The summary says what there is and leaves open what there is not."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -213,6 +214,14 @@ def test_without_a_registered_model_no_prediction_is_offered(
     text = capsys.readouterr().out
     assert "x-classify is not in the registry (rawline repro registers it)" in text
     assert "rawline predict" not in text
+
+
+def test_of_a_deleted_version_beside_others_that_very_one_is_missed() -> None:
+    """The model's name is in the registry: what is not is the version that the receipt names."""
+    one = Standing("x-classify", "d" * 64, champion=2, others=1)
+    told = "x-classify: the version of this model is not in the registry (rawline repro registers it)"
+    assert str(one) == f"{told}, which has 1 other version; champion is version 2"
+    assert str(replace(one, champion=None, others=3)) == f"{told}, which has 3 other versions"
 
 
 BEHIND = "these figures are not that version's, and not registered yet: rawline repro"

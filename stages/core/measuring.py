@@ -8,7 +8,7 @@ import ast
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from itertools import repeat
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -76,10 +76,12 @@ def test_data(data: Dataset) -> str:
 
 
 def audited(data: Dataset) -> str:
-    """Return the digest of what an audit reads of a test split: truth, units and groups; no picture is opened."""
-    columns = [data.manifest[name].astype("string").fillna("") for name in data.groups()]
+    """Return the digest of what an audit reads of a test split: truth, units and named groups; no picture is opened."""
+    names = data.groups()
+    columns = [data.manifest[name].astype("string").fillna("") for name in names]
     groups = zip(*columns, strict=True) if columns else repeat((), len(data.manifest))
-    return _digest([*row, list(own)] for row, own in zip(_truths(data), groups, strict=True))
+    rows = ([*row, list(own)] for row, own in zip(_truths(data), groups, strict=True))
+    return _digest(chain([[*names]], rows))
 
 
 def _judged(data: Dataset) -> Iterator[list[Any]]:

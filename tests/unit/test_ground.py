@@ -58,3 +58,12 @@ def test_both_say_what_they_read_and_by_which_code(
     pairs = [(measuring.TEST, evaluation, again), (measuring.CODE, evaluation, again)]
     pairs += [(measuring.AUDITED, audit, anew), (measuring.CODE, audit, anew)]
     assert {key for key, before, after in pairs if before[key] != after[key]} == changed
+
+
+def test_a_group_of_another_name_is_another_ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same values under another column: reasons and tables would speak of a column that is not there."""
+    data = judging.project(tmp_path, monkeypatch, num_images=30)
+    before = measuring.audited(data.subset("test"))
+    table = pd.read_parquet(data.root / "manifest.parquet")
+    table.rename(columns={"group_ink": "group_pen"}).to_parquet(data.root / "manifest.parquet")
+    assert measuring.audited(dataset.read(data.root).subset("test")) != before

@@ -138,16 +138,20 @@ def model_id(version: ModelVersion) -> str | None:
 def _link(client: MlflowClient, model: str, version: ModelVersion, tags: dict[str, str]) -> None:
     """Tag a LoggedModel, the versions made of it among the tags: its page shows them (a client's call leaves that out).
 
-    It keeps when the first of them was made, which nobody else knows once that is deleted.
+    It keeps each with its time and its registered model, which nobody else knows once they are deleted.
     """
     logged = client.get_logged_model(model)
     known = ages.versions_of(logged)
     first = min([float(version.creation_timestamp), *([ages.registered(logged)] if known else [])])
     mine = {"name": version.name, "version": str(version.version)}
     there = [other for other in known if (other.get("name"), str(other.get("version"))) != (mine["name"], mine["version"])]
-    client.set_logged_model_tags(
-        model, {**tags, ages.FIRST: f"{first:.0f}", MLFLOW_MODEL_VERSIONS: json.dumps([*there, mine])}
-    )
+    own = ages.entry(client, version)
+    kept = {
+        ages.FIRST: f"{first:.0f}",
+        ages.REGISTRATIONS: json.dumps([*(other for other in ages.entries(logged) if other != own), own][: ages.MOST]),
+        MLFLOW_MODEL_VERSIONS: json.dumps([*there, mine]),
+    }
+    client.set_logged_model_tags(model, tags | kept)
 
 
 def selected(content: Mapping[str, Any]) -> dict[str, float]:

@@ -1,6 +1,8 @@
 """Which of two models is the older one: weights that were registered before take champion back only if they are better."""
 
 import hashlib
+import json
+import time
 from pathlib import Path
 
 import pytest
@@ -96,7 +98,8 @@ def test_weights_of_a_registered_model_of_before_are_no_newer(client, end, tag):
     for one in left:
         assert ages.FIRST in client.get_logged_model(one).tags
         if not tag:
-            client.delete_logged_model_tag(one, ages.FIRST)
+            for tag_of_now in (ages.FIRST, ages.REGISTRATIONS):
+                client.delete_logged_model_tag(one, tag_of_now)
     if end == "deleted":
         client.delete_registered_model(NAME)
     else:
@@ -109,6 +112,49 @@ def test_weights_of_a_registered_model_of_before_are_no_newer(client, end, tag):
         assert holders()["champion"] == 1
     assert another(0.9, "newer") == 4
     assert holders()["champion"] == 4
+
+
+@pytest.mark.parametrize("left", ["there", "deleted", "deleted, of before", "registered model deleted"])
+def test_a_model_registered_by_a_clock_that_was_ahead_is_no_newer(tmp_path, monkeypatch, left):
+    """The number tells, and of a registered model made anew that the one of before is gone; time says the contrary."""
+    client = project.start(tmp_path, monkeypatch)
+    project.light(monkeypatch)
+    right = time.time
+    monkeypatch.setattr(time, "time", lambda: right() + 86_400)
+    first = project.register()
+    monkeypatch.setattr(time, "time", right)
+    if left == "registered model deleted":
+        client.delete_registered_model(NAME)
+    better = another(0.905, "slightly better")
+    assert holders()["champion"] == better
+    assert client.get_model_version(NAME, str(better)).creation_timestamp < first.creation_timestamp
+    if left.startswith("deleted"):
+        client.delete_model_version(NAME, "1")
+    if left == "deleted, of before":
+        client.delete_logged_model_tag(first.tags["logged_model"], ages.REGISTRATIONS)
+    project.judge(0.9)
+    for rules in ({"max_drop": 0.02}, {"max_drop": 0.05}):
+        gate = project.register(**rules).tags["gate.champion"]
+        assert gate.startswith("no: registered before the champion and not shown to be better")
+        assert holders()["champion"] == better
+
+
+def test_a_logged_model_keeps_each_registration_whatever_others_wrote_there(client):
+    """It is made a version of once more after that was deleted; what is no list of registrations does no harm."""
+    logged = client.get_model_version(NAME, "1").tags["logged_model"]
+    first = ages.entries(client.get_logged_model(logged))
+    assert [(one["name"], one["version"], one["since"]) for one in first] == [(NAME, "1", ages.since(client, NAME))]
+    another(0.95, "better")
+    for text in (json.dumps(first), "by hand", '[1, {"name": 3}]', '[{"name": "' + NAME + '", "version": "x", "at": []}]'):
+        client.set_logged_model_tags(logged, {ages.REGISTRATIONS: text})
+        for version in client.search_model_versions(f"name='{NAME}'"):
+            if int(version.version) != 2:
+                client.delete_model_version(NAME, version.version)
+        project.judge(0.9)
+        version = project.register()
+        assert version.tags["logged_model"] == logged
+        assert "registered before the champion" in version.tags["gate.champion"]
+        assert ages.entries(client.get_logged_model(logged))[-1]["version"] == str(version.version)
 
 
 def test_the_champions_own_weights_may_take_over_and_are_not_the_older_model(client):

@@ -1,14 +1,14 @@
 """Says what a run came to: figures, verdicts, registered versions, what to type next."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import click
 
-from pipelines import last_run, registered
+from pipelines import forms, last_run, registered
 from stages.core import artefacts, figures
 from stages.core import params as parameters
 from stages.core.text import escaped
@@ -83,7 +83,10 @@ def show() -> None:
 
 def _line(task: str, raw: dict[str, Any]) -> Line:
     places = (artefacts.evaluate_metrics(task), artefacts.audit_metrics(task))
-    read = [_read(place, fits) for place, fits in zip(places, (_is_evaluation, _is_audit), strict=True)]
+    read = [
+        _read(place, faults)
+        for place, faults in zip(places, (forms.faults_of_evaluation, forms.faults_of_audit), strict=True)
+    ]
     evaluation, audit = (content or {} for content in read)
     found = registered.standing(task)
     metric = _judged(raw, task)
@@ -132,7 +135,7 @@ def _next(found: list[Line]) -> list[tuple[str, str]]:
     return steps
 
 
-def _read(path: Path, fits: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
+def _read(path: Path, faults: Callable[[Any], Iterator[str]]) -> dict[str, Any] | None:
     """Read what may not be there yet; return None where it is there and broken, or not in the form that a stage writes."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -140,14 +143,4 @@ def _read(path: Path, fits: Callable[[dict[str, Any]], bool]) -> dict[str, Any] 
         return {}
     except (OSError, ValueError, RecursionError):
         return None
-    return content if isinstance(content, dict) and fits(content) else None
-
-
-def _is_evaluation(content: dict[str, Any]) -> bool:
-    return figures.are_sound(content) and degenerate.is_told(content)
-
-
-def _is_audit(content: dict[str, Any]) -> bool:
-    reasons = content.get("reasons", [])
-    told = isinstance(reasons, list) and all(isinstance(reason, str) for reason in reasons)
-    return told and isinstance(content.get("verdict", ""), str)
+    return None if any(faults(content)) else dict(content)

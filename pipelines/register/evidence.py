@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipelines import forms
 from pipelines.register import behaviour
 from pipelines.register.judgement import Evidence, Figure
 from stages.core import artefacts, checkpoint, dataset, digests, figures, files, measuring, seeds
@@ -32,12 +33,11 @@ def collect(task: str, metric: str) -> Evidence:
         metric: name of the headline figure that the gate judges.
 
     Raises:
-        DataError: a file is missing or broken, the audit gives no verdict, either judged another model than lies
-            there, on other test data or by other code, or the figures are of other tables than lie there.
+        DataError: a file is missing, broken or of another form than its stage writes, the audit gives no verdict, either
+            judged another model than lies there, on other test data or by other code, or the figures are of other tables.
         ParamsError: the evaluation has no figure ``metric``.
     """
-    where = artefacts.evaluate_metrics(task)
-    evaluation = files.read_json(where)
+    where, evaluation = artefacts.evaluate_metrics(task), forms.evaluation(task)
     _same_model(f"evaluate@{task}", evaluation, task)
     found = headlines(evaluation)
     if metric not in found:
@@ -45,7 +45,7 @@ def collect(task: str, metric: str) -> Evidence:
         raise ParamsError(f"register.{task}.metric is '{metric}'; {hint}")
     settings(artefacts.evaluated(task))  # names code of another form, whose tables may be gone
     digests.require_tables(task, evaluation)
-    audited, audit = verdict(task), files.read_json(artefacts.audit_metrics(task))
+    audited, audit = verdict(task), forms.audit(task)
     _same_model(f"audit@{task}", audit, task)
     test = test_data()
     _same_ground(task, test, evaluation, audit)
@@ -153,7 +153,7 @@ def verdict(task: str) -> str:
     Raises:
         DataError: there is none.
     """
-    found = files.read_json(artefacts.audit_metrics(task)).get("verdict")
+    found = forms.audit(task).get("verdict")
     if found not in VERDICTS:
         raise DataError(f"{artefacts.audit_metrics(task)}: verdict is {found!r}; expected one of {', '.join(VERDICTS)}")
     return str(found)
@@ -172,7 +172,7 @@ def left_open(audit: Mapping[str, Any]) -> list[str]:
 
 
 def _figure(raw: Any) -> Figure:
-    return Figure(**raw) if isinstance(raw, Mapping) else Figure(raw)
+    return Figure(**{part: raw[part] for part in PARTS & raw.keys()}) if isinstance(raw, Mapping) else Figure(raw)
 
 
 def classes(evaluation: Mapping[str, Any]) -> dict[str, Figure]:

@@ -19,6 +19,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
+from pipelines import forms
 from pipelines.record import entities, headline, runs
 from pipelines.record.entities import DIGEST
 from pipelines.record.journal import Journal
@@ -104,7 +105,7 @@ def note(client: MlflowClient, version: ModelVersion, found: Evidence, task: str
     when = int(version.creation_timestamp)  # the same each time, so that a second try doubles nothing
     metrics = [
         Metric(allowed(key), value, when, 0, model_id=model, dataset_name=name, dataset_digest=digest)
-        for key, value in selected(files.read_json(artefacts.evaluate_metrics(task))).items()
+        for key, value in selected(forms.evaluation(task)).items()
     ]
     for start in range(0, len(metrics), METRICS_AT_ONCE):
         client.log_batch(version.run_id, metrics=metrics[start : start + METRICS_AT_ONCE])

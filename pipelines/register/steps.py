@@ -11,6 +11,7 @@ from mlflow.entities import LoggedModel
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
+from pipelines import forms
 from pipelines.record import contents
 from pipelines.register import (
     Params,
@@ -157,7 +158,7 @@ def _code_tags(facts: card.Facts) -> dict[str, str]:
 
 
 def _facts(task: str, name: str, found: judgement.Evidence, origin: lineage.Lineage, params: Params) -> card.Facts:
-    evaluation = files.read_json(artefacts.evaluate_metrics(task))
+    evaluation = forms.evaluation(task)
     return card.Facts(
         task=task,
         name=name,
@@ -165,7 +166,7 @@ def _facts(task: str, name: str, found: judgement.Evidence, origin: lineage.Line
         decision=judgement.Decision(()),
         origin=origin,
         model=files.read_json(artefacts.finetuned(task) / "model.json"),
-        audit=files.read_json(artefacts.audit_metrics(task)),
+        audit=forms.audit(task),
         params=params.model_dump(),
         counts=evidence.counts(),
         units=evidence.unit_origin(),

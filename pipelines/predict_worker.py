@@ -60,15 +60,32 @@ def check_form(folder: Path) -> None:
     """
     import yaml  # noqa: PLC0415 - mlflow needs it too
 
-    content = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))
-    flavors = content.get("flavors") if isinstance(content, dict) else None
-    if not isinstance(flavors, dict) or list(flavors) != ["python_function"]:
-        raise Foreign(f"a package of the flavours {', '.join(map(str, flavors or ())) or 'none'}")
-    flavor = flavors["python_function"]
-    if flavor.get("loader_module") not in CODE_LOADERS or "model_code_path" not in flavor or "python_model" in flavor:
-        raise Foreign(f"a package that {flavor.get('loader_module')} loads")
-    if "task" not in (content.get("metadata") or {}):
+    try:
+        content = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, yaml.YAMLError) as error:
+        raise Foreign(f"a package whose MLmodel cannot be read ({type(error).__name__})") from error
+    check_content(content)
+
+
+def check_content(content: Any) -> None:
+    """Refuse what an ``MLmodel`` holds where ``check_form`` would.
+
+    Raises:
+        Foreign: the package is of another form.
+    """
+    flavors = _table(_table(content).get("flavors"))
+    if list(flavors) != ["python_function"]:
+        raise Foreign(f"a package of the flavours {', '.join(map(str, flavors)) or 'none'}")
+    flavor = _table(flavors["python_function"])
+    loader = flavor.get("loader_module")
+    if loader not in CODE_LOADERS or "model_code_path" not in flavor or "python_model" in flavor:
+        raise Foreign(f"a package that {loader if isinstance(loader, str) else 'nothing known'} loads")
+    if "task" not in _table(_table(content).get("metadata")):
         raise Foreign("a package that names no task")
+
+
+def _table(raw: Any) -> dict[Any, Any]:
+    return raw if isinstance(raw, dict) else {}
 
 
 def answers(model: Any, options: dict[str, Any], orders: Iterator[bytes]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -25,7 +25,7 @@ from pipelines import predict_worker
 from pipelines.reasons import shorten
 from pipelines.register import evidence, registry, worker
 from pipelines.register.judgement import Evidence, Unjudged
-from stages.core import artefacts, checkpoint, dataset, files, pixels
+from stages.core import artefacts, checkpoint, dataset, files, pixels, yaml_text
 from stages.core.dataset import Dataset
 from stages.core.errors import DataError, InfrastructureError
 from stages.maths import geometry
@@ -94,9 +94,19 @@ def _card(package: Path, task: str, data: Dataset) -> dict[str, Any]:
     if card.get("task") != task:
         raise DataError(f"it is a model for {card.get('task')}, not for {task}")
     expected = list(getattr(data.info, checkpoint.CLASSES[task]))
-    if list(card.get("classes", [])) != expected:
+    if card.get("classes") != expected:
         raise DataError(f"it knows the classes {card.get('classes')}, the test data has {expected}")
+    if not isinstance(card.get("recipe") or {}, dict) or not _are_pixels(card.get("pixels")):
+        raise DataError("its model.json is no card: recipe or pixels are of no form that a training writes")
     return card
+
+
+def _are_pixels(raw: Any) -> bool:
+    try:
+        pixels.of(raw)
+    except (KeyError, TypeError):
+        return False
+    return True
 
 
 def _check_form(package: Path) -> None:
@@ -106,10 +116,10 @@ def _check_form(package: Path) -> None:
         DataError: it is of another form.
     """
     try:
-        predict_worker.check_form(package)
+        predict_worker.check_content(yaml_text.load((package / "MLmodel").read_bytes()))
     except predict_worker.Foreign as error:
         raise DataError(f"it is no model that rawline packed but {error}") from error
-    except (OSError, ValueError, AttributeError, YAMLError) as error:
+    except (OSError, ValueError, YAMLError) as error:
         raise DataError(f"its MLmodel cannot be read: {error}") from error
 
 

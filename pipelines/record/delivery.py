@@ -75,7 +75,7 @@ def unexpected(error: BaseException) -> str:
 def _send_all(sender: Sender, place: Path) -> Delivery:
     problems: list[str] = []
     for work in (sender.tell, sender.keep):
-        for journal in journals(place):
+        for journal in _ordered(place):
             try:
                 if not journal.is_settled():
                     work(journal)
@@ -86,6 +86,15 @@ def _send_all(sender: Sender, place: Path) -> Delivery:
             except Exception as error:  # noqa: BLE001 - one run's fault must not cost the others their record
                 problems.append(f"{journal.path.name}: {unexpected(error)}")
     return Delivery(problems[0] if problems else "")
+
+
+def _ordered(place: Path) -> list[Journal]:
+    """List the journals as they are sent: the parent's first; once that has its end last, so that no run below stays open.
+
+    Whoever sends may be killed between two of them, as where the processes of a container end with dvc.
+    """
+    found = journals(place)
+    return sorted(found, key=lambda journal: journal.is_parent and journal.ending() is not None)
 
 
 def waits(place: Path) -> str:

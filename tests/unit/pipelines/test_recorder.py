@@ -1,12 +1,14 @@
 """A recorder ends with a word, whatever ends it, and leaves what it has not sent to the next one."""
 
 import errno
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from pipelines.record import delivery, mending, recorder, sender
 from pipelines.record import execution as executions
+from pipelines.record.journal import Journal, Sent
 from stages.core import files
 from tests import recording
 from tests.pipeline import toy
@@ -117,3 +119,38 @@ def test_who_looks_after_the_others_leaves_none_at_work_without_a_recorder(
     assert started == [begun]
     assert set(delivery.waiting()) == {begun, elsewhere}
     assert ended not in delivery.waiting()
+
+
+@pytest.mark.parametrize("opened", [False, True])
+def test_who_is_killed_while_sending_leaves_no_open_run_below_a_parent_that_ended(
+    project: toy.Project, monkeypatch: pytest.MonkeyPatch, opened: bool
+) -> None:
+    """Whenever the kill comes, the parent's end is sent last; what was sent before the end was written changes nothing."""
+    if opened:
+        execution = executions.open_execution("flow", name="one")
+        recording.journal(execution, "acquire")
+        delivery.deliver(sender.Sender(), execution, over=False)
+        recording.journal(execution, "finetune@classify")
+        executions.close_execution(execution, exit_code=0, wait_s=0)
+    else:
+        execution = recording.execution("one")
+    delivery.look(execution)
+    tell, order = sender.Sender.tell, []
+
+    def told_and_killed(self: sender.Sender, journal: Journal) -> Sent:
+        is_news = not journal.is_told()
+        sent = tell(self, journal)
+        if is_news:
+            order.append(journal.is_parent)
+            raise KeyboardInterrupt
+        return sent
+
+    monkeypatch.setattr(sender.Sender, "tell", told_and_killed)
+    while delivery.waiting():
+        with suppress(KeyboardInterrupt):
+            delivery.deliver(sender.Sender(), execution, over=True)
+        for parent in project.parents():
+            below = [status for status, _ in toy.states(project.children(parent)).values()]
+            assert parent.info.status == "RUNNING" or below == ["FINISHED", "FINISHED"]
+    assert order == ([False, True] if opened else [False, False, True])
+    assert {run.info.status for run in project.parents()} == {"FINISHED"}

@@ -3,16 +3,26 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from pipelines.redaction import MASK, is_secret, redact
+from pipelines.yaml_scalars import Scalar, is_header, scalars
 
 SUFFIXES = (".yaml", ".yml", ".lock")
 OWN = ("rawline.", "dvc.")
+BOM = "\ufeff"
+DEPTH = 3  # a comment in a comment in a comment
+LONGEST = 1 << 16  # signs of what is commented out that are read as one
+_CUE = re.compile(r"pass|pwd|secret|credential|token|key|auth|pat|hook|curl|-\w*u", re.IGNORECASE)  # of a secret's name
+_COMMENT = re.compile(r"(?m)(?P<lead>^(?:[^\n#]|(?<=\S)#)*(?:(?<!\S)#+\t?|$))(?P<rest>[^\n]+)?")
+_HEAD = re.compile(r"(?:[&!]\S*[ \t]+)*[|>][\w+-]*[ \t]+#[^\n]*")
+_OPEN = re.compile(r"(?:^|[:,-]\s+)[\[{][^\]}]*$")
 _ANCHOR = re.compile(r"(?:[&!]\S*\s+)*")
+Edit = tuple[int, int, str]  # from, to, and what stands there instead
 
 
 def parameters(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -31,9 +41,28 @@ def words(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _shown(name: str, value: Any) -> Any:
+    if is_secret(name, str(value)):
+        return MASK
+    if isinstance(value, list | tuple | dict):
+        value = _within(name, value)
     text = str(value)
-    masked = MASK if is_secret(name, text) else redact(text)
+    masked = _header(text) if is_header(name) else redact(text)
     return value if masked == text else masked
+
+
+def _header(text: str) -> str:
+    """Return the value of a header ``Authorization`` with its scheme alone."""
+    name = "Authorization: "
+    return redact(name + text).removeprefix(name)
+
+
+def _within(name: str, value: Any) -> Any:
+    """Return a list or a mapping with its secrets masked as in YAML; itself where it has none."""
+    with suppress(yaml.YAMLError):  # it holds what YAML has no form for
+        text = yaml.safe_dump({name: value}, allow_unicode=True, sort_keys=False)
+        (before,), (after,) = (yaml.safe_load(read).values() for read in (text, document(text)))
+        return value if after == before else after
+    return value
 
 
 def file(path: Path) -> None:
@@ -52,45 +81,127 @@ def document(text: str) -> str:
     Example:
         >>> document("db: {password: 12345678, seed: 7}  # as ever\n")
         'db: {password: "***", seed: 7}  # as ever\n'
+        >>> document("# db:\n#   password: the old one\n")
+        '# db:\n#   password: "***"\n'
     """
+    if text.startswith(BOM):
+        return BOM + document(text.removeprefix(BOM))
     try:
-        found = {start: (end, name, value) for start, end, name, value in _scalars(text)}
+        found = scalars(text)
     except yaml.YAMLError:
-        return redact(text)
+        text = _changed(text, _commented(text, 0))
+        return redact(_changed(text, _pieces(text, 0)))
     done, shown = 0, []
-    for start, (end, name, value) in sorted(found.items()):
-        shown += [_comments(text[done:start]), _scalar(text[start:end], name, value)]
-        done = end
+    for scalar in found:
+        shown += [_comments(text[done : scalar.start]), _scalar(text[scalar.start : scalar.end], scalar)]
+        done = scalar.end
     return "".join([*shown, _comments(text[done:])])
 
 
-def _scalars(text: str) -> Iterator[tuple[int, int, str, str]]:
-    """Yield where each scalar of a YAML text begins and ends, the name that it is given to, and its value."""
-    left = [("", node) for node in yaml.compose_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) if node]
-    seen: set[int] = set()
-    while left:
-        name, node = left.pop()
-        if id(node) in seen:  # an alias, of itself perhaps
-            continue
-        seen.add(id(node))
-        if isinstance(node, yaml.ScalarNode):
-            yield node.start_mark.index, node.end_mark.index, name, node.value
-        elif isinstance(node, yaml.MappingNode):
-            for key, value in node.value:  # the whole path, as parameters have it: a secret may be any key of it
-                word = str(key.value) if isinstance(key, yaml.ScalarNode) else ""
-                left += [("", key), (f"{name}.{word}" if name else word, value)]
-        else:
-            left += [(name, item) for item in node.value]
-
-
-def _scalar(raw: str, name: str, value: str) -> str:
+def _scalar(raw: str, scalar: Scalar) -> str:
     """Return a scalar as it stands in the text, or what is left of its value in quotes, with its anchor."""
-    masked = _shown(name, value)
-    if masked == value:
-        return raw
+    masked = _shown(scalar.name, scalar.value)
+    if masked != scalar.value:
+        return _quoted(raw, masked) + raw[len(raw.rstrip()) :]
+    head = _HEAD.match(raw)  # of a block: a comment may stand there
+    return _comments(head[0]) + raw[head.end() :] if head else raw
+
+
+def _quoted(raw: str, masked: str) -> str:
     anchor = re.match(_ANCHOR, raw)
-    return f"{anchor[0] if anchor else ''}{json.dumps(masked, ensure_ascii=False)}{raw[len(raw.rstrip()) :]}"
+    return f"{anchor[0] if anchor else ''}{json.dumps(masked, ensure_ascii=False)}"
 
 
 def _comments(gap: str) -> str:
-    return redact(gap) if "#" in gap else gap
+    """Return what stands between two scalars: what is commented out there is masked as YAML, then as a text."""
+    return redact(_changed(gap, _commented(gap, 0))) if "#" in gap else gap
+
+
+def _changed(text: str, edits: list[Edit]) -> str:
+    done, shown = 0, []
+    for start, end, new in edits:
+        shown += [text[done:start], new]
+        done = end
+    return "".join([*shown, text[done:]])
+
+
+def _commented(gap: str, depth: int) -> list[Edit]:
+    """Return what to change in comments: without their signs they are read as YAML, sign for sign in its place."""
+    if "#" not in gap or depth == DEPTH:
+        return []
+    return _pieces(_COMMENT.sub(lambda line: " " * len(line["lead"]) + (line["rest"] or ""), gap), depth + 1)
+
+
+def _pieces(text: str, depth: int, tries: int = 3) -> list[Edit]:
+    """Return the changes of a text that is YAML as a whole, by parts that are indented alike, or line by line."""
+    whole = _edits(text, depth)
+    if whole is not None:
+        return whole
+    edits: list[Edit] = []
+    for start, part in _parts(text):
+        found = _edits(part, depth)
+        if found is None:  # its first line may be a sentence
+            first, *rest = part.splitlines(keepends=True)
+            found = _edits(first, depth) or []
+            for place, later in [(len(first), "".join(rest))] if tries else _lines(rest, len(first)):
+                found += _moved(_pieces(later, depth, tries - 1) if tries else _edits(later, depth) or [], place)
+        edits += _moved(found, start)
+    return edits
+
+
+def _lines(lines: list[str], start: int) -> Iterator[tuple[int, str]]:
+    for line in lines:
+        yield start, line
+        start += len(line)
+
+
+def _parts(text: str) -> Iterator[tuple[int, str]]:
+    """Yield where each part begins, and the part: a line, deeper ones, items, and what its brackets hold."""
+    begin = place = 0
+    indent, closed = -1, True
+    for line in text.splitlines(keepends=True):
+        words = line.split(maxsplit=1)
+        depth = len(line) - len(line.lstrip())
+        if words and (indent < 0 or (closed and not _goes_on(words[0], depth - indent))):
+            if indent >= 0:
+                yield begin, text[begin:place]
+            begin, indent = place, depth
+        if _OPEN.search(line.strip()):
+            closed = False
+        elif "]" in line or "}" in line:
+            closed = True
+        place += len(line)
+    yield begin, text[begin:]
+
+
+def _goes_on(word: str, deeper: int) -> bool:
+    return deeper > 0 or (deeper == 0 and (word in ("-", ":") or word[0] in "]}"))
+
+
+def _moved(edits: list[Edit], by: int) -> list[Edit]:
+    return [(start + by, end + by, new) for start, end, new in edits]
+
+
+def _edits(text: str, depth: int) -> list[Edit] | None:
+    """Return what to change in a text that may be YAML, None where it is none; what ``redact`` hides is left to it."""
+    if not _CUE.search(text):
+        return []
+    if len(text) > LONGEST:
+        return None
+    try:
+        found = scalars(text, prose=True)
+    except yaml.YAMLError:
+        return None
+    edits: list[Edit] = []
+    done = 0
+    for scalar in found:
+        edits += _moved(_commented(text[done : scalar.start], depth), done)
+        done = scalar.end
+        raw = text[scalar.start : scalar.end]
+        masked = _shown(scalar.name, scalar.value)
+        if masked == scalar.value:
+            head = _HEAD.match(raw)
+            edits += _moved(_commented(head[0], depth), scalar.start) if head else []
+        elif masked == MASK or masked not in redact(raw):
+            edits.append((scalar.start, scalar.start + len(raw.rstrip()), _quoted(raw, masked)))
+    return [*edits, *_moved(_commented(text[done:], depth), done)]

@@ -1,29 +1,109 @@
-"""Screens that show no secret: what this process prints is redacted as it is written."""
+"""Screens that show no secret: what this process prints is redacted line by line, whoever wrote its parts."""
 
+import os
+import re
 import sys
+import threading
+import weakref
 from collections.abc import Iterable
-from typing import Any, BinaryIO, TextIO
+from typing import Any, BinaryIO, ClassVar, TextIO
 
 import click
 
-from pipelines.redaction import redact
+from pipelines.redaction import MASK, redact
+
+LONGEST = 1 << 16  # signs of an unfinished line that are kept back
+OVERLAP = 1 << 10  # signs of it that are read once more with what follows them
+_REWRITTEN = re.compile(r"(?<=\r)(?!\n)")
+
+
+class _Line:
+    """Keeps back the line that is being written, since a name and its value may come one by one, and passes it redacted.
+
+    What was passed of a line before its end is read once more with its rest, of which as much is shown as the whole shows.
+    """
+
+    alive: ClassVar["weakref.WeakSet[_Line]"] = weakref.WeakSet()
+
+    def __init__(self) -> None:
+        self._given = ""  # of this line, as it was written
+        self._kept = ""
+        self.turn = threading.RLock()  # from here to the stream: lines keep their order
+        self.alive.add(self)
+
+    def add(self, text: str, *, at_once: bool = False) -> str:
+        """Take a text, and return what is to be shown now: what ends in it, or all of it at once."""
+        begin = _begin(text)
+        end = len(self._kept) + begin if begin else 0
+        self._kept += text
+        if at_once:
+            end = len(self._kept)
+        elif len(self._kept) - end > LONGEST:
+            last = len(self._kept) - OVERLAP
+            end = self._kept.rfind(" ", last - OVERLAP, last) + 1 or last
+        return self._shown(end)
+
+    def rest(self) -> str:
+        """Return what is kept back, though its line may go on."""
+        return self._shown(len(self._kept))
+
+    def _shown(self, end: int) -> str:
+        if not end:
+            return ""
+        given, line = self._given, self._given + self._kept[:end]
+        self._given, self._kept = line[_begin(line) :][-OVERLAP:], self._kept[end:]
+        return _rest(given, line) if given else _redacted(line)
+
+
+def _redacted(text: str) -> str:
+    return "".join(map(redact, _REWRITTEN.split(text)))  # a line that is rewritten is one of its own
+
+
+def _begin(text: str) -> int:
+    """Return where the last line of a text begins."""
+    return max(text.rfind("\n"), text.rfind("\r")) + 1
+
+
+def _rest(given: str, line: str) -> str:
+    """Return what is to be shown of a line whose beginning is; of a beginning that was hidden, nothing more."""
+    before, whole = _redacted(given), _redacted(line)
+    common = next((at for at, (one, other) in enumerate(zip(before, whole, strict=False)) if one != other), len(before))
+    hidden = before.startswith(MASK, common) and not whole.startswith(MASK, common)
+    return _redacted(line[len(given) :]) if hidden else whole[common:]
+
+
+def _renew() -> None:
+    for line in _Line.alive:
+        line.turn = threading.RLock()  # a thread that is not here may have held it
+
+
+os.register_at_fork(after_in_child=_renew)
 
 
 class Screen:
-    """A text stream that shows no secret; everything else is the stream's own."""
+    """A text stream that shows no secret; everything else is the stream's own.
+
+    A line appears when it ends, and before that where the stream is flushed or closed, or where a carriage return rewrites
+    it in a terminal.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._line = _Line()
+        self._bytes: _Bytes | None = None
 
     @property
     def bare(self) -> TextIO:
-        """The stream below, which shows everything."""
+        """The stream below, which shows everything; what is kept back goes first."""
+        self._release()
         return self._stream
 
     @property
     def buffer(self) -> "_Bytes":
         """The stream below, for who writes bytes or has an encoding of his own."""
-        return _Bytes(self._stream.buffer)
+        if self._bytes is None:
+            self._bytes = _Bytes(self._stream.buffer)
+        return self._bytes
 
     def write(self, text: str) -> int:
         """Write the text without its secrets.
@@ -33,8 +113,38 @@ class Screen:
         """
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
-        self._stream.write(redact(text))
+        at_once = "\r" in text and any(getattr(self._stream, kind, False) for kind in ("line_buffering", "write_through"))
+        with self._line.turn:
+            self._give(self._line.add(text, at_once=at_once))
         return len(text)
+
+    def flush(self) -> None:
+        """Write what is kept back, and have it written."""
+        self._release()
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Write what is kept back, and close the stream."""
+        self._release()
+        self._stream.close()
+
+    def _give(self, text: str) -> None:
+        if text:
+            if self._bytes is not None:
+                self._bytes.release()  # they were written before
+            self._stream.write(text)
+
+    def _release(self) -> None:
+        if self._bytes is not None:
+            self._bytes.release()
+        with self._line.turn:
+            self._give(self._line.rest())
+
+    def __del__(self) -> None:
+        try:  # noqa: SIM105 - names are gone when Python itself ends
+            self._release()
+        except Exception:  # noqa: BLE001, S110 - nobody hears of a stream's end
+            pass
 
     def writelines(self, lines: Iterable[str]) -> None:
         """Write several texts."""
@@ -50,11 +160,29 @@ class _Bytes:
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
+        self._line = _Line()
 
     def write(self, content: bytes) -> int:
         raw = bytes(content)
-        self._stream.write(redact(raw.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape"))
+        with self._line.turn:
+            self._give(self._line.add(raw.decode("utf-8", "surrogateescape")))
         return len(raw)
+
+    def release(self) -> None:
+        with self._line.turn:
+            self._give(self._line.rest())
+
+    def flush(self) -> None:
+        self.release()
+        self._stream.flush()
+
+    def close(self) -> None:
+        self.release()
+        self._stream.close()
+
+    def _give(self, text: str) -> None:
+        if text:
+            self._stream.write(text.encode("utf-8", "surrogateescape"))
 
     def writelines(self, lines: Iterable[bytes]) -> None:
         for line in lines:

@@ -203,6 +203,24 @@ def unguarded() -> TextIO:
 
 
 def guard_screen() -> None:
-    """Redact what this process prints, the lines of libraries among them: a parameter may hold a secret, too."""
-    if not isinstance(sys.stdout, Screen):
-        sys.stdout, sys.stderr = Screen(sys.stdout), Screen(sys.stderr)
+    """Redact what this process prints, the lines of libraries among them: a parameter may hold a secret, too.
+
+    Where it was started without one of its streams (``>&-``), what is printed there goes nowhere.
+    """
+    for number, name in enumerate(("stdout", "stderr"), start=1):
+        stream = getattr(sys, name)
+        if not isinstance(stream, Screen):
+            setattr(sys, name, Screen(_nowhere(number) if stream is None else stream))
+
+
+def _nowhere(number: int) -> TextIO:
+    """Return a stream that leads nowhere, in the place of the one that is closed: what is started looks there, too."""
+    place = os.open(os.devnull, os.O_RDWR)
+    try:
+        os.fstat(number)
+    except OSError:
+        os.dup2(place, number)
+        os.close(place)
+        place = number
+    os.set_inheritable(place, True)
+    return os.fdopen(place, "w", encoding="utf-8", errors="replace")

@@ -211,3 +211,28 @@ sys.stdout.write('the rest')
     expected = {"an exit": 3, "an exception": 1, "a kill": -signal.SIGKILL}
     assert done.returncode == expected.get(end, 0)
     assert done.stderr.endswith("\nValueError\n") if end == "an exception" else done.stderr == ""
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_a_command_does_its_work_without_a_stream(closed: str, tmp_path: Any) -> None:
+    """What would be printed there goes nowhere, also from what it starts; the other stream and the status are the same."""
+    (tmp_path / "params.yaml").write_text("tasks: {classify: {}, detect: {}}\n")
+
+    def told(how: str) -> tuple[str, str, int]:
+        done = toy.Project(tmp_path, {"PYTHONPATH": str(toy.HOME)}).run(
+            "sh", "-c", f'"$0" -m pipelines summary {how}', sys.executable
+        )
+        return done.stdout, done.stderr, done.returncode
+
+    out, err, status = told("")
+    assert out
+    assert told(closed) == ("" if " >&-" in f" {closed}" else out, "" if "2>&-" in closed else err, status)
+    code = """
+import subprocess, sys
+from pipelines import screens
+screens.guard_screen()
+print(1, sys.stdout.isatty(), flush=True)
+sys.exit(subprocess.run(['sh', '-c', 'echo 1 && echo 2 >&2'], stdin=subprocess.DEVNULL).returncode)
+"""
+    started = ["sh", "-c", f'"$0" -c "$1" {closed}', sys.executable, code]
+    assert subprocess.run(started, cwd=toy.HOME, check=False).returncode == 0

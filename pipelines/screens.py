@@ -14,7 +14,9 @@ from pipelines.redaction import MASK, redact
 
 LONGEST = 1 << 16  # signs of an unfinished line that are kept back
 OVERLAP = 1 << 10  # signs of it that are read once more with what follows them
-_REWRITTEN = re.compile(r"(?<=\r)(?!\n)")
+_REWRITTEN = re.compile(r"(\r(?!\n)|\x1b\[[0-9;?]*[A-HJKSTf])")  # where a terminal begins anew: a line of its own
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_PLAIN = "\x1b[0m"
 
 
 class _Line:
@@ -56,7 +58,17 @@ class _Line:
 
 
 def _redacted(text: str) -> str:
-    return "".join(map(redact, _REWRITTEN.split(text)))  # a line that is rewritten is one of its own
+    """Return a text without its secrets; what holds one loses its colours, which may stand between name and value."""
+    return "".join(map(_part, _REWRITTEN.split(text)) if "\r" in text or "\x1b" in text else [redact(text)])
+
+
+def _part(text: str) -> str:
+    bare = _COLOUR.sub("", text)
+    hidden = redact(bare)
+    if hidden == bare:
+        return redact(text)
+    line = hidden.rstrip("\r\n")
+    return hidden if bare == text else f"{line}{_PLAIN}{hidden[len(line) :]}"
 
 
 def _begin(text: str) -> int:

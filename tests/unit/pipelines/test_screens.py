@@ -15,6 +15,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from pipelines import screens
 from pipelines.redaction import redact
@@ -46,6 +47,8 @@ PARTS: dict[str, Callable[[TextIO], None]] = {
     "pprint": lambda out: pprint.PrettyPrinter(stream=out).pprint({"password": SECRET, "x": "y" * 100}),
     "bytes": _bytewise,
     "lines": lambda out: out.writelines(["password=", SECRET, "\n"]),
+    "colours": lambda out: Console(file=out, force_terminal=True).print({"password": SECRET}, style="bold"),
+    "a bar": lambda out: out.writelines(["\r\x1b[2K", "password", ": ", SECRET, "\n"]),
     "an address": lambda out: out.writelines(["http://", "me", ":", SECRET, "@host\n"]),
 }
 
@@ -85,7 +88,11 @@ def test_lines_are_hidden_wherever_they_are_cut(lines: list[str], cuts: list[int
         assert below.getvalue().decode() == "".join(redact(line) + end for line in lines)
 
 
-@given(st.lists(st.sampled_from(["a ", "b:", "\n", "\r", "\r\n", "é", "no word", "."]) | st.none(), max_size=30))
+@given(
+    st.lists(
+        st.sampled_from(["a ", "b:", "\x1b[1m", "\x1b[2K", "\n", "\r", "\r\n", "é", "no word", "."]) | st.none(), max_size=30
+    )
+)
 def test_nothing_is_lost_and_all_is_shown_at_a_flush(parts: list[str | None]) -> None:
     """None is a flush; text and bytes keep their order."""
     screen, below = _screen()

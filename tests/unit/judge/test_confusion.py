@@ -84,7 +84,7 @@ def test_reweighting_equals_repeating_pictures() -> None:
     random = np.random.default_rng(3)
     tables = random.integers(0, 9, (12, 3, 3))
     hit, real, said = np.diagonal(tables, axis1=1, axis2=2), tables.sum(2), tables.sum(1)
-    measure = measures.mean_of_ratios("f", "f", "p", 2 * hit, real + said, real, counts=real.sum(1).astype(float))
+    measure = measures.mean_of_ratios("f", "f", "pictures", 2 * hit, real + said, real, counts=real.sum(1).astype(float))
     weights = statistics.resamples(12, 5, random)
     for row, value in zip(weights, measure.values(weights), strict=True):
         copied = np.repeat(tables, row.astype(int), axis=0).sum(0)

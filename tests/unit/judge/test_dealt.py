@@ -111,7 +111,7 @@ def test_throws_of_a_die_are_seldom_taken_for_looking():
 
         def figures(answers):
             held = labels.counts(truth, answers, 3)
-            return [panels.mean("x", "x", "x", held, read) for read in (share, f1)]
+            return [panels.mean("x", "x", "pictures", held, read) for read in (share, f1)]
 
         gains = constants.gains(figures(said), [figures(said[deal]) for deal in deals], draws)
         return [gain.low > 0 for gain in gains]

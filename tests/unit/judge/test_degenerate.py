@@ -55,10 +55,10 @@ def test_the_most_frequent_class_is_the_best_constant(truth):
     ones = np.ones((1, len(truth)))
     for read in (classes.share, classes.f1, classes.iou):
         best = [
-            float(panels.mean("x", "x", "x", held(truth, [k] * len(truth), number), read).values(ones)[0])
+            float(panels.mean("x", "x", "pictures", held(truth, [k] * len(truth), number), read).values(ones)[0])
             for k in range(number)
         ]
-        own = float(panels.mean("x", "x", "x", constant, read).values(ones)[0])
+        own = float(panels.mean("x", "x", "pictures", constant, read).values(ones)[0])
         assert own == pytest.approx(max(best), abs=1e-12)
         assert own == pytest.approx(best[label], abs=1e-12)
 

@@ -140,7 +140,7 @@ def test_cifar10_predictions() -> None:
     held = labels.counts([row.truth for row in rows], [row.said for row in rows], 10)
     ones = np.ones((1, truth.size))
     assert float(classes.share(*held.under(ones))[0, 0]) == pytest.approx(0.9294, abs=1e-12)
-    macro = float(panels.mean("f", "f", "p", held, classes.f1).values(ones)[0])
+    macro = float(panels.mean("f", "f", "pictures", held, classes.f1).values(ones)[0])
     assert macro == pytest.approx(0.92949, abs=5e-6)
     assert macro == pytest.approx(sk.f1_score(truth, said, average="macro"), abs=1e-12)
 

@@ -84,6 +84,36 @@ def faults_of_audit(content: Any) -> Iterator[str]:
         yield _odd("settings")
 
 
+def is_evidence(raw: Any) -> bool:
+    """Tell whether what is stored with a version has the form that a registration writes; those of before may hold less.
+
+    Example:
+        >>> [is_evidence({"figure": {"value": value}, "replicates": [0.5, None]}) for value in (0.5, None, "x", 10**400)]
+        [True, True, False, False]
+        >>> is_evidence({"figure": {"value": 0.5}, "outcomes": "x"}), is_evidence({"figure": {"value": 0.5, "n": "x"}})
+        (False, False)
+    """
+    if not isinstance(raw, dict) or not _is_shallow(raw):
+        return False
+    told = raw.get("degenerate")
+    tables = [raw.get(key, {}) for key in ("classes", "figures", "outcomes")] + [{} if told is None else told]
+    if not all(isinstance(table, dict) for table in tables):
+        return False
+    own = [raw.get("figure"), *tables[0].values(), *tables[1].values()]
+    numbers = [*tables[2].values(), *(n for n in _listed(raw.get("replicates", [])) if n is not None)]
+    words = [*_listed(raw.get("left_open", [])), *tables[3].values()]
+    return (
+        all(isinstance(one, dict) and "value" in one and figures.are_sound({"": one}) for one in own)
+        and all(figures.is_number(number) for number in numbers)
+        and all(isinstance(word, str) for word in words)
+    )
+
+
+def _listed(raw: Any) -> list[Any]:
+    """Return a list as it is, and in the stead of anything else one item that nobody takes."""
+    return raw if isinstance(raw, list) else [{}]
+
+
 def _odd(key: str) -> str:
     return f"{key} is of no form that the stage writes"
 

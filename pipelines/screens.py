@@ -5,7 +5,8 @@ import re
 import sys
 import threading
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, BinaryIO, ClassVar, TextIO
 
 import click
@@ -14,8 +15,8 @@ from pipelines.redaction import MASK, redact
 
 LONGEST = 1 << 16  # signs of an unfinished line that are kept back
 OVERLAP = 1 << 10  # signs of it that are read once more with what follows them
-_REWRITTEN = re.compile(r"(\r(?!\n)|\x1b\[[0-9;?]*[A-HJKSTf])")  # where a terminal begins anew: a line of its own
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_REWRITTEN = re.compile(r"(\r(?!\n)|\x1b\[[0-9;?]*[ABD-HJSTf])")  # where a terminal begins anew: a line of its own
+_COLOUR = re.compile(r"\x1b(?:\[[0-9;?]*[mKC]|[()*+][0-9A-Za-z]|\][^\x07\x1b]*(?:\x07|\x1b\\))")  # or a charset, link
 _PLAIN = "\x1b[0m"
 
 
@@ -33,10 +34,22 @@ class _Line:
         self.turn = threading.RLock()  # from here to the stream: lines keep their order
         self.alive.add(self)
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the line in the block; where Python ends nobody is waited for, who holds it never runs again."""
+        taken = self.turn.acquire(blocking=not sys.is_finalizing())
+        try:
+            yield
+        finally:
+            if taken:
+                self.turn.release()
+
     def add(self, text: str, *, at_once: bool = False) -> str:
         """Take a text, and return what is to be shown now: what ends in it, or all of it at once."""
         begin = _begin(text)
-        end = len(self._kept) + begin if begin else 0
+        end = (
+            len(self._kept) + begin if 0 < begin == len(text) else 0
+        )  # what is written at once is read as one: a list, a key
         self._kept += text
         if at_once:
             end = len(self._kept)
@@ -126,7 +139,7 @@ class Screen:
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
         at_once = "\r" in text and any(getattr(self._stream, kind, False) for kind in ("line_buffering", "write_through"))
-        with self._line.turn:
+        with self._line.held():
             self._give(self._line.add(text, at_once=at_once))
         return len(text)
 
@@ -149,7 +162,7 @@ class Screen:
     def _release(self) -> None:
         if self._bytes is not None:
             self._bytes.release()
-        with self._line.turn:
+        with self._line.held():
             self._give(self._line.rest())
 
     def __del__(self) -> None:
@@ -176,12 +189,12 @@ class _Bytes:
 
     def write(self, content: bytes) -> int:
         raw = bytes(content)
-        with self._line.turn:
+        with self._line.held():
             self._give(self._line.add(raw.decode("utf-8", "surrogateescape")))
         return len(raw)
 
     def release(self) -> None:
-        with self._line.turn:
+        with self._line.held():
             self._give(self._line.rest())
 
     def flush(self) -> None:

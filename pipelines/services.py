@@ -24,7 +24,7 @@ ANSWER_S = 10.0
 PORTS = 20  # tried one after the other where others start servers at the same time
 GRACE_S = 10.0
 SILENT = "it said nothing"
-TAKEN = re.compile(r"\balready in use\b")  # as the system says it of a port, and Prefect
+TAKEN = re.compile(r"\b(?:address|port \d+(?: is)?) already in use\b", re.IGNORECASE)  # as the system says it, and Prefect
 REASONS = (TAKEN, re.compile(r"^(?:\w+\.)*\w*(?:Error|Exception)\b"), re.compile(r"\b(?:ERROR|CRITICAL)\b"))
 
 

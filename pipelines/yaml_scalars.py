@@ -58,7 +58,10 @@ def scalars(text: str, *, prose: bool = False) -> list[Scalar]:
     roots = [node for node in yaml.compose_all(text, Loader=_LOADER) if node]
     if prose:
         roots = [node for node in roots if not isinstance(node, yaml.ScalarNode)]
-    found = {item.start: item for item in _walked(roots, prose=prose)}
+    found: dict[int, Scalar] = {}
+    for item in _walked(roots, prose=prose):
+        if item.start not in found or names_a_secret(item.name):  # an anchor may have a secret's name and another one
+            found[item.start] = item
     return [item for _, item in sorted(found.items())]
 
 
@@ -72,12 +75,13 @@ def _check_depth(text: str) -> None:
 
 def _walked(roots: list[yaml.Node], *, prose: bool) -> Iterator[Scalar]:
     left = [("", node) for node in roots]
-    seen: set[int] = set()
+    seen: set[tuple[int, bool]] = set()
     while left:
         name, node = left.pop()
-        if id(node) in seen:  # an alias, of itself perhaps
+        way = id(node), names_a_secret(name) or is_header(name)
+        if way in seen:  # an alias, of itself perhaps
             continue
-        seen.add(id(node))
+        seen.add(way)
         if isinstance(node, yaml.ScalarNode):
             yield Scalar(node.start_mark.index, node.end_mark.index, name, node.value)
         elif isinstance(node, yaml.MappingNode):

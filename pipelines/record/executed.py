@@ -4,6 +4,7 @@
 hook of each. Text that is read and handed to ``exec`` has no file any more, unless it was compiled under its name.
 """
 
+import os
 import sys
 from typing import Any
 
@@ -26,6 +27,6 @@ def files() -> set[str]:
 def _note(event: str, arguments: tuple[Any, ...]) -> None:
     """Take a file's name from code that is to run; whatever a hook raises would end what is audited."""
     if event == "exec":
-        name = getattr(arguments[0], "co_filename", "<") if arguments else "<"
-        if not name.startswith("<"):
-            _RAN.add(name)
+        name = getattr(arguments[0], "co_filename", "") if arguments else ""
+        if name and not (name.startswith("<") and name.endswith(">")):
+            _RAN.add(os.path.abspath(name))  # noqa: PTH100 - here, for the current folder may be another one later

@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 
 from mlflow.tracking import MlflowClient
 
+from pipelines import forms
 from pipelines.register import history, judging, registry
 from pipelines.register.judgement import Evidence, Former, Unjudged
 from stages.core import files
@@ -94,6 +95,7 @@ def _stored(client: MlflowClient, name: str, version: str) -> Evidence | None:
     """Return the evidence that a version carries; None where it has none that can be read."""
     with TemporaryDirectory(prefix="rawline-") as holder:
         try:
-            return Evidence.from_json(files.read_json(registry.download(client, name, version, EVIDENCE, Path(holder))))
+            raw = files.read_json(registry.download(client, name, version, EVIDENCE, Path(holder)))
+            return Evidence.from_json(raw) if forms.is_evidence(raw) else None
         except (AttributeError, DataError, KeyError, TypeError, ValueError):
             return None

@@ -106,7 +106,8 @@ class Finding:
         whole, least = self.comparison.evened()
         if self.verdict != UNDECIDED or self.faults or self.explained or not whole.num_claims:
             return None
-        return _more(whole, self.limits, _strict(self.limits, max(self.num_claims, whole.num_claims)), least)
+        num = self.num_claims - self.comparison.num_claims + whole.num_claims  # with the groups that are compared then
+        return _more(whole, self.limits, _strict(self.limits, num), least)
 
     @property
     def more_units(self) -> int | None:

@@ -113,3 +113,23 @@ def test_a_registration_names_the_file_that_cannot_be_read(content: str) -> None
     place.write_text('{"accuracy": {"value": 0.9}, "per_class": null}')
     with pytest.raises(DataError, match=f"^{place} cannot be read: per_class .*; make it again: rawline repro"):
         project.register()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"figure": {"value": "x"}}, {"figure": {"value": 10**400}}, {"figure": {"value": 0.9, "low": "x"}},
+        {"classes": {"disc": {"value": "x"}}}, {"figure": {"value": 0.9, "n": "x"}}, {"replicates": 5},
+        {"replicates": ["x"]}, {"outcomes": "x"}, {"left_open": 3}, {"degenerate": []}, None,
+    ],
+)  # fmt: skip
+def test_a_champion_with_evidence_of_another_form_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any] | None
+) -> None:
+    """No traceback, and no comparison with what cannot be compared; without a change the better model takes its place."""
+    project.start_with_champion(tmp_path, monkeypatch)
+    (stored,) = tmp_path.rglob("evidence.json")
+    files.write_json(stored, files.read_json(stored) | (change or {}))
+    project.judge(0.95, weights="better")
+    version = project.register()
+    assert (project.holders()["champion"] == int(version.version)) == (change is None)

@@ -31,6 +31,11 @@ CALLS = {
     "by its path": ("tools/own.py", BY_PATH),
     "run_path": ("tools/own.py", "import runpy; runpy.run_path('tools/own.py')"),
     "compiled": ("tools/own.py", "exec(compile(open('tools/own.py').read(), 'tools/own.py', 'exec'))"),
+    "from a folder that was the current one": (
+        "tools/own.py",
+        "import contextlib, runpy\nwith contextlib.chdir('tools'): runpy.run_path('own.py')",
+    ),
+    "a name in brackets": ("tools/<own.py", BY_PATH.replace("own.py", "<own.py")),
     "a dot folder": (".plug/own.py", "import sys; sys.path.insert(0, '.plug'); import own"),
     "a dot file": ("tools/.own.py", BY_PATH.replace("own.py", ".own.py")),
     "taken out again": ("src/own.py", "import sys; sys.path.insert(0, 'src'); import own; del sys.modules['own']"),
@@ -77,6 +82,16 @@ def test_code_that_leaves_no_module_is_no_part_of_the_commit(way: str, tmp_path:
     assert look(root) == ["false", "false"]
     (root / place).write_text("X = 2\n")
     assert look(root) == [f"true {place} differs"] * 2
+
+
+@pytest.mark.parametrize("way", ["by its path", "run_path", "a dot folder"])
+def test_code_that_ran_and_is_gone_is_told(way: str, tmp_path: Path) -> None:
+    """Written, run and deleted: no commit holds it, and nobody can look at it any more."""
+    place, code = CALLS[way]
+    root = project(tmp_path, f"{code}\nfrom pathlib import Path\nPath({place!r}).unlink()")
+    (root / place).parent.mkdir(exist_ok=True)
+    (root / place).write_text("X = 1\n")
+    assert look(root)[1] == f"true {place} has run and is gone"
 
 
 def test_a_module_in_an_archive_is_the_archive(tmp_path: Path) -> None:

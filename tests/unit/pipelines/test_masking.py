@@ -137,3 +137,18 @@ def test_no_parameter_of_a_registered_version_is_a_secret(name: str, value: Any,
     """They come from dvc.lock, not from a journal, and pass the same gate."""
     (found,) = entities.params({name: value})
     assert (found.key, found.value) == (name, shown)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "db:\n  password: &pw Zx9qKf3Lm8\nlog:\n  words: [connect, *pw]\n",
+        "password: &x Zx9qKf3Lm8\nb: *x\n",
+        "a: &x Zx9qKf3Lm8\npassword: *x\n",
+        "secrets: &s {a: Zx9qKf3Lm8}\nplain: *s\n",
+        "plain: &s {a: Zx9qKf3Lm8}\nsecrets: *s\n",
+    ],
+)
+def test_a_value_of_two_names_is_hidden_by_either(text: str) -> None:
+    """An anchor of a secret goes, whatever else it is used for."""
+    assert "Zx9qKf3Lm8" not in masking.document(text)

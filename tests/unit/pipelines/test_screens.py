@@ -49,6 +49,10 @@ PARTS: dict[str, Callable[[TextIO], None]] = {
     "lines": lambda out: out.writelines(["password=", SECRET, "\n"]),
     "colours": lambda out: Console(file=out, force_terminal=True).print({"password": SECRET}, style="bold"),
     "a bar": lambda out: out.writelines(["\r\x1b[2K", "password", ": ", SECRET, "\n"]),
+    "as grep colours": _printed(f"\x1b[01;31m\x1b[Kpassword\x1b[m\x1b[K: {SECRET}"),
+    "another charset": _printed(f"password:\x1b(B\x1b[m {SECRET}"),
+    "a link": _printed(f"password:\x1b]8;;http://x\x1b\\ {SECRET}"),
+    "a block": _printed(f"passwords:\n  - a1b2c3d4\n  - {SECRET}"),
     "an address": lambda out: out.writelines(["http://", "me", ":", SECRET, "@host\n"]),
 }
 
@@ -243,3 +247,27 @@ sys.exit(subprocess.run(['sh', '-c', 'echo 1 && echo 2 >&2'], stdin=subprocess.D
 """
     started = ["sh", "-c", f'"$0" -c "$1" {closed}', sys.executable, code]
     assert subprocess.run(started, cwd=toy.HOME, check=False).returncode == 0
+
+
+ENDING = """
+import sys, threading, time
+from pipelines.screens import guard_screen
+guard_screen()
+def talk():
+    while True:
+        print("step", 1, "of a loop that says what it does and loss=0.5" * 8)
+threading.Thread(target=talk, daemon=True).start()
+time.sleep(0.05)
+"""
+
+
+def test_a_process_ends_while_a_thread_of_it_prints() -> None:
+    """A thread that holds the line when Python ends never runs again: nobody waits for it."""
+    for _ in range(12):
+        done = subprocess.run(
+            [sys.executable, "-c", ENDING], cwd=toy.HOME, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=60,
+            check=False,
+        )  # fmt: skip
+        assert done.returncode in {0, -signal.SIGABRT}, (
+            done.stderr
+        )  # Python itself gives up where the thread holds its buffer

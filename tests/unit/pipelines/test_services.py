@@ -56,3 +56,18 @@ def test_the_reason_is_quoted_and_not_the_farewell(said: str, told: str, tmp_pat
         services.wait(services.Service("a server", f"http://{services.HOST}:{port}", process, log), "/")
     assert told in str(caught.value)
     assert not isinstance(caught.value, services.PortTaken)
+
+
+def test_a_database_that_is_in_use_is_no_port_that_is_taken(tmp_path: Path) -> None:
+    """It would be tried on twenty ports, each as long as a server takes to start."""
+    words = "OperationalError: database lock file is already in use by pid 7"
+    command = [sys.executable, "-c", f"raise SystemExit({words!r})"]
+    service = services.start("a server", command, f"http://{services.HOST}:{services.free_port(4970)}", tmp_path / "log", {})
+    with pytest.raises(InfrastructureError, match="already in use by pid 7") as caught:
+        services.wait(service, "/")
+    assert not isinstance(caught.value, services.PortTaken)
+    for told in (
+        "[Errno 98] error while attempting to bind on ('127.0.0.1', 1): address already in use",
+        "Port 1 is already in use.",
+    ):
+        assert services.TAKEN.search(told)

@@ -22,7 +22,7 @@ AUDITED = "audited_digest"  # of the metrics of an audit: truth, units and group
 CODE = "measuring_digest"  # of the metrics of evaluation and audit: the code that made figures of answers and truth
 ROOT = Path(__file__).parents[2]  # of the code that runs
 ENTRANCES = {  # of the code that judges, by stage
-    "evaluate": ("stages.parts.evaluators.{task}",),
+    "evaluate": ("stages.parts.evaluators.{task}", "stages.evaluate"),
     "audit": ("stages.parts.evaluators.{task}", "stages.audit"),
 }
 ASIDE = (  # what decides no figure and no verdict; what is not named here does
@@ -30,6 +30,7 @@ ASIDE = (  # what decides no figure and no verdict; what is not named here does
     "stages.core.errors", "stages.core.figures", "stages.parts.reports",  # words
     "stages.core.artefacts", "stages.core.files", "stages.parts.evaluators._results",  # files and where they lie
     "stages.core.params", "stages.core.parts", "stages.core.stage",  # how parameters, parts and stages are found
+    "stages.core.checkpoint",  # what answers: the model
     "stages.core.digests", "stages.core.measuring", "stages.core.source",  # which model, data and code it was
 )  # fmt: skip
 TRUTH = ("bbox", "category_id", "iscrowd", "segmentation")

@@ -94,8 +94,10 @@ def test_a_model_judged_by_other_code_is_not_taken_for_one_of_this(client, tmp_p
     place.write_text(f"{place.read_text()}\n{edited[1]}\n")
     monkeypatch.setattr(behaviour, "stages", SimpleNamespace(__file__=str(other / "__init__.py")))
     if stage:
-        done, own = ("judged", "stages/audit.py, ") if stage == "audit" else ("measured", "")
-        refused(f"{done} by other code than lies in {own}stages/core/, stages/judge/, stages/maths/, ", stage)
+        done, places = {
+            "audit": ("judged", "stages/audit.py, stages/core"), "evaluate": ("measured", "stages/core/, stages/evaluate.py"),
+        }[stage]  # fmt: skip
+        refused(f"{done} by other code than lies in {places}", stage)
     else:
         assert int(register().version) == 2
 

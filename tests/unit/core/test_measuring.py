@@ -26,7 +26,7 @@ WORDS += [
 ]
 PICTURES = ["stages/core/display.py", "stages/maths/colour.py", f"{EVALUATORS}/_gallery.py", f"{EVALUATORS}/_plots.py"]
 FILES = [f"stages/core/{name}.py" for name in ("artefacts", "files", "temporaries")] + [f"{EVALUATORS}/_results.py"]
-FRAME = [f"stages/core/{name}.py" for name in ("params", "parts", "stage", "yaml_text")]
+FRAME = [f"stages/core/{name}.py" for name in ("checkpoint", "compute", "params", "parts", "stage", "yaml_text")]
 GROUND = [f"stages/core/{name}.py" for name in ("digests", "measuring", "source")]
 NOTHING = [*WORDS, *PICTURES, *FILES, *FRAME, *GROUND]
 
@@ -43,6 +43,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("file", "moved"),
     [(file, (True, True)) for file in FIGURES]
     + [(file, (False, True)) for file in VERDICTS]
+    + [("stages/evaluate.py", (True, False))]
     + [(file, (False, False)) for file in [*NOTHING, "stages/finetune.py", f"{EVALUATORS}/segment.py"]],
 )
 def test_what_decides_moves_the_digest(root: Path, file: str, moved: tuple[bool, bool]) -> None:
@@ -61,7 +62,7 @@ def test_what_decides_moves_the_digest(root: Path, file: str, moved: tuple[bool,
 def test_what_an_audit_brings_in_decides_unless_it_is_known_not_to(root: Path, task: str) -> None:
     """A new module counts by itself. One that is set aside takes nothing with it but what is listed here."""
     source = Source(root)
-    names = [f"stages.parts.evaluators.{task}", "stages.audit"]
+    names = [f"stages.parts.evaluators.{task}", "stages.evaluate", "stages.audit"]
     whole = {path.as_posix() for name in names for path in source.closure(name)}
     kept = {path.as_posix() for name in names for path in source.closure(name, measuring.ASIDE)}
     assert whole - kept == set(NOTHING) & whole
@@ -71,7 +72,11 @@ def test_what_an_audit_brings_in_decides_unless_it_is_known_not_to(root: Path, t
 @pytest.mark.parametrize(
     ("stage", "silent", "other"),
     [
-        ("evaluate@detect", "measured", "stages/core/, stages/judge/, stages/maths/, stages/parts/evaluators/"),
+        (
+            "evaluate@detect",
+            "measured",
+            "stages/core/, stages/evaluate.py, stages/judge/, stages/maths/, stages/parts/evaluators/",
+        ),
         ("audit@detect", "judged", "stages/audit.py, stages/core/, stages/judge/, stages/maths/, stages/parts/evaluators/"),
     ],
 )

@@ -167,14 +167,15 @@ def test_audits_of_crowded_pictures_keep_their_promise(figure: Figure, objects: 
     assert max(told.values()) <= 0.05 + 0.04  # what a true 5 % exceeds once in a hundred
 
 
-def test_a_rare_crowded_class_leaves_a_mean_as_open_as_it_is_itself() -> None:
+@pytest.mark.parametrize("figure", [map50, few_holders.average_recall])
+def test_a_rare_crowded_class_leaves_a_mean_as_open_as_it_is_itself(figure: Figure) -> None:
     """All found of a class in five pictures of 200 objects and 95 of one: half a mean rests on six trials, not on 100."""
     random = np.random.default_rng(1)
     held = np.zeros((300, 2))
     held[:200, 0], held[200:205, 1], held[205:, 1] = 5, 200, 1
     found = np.c_[random.binomial(5, 0.9, 300) * (held[:, 0] > 0), held[:, 1]]
     codes, draws = np.zeros(300, np.int64), Draws(300, 100, lambda: np.random.default_rng(0))
-    both, rare = map50(held, found, random), map50(held[:, 1:], found[:, 1:], random)
+    both, rare = figure(held, found, random), figure(held[:, 1:], found[:, 1:], random)
     alone = by_group.estimates(rare, codes, 1, 10, random)[0]
     assert alone.low < 0.65
     of_split = estimates(panels.of_measures([both], units.alone(300)), draws)[both.name]

@@ -95,8 +95,9 @@ def test_a_model_judged_by_other_code_is_not_taken_for_one_of_this(client, tmp_p
     monkeypatch.setattr(behaviour, "stages", SimpleNamespace(__file__=str(other / "__init__.py")))
     if stage:
         done, places = {
-            "audit": ("judged", "stages/audit.py, stages/core"), "evaluate": ("measured", "stages/core/, stages/evaluate.py"),
-        }[stage]  # fmt: skip
+            "audit": ("judged", "stages/audit.py, stages/core"),
+            "evaluate": ("measured", "stages/core/, stages/evaluate.py"),
+        }[stage]
         refused(f"{done} by other code than lies in {places}", stage)
     else:
         assert int(register().version) == 2

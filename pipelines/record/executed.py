@@ -28,5 +28,12 @@ def _note(event: str, arguments: tuple[Any, ...]) -> None:
     """Take a file's name from code that is to run; whatever a hook raises would end what is audited."""
     if event == "exec":
         name = getattr(arguments[0], "co_filename", "") if arguments else ""
-        if name and not (name.startswith("<") and name.endswith(">")):
+        if name.startswith(os.sep) or _is_there(name):  # made code has a name that is no path: <string>, <one>.py
             _RAN.add(os.path.abspath(name))  # noqa: PTH100 - here, for the current folder may be another one later
+
+
+def _is_there(name: str) -> bool:
+    """Tell whether a file, or the archive that it lies in, is there."""
+    while name and not os.path.isfile(name):  # noqa: PTH113 - a hook is called often
+        name = os.path.dirname(name)  # noqa: PTH120
+    return bool(name)

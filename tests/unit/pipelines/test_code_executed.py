@@ -84,6 +84,13 @@ def test_code_that_leaves_no_module_is_no_part_of_the_commit(way: str, tmp_path:
     assert look(root) == [f"true {place} differs"] * 2
 
 
+@pytest.mark.parametrize("name", ["<string>", "<made>.py", "<made>.0", "made.py", "lib/made.py"])
+def test_code_that_was_made_is_no_file(name: str, tmp_path: Path) -> None:
+    """As torch, attrs and dataclasses make it: its name is no path, and nothing is gone."""
+    root = project(tmp_path, f"exec(compile('x = 1', {name!r}, 'exec'))")
+    assert look(root) == ["false", "false"]
+
+
 @pytest.mark.parametrize("way", ["by its path", "run_path", "a dot folder"])
 def test_code_that_ran_and_is_gone_is_told(way: str, tmp_path: Path) -> None:
     """Written, run and deleted: no commit holds it, and nobody can look at it any more."""

@@ -84,7 +84,7 @@ def late(workdir: Path, commit: str, before: Iterable[str]) -> CodeState:
         linked = {path for path, (mode, _) in committed.items() if mode in (LINK, SUBMODULE)}
         ran = {path: md5 for path, md5 in origin.compiled(workdir).items() if path in new - linked}
         rest = {path: about for path, about in committed.items() if path not in ran}
-        gone = [f"{path} has run and is gone" for path in new - {*committed} if not os.path.lexists(workdir / path)]
+        gone = [f"{path} has run and is gone" for path in new - {*committed, *ran} if not os.path.lexists(workdir / path)]
         changes = sorted([*gone, *_changes(workdir, rest, sorted(new - {*ran})), *_ran_otherwise(workdir, committed, ran)])
     except (GitError, OSError, UnicodeError) as error:
         return CodeState(commit, "unknown", (" ".join(str(error).split()),))

@@ -6,14 +6,14 @@ from typing import Any
 
 from stages.core import artefacts, digests, figures, files
 from stages.core.errors import DataError
-from stages.judge import degenerate, units
+from stages.judge import degenerate
 
 Content = dict[str, Any]
 DEEPEST = 32  # a stage nests its figures four deep
 COUNTED = {  # what a reader of the figures is told of, by key
     "limit": ("max_detections", "num_pictures_above"),
-    units.TORN: ("units", "pictures"),
-    units.TORN_COPIES: ("pictures",),
+    "torn_units": ("units", "pictures"),  # named here, for ``judge.units`` takes numpy's import, and the summary is quick
+    "torn_near_copies": ("pictures",),
 }
 COUNTS = ("n", "pictures", "units")  # of a class: numbers alone
 LIMITS = ("max_gap", "min_worst_group", "min_group", "alpha")  # of the audit's settings, as the card says them

@@ -12,7 +12,7 @@ from pipelines import forms, summary
 from pipelines.register import card, evidence, judged
 from stages.core import artefacts, dataset, files
 from stages.core.errors import DataError, RawlineError
-from stages.judge import degenerate
+from stages.judge import degenerate, units
 from tests.pipeline import registry_project as project
 
 FIGURE = {"value": 0.9, "low": 0.8, "high": 0.95, "n": 3, "pictures": 3}
@@ -133,3 +133,8 @@ def test_a_champion_with_evidence_of_another_form_has_none(
     project.judge(0.95, weights="better")
     version = project.register()
     assert (project.holders()["champion"] == int(version.version)) == (change is None)
+
+
+def test_names_are_those_of_the_stages() -> None:
+    """They are spelt out where figures are read without numpy."""
+    assert {units.TORN, units.TORN_COPIES, "limit"} == set(forms.COUNTED)

@@ -223,6 +223,7 @@ def test_a_lock_busy_at_the_end_does_not_cost_the_training(tmp_path: Path) -> No
     assert (tmp_path / "runs").read_text() == "run\n"
 
 
+@pytest.mark.long
 def test_a_lock_busy_at_the_end_hides_no_failure(tmp_path: Path) -> None:
     """When the command failed and the lock is busy too, DVC names the lock alone; nothing is booked."""
     cmd = f"echo half > model; {busy('.dvc/tmp/rwlock.lock', 8)}; exit 3"
@@ -234,6 +235,7 @@ def test_a_lock_busy_at_the_end_hides_no_failure(tmp_path: Path) -> None:
     assert not (tmp_path / "dvc.lock").exists()
 
 
+@pytest.mark.long
 def test_without_waiting_dvc_alone_loses_it(tmp_path: Path) -> None:
     """The trap itself: a bare repro raises after the training, and only dvc commit keeps the model from a second one."""
     cmd = f"echo run >> runs; {busy('.dvc/tmp/lock', 8)}; echo model > model"

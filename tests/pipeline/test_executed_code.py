@@ -254,6 +254,7 @@ def test_this_clone_s_own_command_needs_no_second_start() -> None:
     assert "Commands:" in done.stdout
 
 
+@pytest.mark.long
 def test_a_source_of_equal_size_and_time_is_the_one_that_runs(copy: Copy) -> None:
     """Archives, rsync and two checkouts within a second leave such a source beside the bytecode of another one.
 

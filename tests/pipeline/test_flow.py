@@ -67,6 +67,7 @@ def test_the_flow_leaves_one_parent_run_and_a_child_for_every_stage(server: str,
     assert content["run_id"]
 
 
+@pytest.mark.long
 def test_force_target_and_timeout(server: str, tmp_path: Path) -> None:
     """--force runs what is fresh, a target brings what it needs, and a stage over its time is ended whole."""
     graph = "stages:\n  a: {cmd: echo a > a, outs: [a]}\n  slow: {cmd: 'echo $$ > pid; sleep 71', deps: [a], outs: [s]}\n"

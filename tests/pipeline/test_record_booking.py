@@ -43,6 +43,7 @@ def test_a_stage_whose_outputs_are_missing_is_failed(project: toy.Project) -> No
     assert "rawline.outs" not in children["acquire"].data.tags
 
 
+@pytest.mark.long
 def test_a_forced_rerun_that_dvc_does_not_book_is_failed_too(project: toy.Project) -> None:
     """The entry of the run before fits the inputs and stays: it is not this run's."""
     assert project.dvc("repro", "acquire").returncode == 0

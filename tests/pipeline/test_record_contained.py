@@ -87,6 +87,7 @@ def test_a_failure_there_is_failed_with_all_rows(project: toy.Project) -> None:
     assert children["finetune@detect"] == children["finetune@classify"] == ("KILLED", "NotReached")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_failure_of_a_stage_of_the_user_s_own_is_failed(project: toy.Project) -> None:
     """Nothing of ours sees its command fail: what was asked for and is left says so. Asked for alone, the first is all."""
@@ -102,6 +103,7 @@ def test_a_failure_of_a_stage_of_the_user_s_own_is_failed(project: toy.Project) 
     assert whole.data.tags["rawline.message"] == "not reached: finetune@classify, finetune@detect"
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_what_dvc_skips_there_is_not_left(project: toy.Project) -> None:
     """The first stage makes the same bytes once more, so that dvc has no reason to run the others."""

@@ -93,6 +93,7 @@ def test_the_stage_s_lock_and_checkpoints_are_the_same_from_everywhere(project: 
     assert lock.parent.name == "locks"
 
 
+@pytest.mark.long
 def test_a_stage_of_another_folder_s_file_stays_within_the_execution(project: toy.Project) -> None:
     """DVC books it in that folder: it is done like the others, under its one address, and no file lies elsewhere."""
     (project.root / "docs/dvc.yaml").write_text(BESIDE.format(python=sys.executable))

@@ -53,6 +53,7 @@ def test_a_run_id_in_the_environment_is_ignored(tmp_path: Path) -> None:
     assert [p.relative_to(project.root).as_posix() for p in project.root.rglob("*.db")] == ["tracking/mlflow.db"]
 
 
+@pytest.mark.long
 def test_an_experiment_in_a_temporary_folder_is_recorded_in_the_project(tmp_path: Path) -> None:
     """Dvc exp run --temp deletes the folder it worked in; the record is in the project's database, relative URI or not."""
     project = toy.make(tmp_path / "project")
@@ -116,6 +117,7 @@ def test_a_database_of_a_newer_mlflow_does_not_fail_dvc_and_is_told(tmp_path: Pa
     assert toy.states(project.children(parent)) == dict.fromkeys(toy.STAGES, ("FINISHED", "Completed"))
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_project_whose_path_has_every_sign_keeps_its_record_inside(tmp_path: Path) -> None:
     """Blanks, quotes, # and ?, % and letters beyond ASCII: the database and the files lie where they belong."""

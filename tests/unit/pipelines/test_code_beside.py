@@ -1,7 +1,6 @@
 """A module beside the project's packages counts as code however it is imported, and whenever."""
 
 import os
-import subprocess
 import sys
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
@@ -11,6 +10,9 @@ import pytest
 
 from pipelines.__main__ import SourceOnly
 from pipelines.record import code_state, provenance
+from tests.unit.pipelines.code_project import commit, project, write
+
+__all__ = ["project"]  # a fixture
 
 MISSING = "helpers.py is not in the commit"
 WAYS = {
@@ -32,38 +34,14 @@ OTHERS = {
 }
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """Return a committed project."""
-    for name in ("pipelines/__init__.py", "stages/__init__.py", "stages/acquire.py"):
-        _write(tmp_path / "project" / name)
-    _git(tmp_path / "project", "init", "-q")
-    return _commit(tmp_path / "project")
-
-
-def _write(file: Path, text: str = "") -> None:
-    file.parent.mkdir(exist_ok=True, parents=True)
-    file.write_text(text)
-
-
-def _git(root: Path, *words: str) -> None:
-    subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@t", *words], cwd=root, check=True, capture_output=True)
-
-
-def _commit(root: Path) -> Path:
-    _git(root, "add", "-A")
-    _git(root, "commit", "-qm", "all", "--allow-empty")
-    return root
-
-
 @pytest.mark.parametrize(
     ("line", "dirty"), [*((line, "true") for line in WAYS.values()), *((line, "false") for line in OTHERS.values())]
 )
 def test_an_import_inside_a_function_is_found_in_every_form(project: Path, line: str, dirty: str) -> None:
     """The module is not in the commit: what imports it is dirty, what only resembles an import is not."""
-    _write(project / "stages/acquire.py", f"def run():\n    {line}\n")
-    _commit(project)
-    _write(project / "helpers.py")
+    write(project / "stages/acquire.py", f"def run():\n    {line}\n")
+    commit(project)
+    write(project / "helpers.py")
     found = provenance.tags(project)
     assert (found["rawline.dirty"], found.get("rawline.changes")) == (dirty, MISSING if dirty == "true" else None)
 
@@ -79,13 +57,13 @@ def test_a_module_that_is_loaded_late_counts_at_the_end(
     project: Path, monkeypatch: pytest.MonkeyPatch, name: str, dirty: str | None
 ) -> None:
     """No source names it: what was loaded by the end of the run is held against the commit."""
-    _write(project / "committed.py")
-    _commit(project)
-    _write(project / ".venv/pyvenv.cfg")
+    write(project / "committed.py")
+    commit(project)
+    write(project / ".venv/pyvenv.cfg")
     monkeypatch.setattr(sys, "prefix", str(project / "env"))
     before, loaded = provenance.tags(project), code_state.loaded(project)
     assert (before["rawline.dirty"], provenance.late(project, before, loaded)) == ("false", {})
-    _write(project / f"{name}.py")
+    write(project / f"{name}.py")
     module = ModuleType(name.removeprefix(".venv/").replace("/", "."))
     module.__file__ = str(project / f"{name}.py")
     monkeypatch.setitem(sys.modules, module.__name__, module)
@@ -118,11 +96,11 @@ def test_a_module_that_is_loaded_late_counts_as_it_was_compiled(
 ) -> None:
     """What ran decides, not what its file holds when the run ends; one that the commit lacks is named in any case."""
     ran, at_end, told = LATE_AT_END[case]
-    _write(project / "stages/committed.py", "A = 1\n")
-    _commit(project)
+    write(project / "stages/committed.py", "A = 1\n")
+    commit(project)
     before, loaded = provenance.tags(project), code_state.loaded(project)
     file = project / f"stages/{name}.py"
-    _write(file, ran)
+    write(file, ran)
     loader = SourceOnly(f"stages.{name}", str(file))
     spec = spec_from_loader(loader.name, loader)
     assert spec is not None
@@ -132,7 +110,7 @@ def test_a_module_that_is_loaded_late_counts_as_it_was_compiled(
     if at_end is None:
         file.unlink()
     else:
-        _write(file, at_end)
+        write(file, at_end)
     found = provenance.late(project, before, loaded)
     told = told if name == "committed" else "is not in the commit"
     expected = {"rawline.dirty": "true", "rawline.changes": f"stages/{name}.py {told}"} if told else {}
@@ -143,9 +121,9 @@ def test_a_module_that_is_loaded_late_counts_as_it_was_compiled(
 def test_a_package_below_a_folder_of_the_project_counts(project: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
     """Its edit is seen at the start: where Python's path leads to it, and where an editable install has loaded it."""
     for name in ("mypkg/__init__.py", "mypkg/deep.py", "unused.py"):
-        _write(project / "src" / name)
-    _write(project / "stages/acquire.py", "import mypkg\n")
-    _commit(project)
+        write(project / "src" / name)
+    write(project / "stages/acquire.py", "import mypkg\n")
+    commit(project)
     (project.parent / "link").symlink_to(project)
     paths = {"Python's path": "src", "a path with dots": "stages/../src", "a path through a link": "../link/src"}
     if way in paths:
@@ -154,9 +132,9 @@ def test_a_package_below_a_folder_of_the_project_counts(project: Path, monkeypat
         module = ModuleType("mypkg.deep")
         module.__file__ = str(project / "src/mypkg/deep.py")
         monkeypatch.setitem(sys.modules, "mypkg.deep", module)
-    _write(project / "src/unused.py", "1")
+    write(project / "src/unused.py", "1")
     assert provenance.tags(project)["rawline.dirty"] == "false"
-    _write(project / "src/mypkg/deep.py", "1")
+    write(project / "src/mypkg/deep.py", "1")
     found = provenance.tags(project)
     assert (found["rawline.dirty"], found["rawline.changes"]) == ("true", "src/mypkg/deep.py differs")
 
@@ -165,25 +143,25 @@ def test_what_was_installed_into_a_folder_of_the_project_is_no_code_of_its_own(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As with ``pip install --target``, whose note lists what it installs; a module that none lists counts."""
-    _write(project / "stages/acquire.py", "import installed_one\n")
-    _commit(project)
-    _write(project / "deps/installed_one.py")
+    write(project / "stages/acquire.py", "import installed_one\n")
+    commit(project)
+    write(project / "deps/installed_one.py")
     monkeypatch.syspath_prepend(str(project / "deps"))
     assert provenance.tags(project)["rawline.dirty"] == "true"
     for name, listed, dirty in (
         ("METADATA", "installed_one.py,,", "true"), ("RECORD", "installed_one/__init__.py,,\n../installed_one.py,,", "true"),
         ("RECORD", '/installed_one.py,,\n\n"', "true"), ("RECORD", "./installed_one.py,,", "false"),
     ):  # fmt: skip
-        _write(project / "deps/installed_one-1.0.dist-info" / name, listed)
+        write(project / "deps/installed_one-1.0.dist-info" / name, listed)
         assert provenance.tags(project)["rawline.dirty"] == dirty
 
 
 def test_a_folder_that_is_no_package_hides_no_module(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Python takes the module of its name, wherever it comes on its path."""
-    _write(project / "stages/acquire.py", "import utils\n")
+    write(project / "stages/acquire.py", "import utils\n")
     for name in ("utils/words.py", "src/utils.py"):
-        _write(project / name)
-    _commit(project)
+        write(project / name)
+    commit(project)
     monkeypatch.setattr(sys, "path", [*sys.path, str(project / "src")])
-    _write(project / "src/utils.py", "1")
+    write(project / "src/utils.py", "1")
     assert provenance.tags(project)["rawline.changes"] == "src/utils.py differs"

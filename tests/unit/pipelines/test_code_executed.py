@@ -7,6 +7,8 @@ from zipfile import ZipFile
 
 import pytest
 
+from tests.unit.pipelines.code_project import commit, git, write
+
 HOME = Path(__file__).parents[3]
 LOOK = f"""
 import sys
@@ -42,20 +44,12 @@ CALLS = {
 }
 
 
-def git(root: Path, *words: str) -> None:
-    """Run git."""
-    subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@t", *words], cwd=root, check=True, capture_output=True)
-
-
 def project(root: Path, code: str) -> Path:
     """Make a repository whose stage runs some code."""
     for name, text in {"stages/__init__.py": "", "stages/acquire.py": code, "dvc.yaml": "stages: {}\n"}.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
+        write(root / name, text)
     git(root, "init", "-q")
-    git(root, "add", "-A")
-    git(root, "commit", "-qm", "x")
-    return root
+    return commit(root)
 
 
 def look(root: Path) -> list[str]:

@@ -1,7 +1,6 @@
 """What an environment or an installed package put into a project is not its code, and all else there is."""
 
 import csv
-import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -10,30 +9,9 @@ from unittest.mock import Mock
 import pytest
 
 from pipelines.record import code_state, git_command, provenance
+from tests.unit.pipelines.code_project import commit, project, write
 
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """Return a committed project."""
-    for name in ("pipelines/__init__.py", "stages/__init__.py", "stages/acquire.py"):
-        _write(tmp_path / "project" / name)
-    _git(tmp_path / "project", "init", "-q")
-    return _commit(tmp_path / "project")
-
-
-def _write(file: Path, text: str = "") -> None:
-    file.parent.mkdir(exist_ok=True, parents=True)
-    file.write_text(text)
-
-
-def _git(root: Path, *words: str) -> None:
-    subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@t", *words], cwd=root, check=True, capture_output=True)
-
-
-def _commit(root: Path) -> Path:
-    _git(root, "add", "-A")
-    _git(root, "commit", "-qm", "all", "--allow-empty")
-    return root
+__all__ = ["project"]  # a fixture
 
 
 def _load(patch: pytest.MonkeyPatch, file: Path, name: str = "loaded_one") -> None:
@@ -45,9 +23,9 @@ def _load(patch: pytest.MonkeyPatch, file: Path, name: str = "loaded_one") -> No
 def _install(folder: Path, *files: str) -> None:
     """Put files into a folder as pip does, with the note that it leaves."""
     for file in files:
-        _write(folder / file)
+        write(folder / file)
     listed = [f'"{file}"' if "," in file else file for file in files]
-    _write(folder / "six-1.0.dist-info/RECORD", "".join(f"{file},sha256=x,1\r\n" for file in [*listed, "../../bin/six"]))
+    write(folder / "six-1.0.dist-info/RECORD", "".join(f"{file},sha256=x,1\r\n" for file in [*listed, "../../bin/six"]))
 
 
 @pytest.mark.parametrize("way", ["by its name", "as a part", "loaded", "loaded late"])
@@ -57,17 +35,17 @@ def test_a_module_beside_what_was_installed_is_the_projects_own(
 ) -> None:
     """An edit of it is told, of a committed one that a package brings as well; what else packages brought is not."""
     for name in ("helper.py", "deep/helper.py", "six/helper.py", "vendored.py"):
-        _write(project / "lib" / name)
+        write(project / "lib" / name)
     imports = {"by its name": "import helper, deep, six.helper, vendored", "as a part": "from lib import helper"}
-    _write(project / "stages/acquire.py", imports.get(way, ""))
-    _commit(project)
+    write(project / "stages/acquire.py", imports.get(way, ""))
+    commit(project)
     _install(project / "lib", "six/__init__.py", "six/moves.py", "odd,name.py", "vendored.py", "__pycache__/six.pyc")
     if way == "by its name":
         monkeypatch.syspath_prepend(str(project / "lib"))
     before = provenance.tags(project), code_state.loaded(project)
     assert before[0]["rawline.dirty"] == "false"
     if edited:
-        _write(project / "lib" / edited, "1")
+        write(project / "lib" / edited, "1")
     if way.startswith("loaded"):
         for name in ("six/__init__.py", "odd,name.py", *filter(None, [edited])):
             _load(monkeypatch, project / "lib" / name, name)
@@ -81,15 +59,15 @@ def test_a_module_that_neither_commit_nor_package_holds_counts(
     project: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """Also within a package's folder, and where an installed one of its name stands before it on Python's path."""
-    _write(project / "stages/acquire.py", "import new, six.new, deep.new\n")
-    _commit(project)
+    write(project / "stages/acquire.py", "import new, six.new, deep.new\n")
+    commit(project)
     _install(project / "lib", "six/moves.py")
     monkeypatch.setattr(sys, "path", [str(project / "lib"), str(project / "src"), *sys.path])
     assert provenance.tags(project)["rawline.dirty"] == "false"
-    _write(project / "lib" / name)
+    write(project / "lib" / name)
     assert provenance.tags(project)["rawline.changes"] == f"lib/{name} is not in the commit"
     (project / "lib" / name).unlink()
-    _write(project / "src" / name)
+    write(project / "src" / name)
     assert provenance.tags(project)["rawline.changes"] == f"src/{name} is not in the commit"
 
 
@@ -99,20 +77,20 @@ def test_a_committed_module_is_the_projects_own_wherever_it_lies(
 ) -> None:
     """In an environment, in what DVC keeps and where packages are installed; its neighbour there is not."""
     monkeypatch.setattr(sys, "prefix", str(project / "env"))
-    _write(project / folder / "mine.py")
-    _commit(project)
-    _write(project / folder / "other.py")
+    write(project / folder / "mine.py")
+    commit(project)
+    write(project / folder / "other.py")
     for name in ("mine", "other"):
         _load(monkeypatch, project / folder / f"{name}.py", name)
     assert provenance.tags(project)["rawline.dirty"] == "false"
-    _write(project / folder / "mine.py", "1")
+    write(project / folder / "mine.py", "1")
     assert provenance.tags(project)["rawline.changes"] == f"{folder}/mine.py differs"
-    _write(project / folder / "mine.py")
-    _write(project / "stages/acquire.py", "import mine, other\n")
-    _commit(project)
+    write(project / folder / "mine.py")
+    write(project / "stages/acquire.py", "import mine, other\n")
+    commit(project)
     monkeypatch.delitem(sys.modules, "mine")
     monkeypatch.syspath_prepend(str(project / folder))
-    _write(project / folder / "mine.py", "1")
+    write(project / folder / "mine.py", "1")
     assert provenance.tags(project)["rawline.changes"] == f"{folder}/mine.py differs"
 
 
@@ -126,10 +104,10 @@ def test_a_link_from_an_environment_leads_to_the_projects_own(
 ) -> None:
     """A linked folder, as ``flit install --symlink`` makes it, and a linked file; the environment's own files stay out."""
     for name in ("__init__.py", "deep.py"):
-        _write(project / "src/mypkg" / name)
-    _write(project / ".gitignore", "/lib\n")
-    _write(project / "stages/acquire.py", "import mypkg\n")
-    _commit(project)
+        write(project / "src/mypkg" / name)
+    write(project / ".gitignore", "/lib\n")
+    write(project / "stages/acquire.py", "import mypkg\n")
+    commit(project)
     _install(project / place, "six.py", "mypkg/deep.py")
     (project / place / "mypkg/deep.py").unlink()
     if link == "mypkg":
@@ -138,7 +116,7 @@ def test_a_link_from_an_environment_leads_to_the_projects_own(
     if way == "Python's path":
         monkeypatch.syspath_prepend(str(project / place))
     before = provenance.tags(project), code_state.loaded(project)
-    _write(project / "src/mypkg/deep.py", "1")
+    write(project / "src/mypkg/deep.py", "1")
     if way != "Python's path":
         _load(monkeypatch, project / place / "mypkg/deep.py")
         _load(monkeypatch, project / place / "six.py", "six_of_it")
@@ -154,7 +132,7 @@ def test_an_environment_in_a_project_that_is_reached_through_a_link_is_not_its_o
     """Neither by the path through the link nor by where it leads."""
     link = project.parent / "link"
     link.symlink_to(project)
-    _write(project / "env/lib/os_of_it.py")
+    write(project / "env/lib/os_of_it.py")
     for prefix in (link, project):
         monkeypatch.setattr(sys, "prefix", str(prefix / "env"))
         for root in (link, project):
@@ -165,7 +143,7 @@ def test_an_environment_in_a_project_that_is_reached_through_a_link_is_not_its_o
 def test_the_notes_of_packages_are_read_once(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a package with thousands of files, however many of them are loaded: each start of a stage asks."""
     files = [f"big/part_{number % 50}/module_{number}.py" for number in range(5_000)]
-    _write(project / "lib/big-1.0.dist-info/RECORD", "".join(f"{file},sha256=x,1\n" for file in files))
+    write(project / "lib/big-1.0.dist-info/RECORD", "".join(f"{file},sha256=x,1\n" for file in files))
     for file in files:
         _load(monkeypatch, project / "lib" / file, file)
     read, asked = Mock(wraps=csv.reader), Mock(wraps=git_command.run)

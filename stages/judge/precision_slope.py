@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from stages.judge import average_precision as ap
 from stages.judge import statistics, units
 from stages.judge.confusion import mean_defined, ratio
-from stages.judge.crowds import Crowds
-from stages.judge.ratio_slope import Moves, Slope, least_of_mean, pooled
+from stages.judge.crowds import Crowds, least_of_mean
+from stages.judge.rare_classes import alone, pooled
+from stages.judge.ratio_slope import Moves, Slope
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -68,7 +69,8 @@ def _by_group(tables: Sequence[ap.Matches], thresholds: slice, recalls: Floats, 
         variances[:, k] = statistics.sums(moves**2, own, num_groups)
         influence[at] += moves
         crowds.add(at, moves, squares * own_scale**2, few.objects, own)
-    known_of = pooled(each, np.maximum(variances, least), worth)
+        crowds.add_lone(at, few.objects, own, each[:, k], alone(each[:, k], worth[:, k]))
+    known_of = pooled(each, np.maximum(variances, least), worth, crowds.lone(codes))
     influence /= np.maximum(np.isfinite(each).sum(1), 1)[np.maximum(codes, 0)]
     shown = least_of_mean(each, variances, least, influence, codes, crowds.spread(codes))
     return Moves(mean_defined(each), influence, *known_of, shown)

@@ -14,13 +14,12 @@ from scipy import sparse
 
 from stages.judge import confusion as confusions
 from stages.judge import statistics, units
-from stages.judge.crowds import Crowds
+from stages.judge.crowds import Crowds, least_of_mean
+from stages.judge.rare_classes import alone, pooled
 from stages.judge.tally import ALL, Rows
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
-_ROUNDING = 1e-12
-_SELDOM = 0.025  # chance beyond one end of a 95 % interval
 
 
 @dataclass(frozen=True)
@@ -74,120 +73,6 @@ class Shown:
 
 
 NOTHING = Shown()
-
-
-def pooled(each: Floats, variances: Floats, pictures: Floats) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-    """Say what is known of the variance of a mean over classes of which some stand in few pictures.
-
-    A class that one picture of a group alone holds shows no variance of its own; it is taken for one trial, half a
-    success and half a failure added: as much as a figure between 0 and 1 can vary, which is known and takes no freedom.
-    Classes of which all is right, or all wrong, happen to show none; those that do so together are a part of the mean worth
-    so many trials. Degrees of freedom of the others are Satterthwaite's (Biometrics Bulletin 2, 1946).
-
-    Where all is right, or all wrong, the group is worth as many trials as are all right as seldom; see ``_trials``.
-
-    Args:
-        each: (G, K) figure of each class, NaN where it does not count.
-        variances: (G, K) what influences show of it.
-        pictures: (G, K) pictures that hold the class, or what they are worth where they hold unequal numbers of it.
-
-    Returns:
-        Degrees of freedom, added variance and trials of the mean, (G,) each, what it rests on besides and the part of the
-        variance that is of single pictures (``Moves``); one degree where each class is in one picture.
-    """
-    known = np.isfinite(each)
-    num = np.maximum(known.sum(1), 1)
-    share = (np.nan_to_num(each) + 0.5) / 2
-    lone = np.where(known & (pictures <= 1), share * (1 - share), 0.0)
-    right, wrong = (known & at for at in (np.nan_to_num(each) >= 1 - _ROUNDING, np.nan_to_num(each) <= _ROUNDING))
-    added = lone.sum(1) + sum(_unseen(np.where(flat & (pictures > 1), pictures, 0.0)) for flat in (right, wrong))
-    parts = np.where(known & (pictures > 1), variances, 0.0)
-    squares = np.divide(parts**2, pictures - 1, out=np.zeros(parts.shape), where=pictures > 1).sum(1)
-    same = (right == known).all(1) | (wrong == known).all(1)
-    fewest = np.where(known, pictures, np.inf).min(1, initial=np.inf)
-    told = np.where((same | (added > 0)) & (known & (pictures > 1)).any(1), np.inf, fewest - 1)
-    varies = (squares > 0) & ~same  # the last digits of sums do not
-    freedom = np.where(varies, (parts + lone).sum(1) ** 2 / np.where(varies, squares, 1.0), told)
-    trials, still = np.full(num.size, np.inf), same & known.any(1)
-    trials[still] = _trials(np.where(known, np.maximum(pictures, 1.0), 0.0)[still])
-    beside = (~same & (known & (pictures > 1)).any(1))[:, None]
-    rest = [_part(np.where(kind & beside & (pictures > 1), pictures, 0.0), each, num) for kind in (right, wrong)]
-    lone_too = lone.sum(1) / num**2
-    return np.maximum(freedom, 1.0), added / num**2, trials, np.stack(rest, axis=1), lone_too
-
-
-def least_of_mean(  # noqa: PLR0913, PLR0917 - what is known of the classes, and of all together
-    each: Floats, variances: Floats, least: Floats, influence: Floats, codes: Codes, together: Floats
-) -> Floats:
-    """Return the variance that a mean over classes has at least; see ``Moves.least``.
-
-    Class by class, what one lacks another does not have over. But classes of a picture are no independent evidence: what
-    they have in common is told by all its objects together.
-
-    Args:
-        each: (G, K) figure of each class, NaN where it does not count.
-        variances: (G, K) what influences show of it.
-        least: (G, K) what it has at least.
-        influence: (N,) of each picture on the mean of its own group.
-        codes: (N,) the group of each picture, -1 for none.
-        together: (G,) what the sum over classes has at least by all objects of a picture (``crowds``).
-    """
-    num = np.maximum(np.isfinite(each).sum(1), 1)
-    lacking = np.maximum(least - variances, 0.0).sum(1) / num**2
-    apart = np.where(lacking > 0, statistics.sums(influence**2, codes, num.size) + lacking, least.sum(1) / num**2)
-    found: Floats = np.maximum(apart, together / num**2)
-    return found
-
-
-def _part(pictures: Floats, each: Floats, num: Floats) -> Floats:
-    """Return share, figure and trials of some classes, (G, 3).
-
-    Args:
-        pictures: (G, K) of each such class, 0 for others.
-        each: (G, K) figure of each class.
-        num: (G,) classes of the mean.
-    """
-    some = pictures > 0
-    few, found = some.any(1), np.zeros((num.size, 3))
-    count = some.sum(1)[few]
-    found[few, 0], found[few, 1] = count / num[few], np.where(some, each, 0.0)[few].sum(1) / count
-    found[few, 2] = _trials(pictures[few])
-    return found
-
-
-def _unseen(pictures: Floats) -> Floats:
-    """Return the variance of the sum of classes that are all right, or all wrong, and show none, (G,).
-
-    As that of a share of their trials, by the estimate of R. Krichevsky and V. Trofimov (IEEE Transactions on Information
-    Theory 27, 1981). Each class for itself would be too much: where many are held by few pictures each, others show it.
-
-    Args:
-        pictures: (G, K) of each such class, 0 for others.
-    """
-    found, some = np.zeros(len(pictures)), (pictures > 0).any(1)
-    trials, num = _trials(pictures[some]), (pictures[some] > 0).sum(1)
-    found[some] = num**2 * 0.5 * (trials + 0.5) / ((trials + 1) ** 2 * trials)
-    return found
-
-
-def _trials(pictures: Floats) -> Floats:
-    """Return how many trials all right say as much as all pictures of some classes do of the mean over these classes.
-
-    Whatever the share that is right of each class is, the mean lies above the bound unless all is right in less than 2.5 %
-    of cases: the lowest such mean has the shares min(1, m n) (Lagrange), of which the chance is a product.
-
-    Args:
-        pictures: (G, K) of each class, 0 where it does not count; at least one of a group does.
-    """
-    low, high = np.full(len(pictures), -750.0), np.zeros(len(pictures))
-    logs = np.log(pictures, out=np.zeros(pictures.shape), where=pictures > 0)
-    for _ in range(60):
-        middle = (low + high) / 2
-        seldom = (pictures * np.minimum(logs + middle[:, None], 0.0)).sum(1) < np.log(_SELDOM)
-        low, high = np.where(seldom, middle, low), np.where(seldom, high, middle)
-    shares = np.where(pictures > 0, np.exp(np.minimum(logs + high[:, None], 0.0)), 0.0)
-    found: Floats = np.log(_SELDOM) / np.log(shares.sum(1) / (pictures > 0).sum(1))
-    return found.round(9)
 
 
 def whole(slope: Slope, num_units: int, holders: int) -> Shown:
@@ -285,17 +170,46 @@ def mean_of_ratios(above: Any, below: Any, there: Any, *, squares: Any = None) -
         influence = np.asarray(moved.sum(axis=1), np.float64).ravel()
         influence /= np.maximum(known.sum(1), 1)[np.maximum(codes, 0)]
         if squares is None:
-            return Moves(confusions.mean_defined(each), influence, *pooled(each, variances, pictures))
-        worth, least, together = _crowded((above, squares, below), each, scale, codes)
-        known_of = pooled(each, np.maximum(variances, least), worth)
+            common = _common(moved, there, each, alone(each, pictures), codes)
+            return Moves(confusions.mean_defined(each), influence, *pooled(each, variances, pictures, common))
+        worth, least, together, common = _crowded((above, squares, below), each, scale, codes)
+        known_of = pooled(each, np.maximum(variances, least), worth, common)
         shown = least_of_mean(each, variances, least, influence, codes, together)
         return Moves(confusions.mean_defined(each), influence, *known_of, shown)
 
     return slope
 
 
-def _crowded(tables: tuple[Any, Any, Any], each: Floats, scale: Floats, codes: Codes) -> tuple[Floats, Floats, Floats]:
-    """Return what pictures are worth of each class, (G, K), its least variance, (G, K), and that of their sum, (G,).
+def _common(moved: Any, there: Any, each: Floats, lone: Floats, codes: Codes) -> Floats:
+    """Return what lone classes add to the variance of the sum over classes, (G,); see ``Crowds.lone``.
+
+    Each class counts once in a picture, whatever its area.
+
+    Args:
+        moved: (N, K) sparse, what each picture moves of each class.
+        there: (N, K) sparse, above 0 where a picture holds the class.
+        each: (G, K) figure of each class.
+        lone: (G, K) what lone classes are taken to vary; see ``alone``.
+        codes: (N,) the group of each picture, -1 for none.
+    """
+    num_groups, crowds = len(each), Crowds(codes.size, len(each))
+    held = sparse.csc_array(_pattern(there))
+    if not lone.any() or np.bincount(held.indices, held.data, minlength=codes.size).max(initial=0) <= 1:
+        return np.zeros(num_groups)
+    moved = sparse.csc_array(moved)
+    for k in range(each.shape[1]):
+        one = held[:, [k]]
+        at = one.indices[one.data > 0].astype(np.intp)
+        moves = np.asarray(moved[:, [k]].todense()).ravel()[at]
+        crowds.add(at, moves, moves**2, np.ones(at.size), codes[at])
+        crowds.add_lone(at, np.ones(at.size), codes[at], each[:, k], lone[:, k])
+    return crowds.lone(codes)
+
+
+def _crowded(
+    tables: tuple[Any, Any, Any], each: Floats, scale: Floats, codes: Codes
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return what pictures are worth of each class and its least variance, (G, K), that of their sum and lone ones', (G,).
 
     Args:
         tables: (N, K) each, the parts of objects that are right, the sum of their squares, and the objects.
@@ -317,7 +231,8 @@ def _crowded(tables: tuple[Any, Any, Any], each: Floats, scale: Floats, codes: C
         worth[:, k] = units.worth(num, own, num_groups)
         least[:, k] = units.spread_of_objects(moves, of_objects, num, own, num_groups)
         crowds.add(at, moves, of_objects, num, own)
-    return worth, least, crowds.spread(codes)
+        crowds.add_lone(at, num, own, each[:, k], alone(each[:, k], worth[:, k]))
+    return worth, least, crowds.spread(codes), crowds.lone(codes)
 
 
 def _pattern(table: Any) -> Any:

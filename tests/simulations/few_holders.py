@@ -8,6 +8,7 @@ Beside them, pictures that hold very unequal numbers of objects, of which the fe
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,21 @@ Random = np.random.Generator
 GRID = 0.005  # half a step between COCO's recalls: so much an average precision may differ from the share that is found
 NUM_DRAWS = 200
 Figure = Callable[[Floats, Floats, Random], Measure]
+
+
+class Pictures(Protocol):
+    """Pictures of one kind: a split, or a group of it."""
+
+    @property
+    def num(self) -> int:
+        """How many."""
+
+    @property
+    def truth(self) -> float:
+        """What a figure of very many of them comes to."""
+
+    def draw(self, random: Random) -> tuple[Floats, Floats]:
+        """Return how many objects of each class each picture holds, and how many are found, (num, K) each."""
 
 
 @dataclass(frozen=True)
@@ -91,13 +107,18 @@ class Crowded:
     def draw(self, random: Random) -> tuple[Floats, Floats]:
         """Return how many objects of each class each picture holds, and how many are found, (num, K) each."""
         held = np.tile(CROWDS[self.objects](self.num, random).astype(np.float64)[:, None], self.classes)
-        lucks = self.num, self.classes if self.apart else 1
-        if self.alike == 1:
-            share = np.asarray(random.random(lucks) < self.ability, np.float64)
-        else:
-            pairs = 1 / self.alike - 1
-            share = random.beta(pairs * self.ability, pairs * (1 - self.ability), lucks)
+        share = luck((self.num, self.classes if self.apart else 1), self.ability, self.alike, random)
         return held, random.binomial(held.astype(int), share).astype(np.float64)
+
+
+def luck(shape: tuple[int, int], ability: float, alike: float, random: Random) -> Floats:
+    """Return the share that is found where objects of so much ability are alike by a correlation."""
+    if alike == 1:
+        return np.asarray(random.random(shape) < ability, np.float64)
+    if alike == 0:
+        return np.full(shape, ability)
+    pairs = 1 / alike - 1
+    return random.beta(pairs * ability, pairs * (1 - ability), shape)
 
 
 CROWDS: dict[str, Callable[[int, Random], Floats]] = {
@@ -141,7 +162,7 @@ def headline(scene: Scene, random: Random) -> Panel:
     return panels.of_precision(made)
 
 
-def split(figure: Figure, scene: Crowded, random: Random) -> Panel:
+def split(figure: Figure, scene: Pictures, random: Random) -> Panel:
     """Return a figure of a split."""
     return panels.of_measures([figure(*scene.draw(random), random)], units.alone(scene.num))
 
@@ -176,7 +197,7 @@ def held(panels_of: Iterable[Panel], truth: float, grid: float = 0.0) -> tuple[f
     return float(((low - grid <= truth) & (truth <= high + grid)).mean()), float((high - low).mean())
 
 
-def group(figure: Figure, scene: Crowded, rounds: int) -> tuple[float, float]:
+def group(figure: Figure, scene: Pictures, rounds: int) -> tuple[float, float]:
     """Return how often the interval of a figure of a group holds the truth, and how wide it is on average."""
     random, codes, ends = np.random.default_rng([5, scene.num]), np.zeros(scene.num, np.int64), []
     for _ in range(rounds):
@@ -187,7 +208,7 @@ def group(figure: Figure, scene: Crowded, rounds: int) -> tuple[float, float]:
 
 
 def audits(  # noqa: PLR0913 - what is judged, and how often
-    figure: Figure, scenes: Sequence[Scene | Crowded], limits: Limits, rounds: int, *, min_group: int = 10, seed: int = 4
+    figure: Figure, scenes: Sequence[Pictures], limits: Limits, rounds: int, *, min_group: int = 10, seed: int = 4
 ) -> dict[str, float]:
     """Return how often audits of one column end in each verdict.
 
@@ -243,7 +264,7 @@ def crowded(rounds: int) -> Iterator[str]:
             for num, alike in ((30, 1.0), (100, 1.0), (100, 0.3), (400, 1.0)):
                 best, worst = (Crowded(num, objects, ability, alike) for ability in (0.95, 0.85))
                 yield (
-                    " | ".join([f"| {figure.__name__} | {num} | {objects} | {alike:g}", *_row(figure, best, worst, rounds)])
+                    " | ".join([f"| {figure.__name__} | {num} | {objects} | {alike:g}", *row(figure, best, worst, rounds)])
                     + " |"
                 )
 
@@ -257,11 +278,12 @@ def crowded_classes(rounds: int) -> Iterator[str]:
             for num_classes, apart in ((1, False), (3, False), (10, False), (30, False), (10, True)):
                 best, worst = (Crowded(100, objects, a, classes=num_classes, apart=apart) for a in (0.95, 0.85))
                 what = "apart" if apart else "alike"
-                numbers = _row(figure, best, worst, rounds)
+                numbers = row(figure, best, worst, rounds)
                 yield " | ".join([f"| {figure.__name__} | {num_classes} | {what} | {objects}", *numbers]) + " |"
 
 
-def _row(figure: Figure, best: Crowded, worst: Crowded, rounds: int) -> list[str]:
+def row(figure: Figure, best: Pictures, worst: Pictures, rounds: int) -> list[str]:
+    """Return how intervals of a split and of a group fare, and audits of two groups, in % and points."""
     random = np.random.default_rng(3)
     whole = held((split(figure, best, random) for _ in range(rounds)), best.truth, GRID)
     told = audits(figure, (best, worst), AT_LIMIT, rounds)

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from stages.judge import average_precision as ap
 from stages.judge import by_group, panels, permutations, precision_slope, statistics, units
 from stages.judge.confusion import mean_defined
+from stages.judge.crowds import Crowds
 from stages.judge.measures import Measure
-from stages.judge.ratio_slope import Moves, pooled
+from stages.judge.rare_classes import alone, pooled
+from stages.judge.ratio_slope import Moves
 
 Floats = NDArray[np.float64]
 
@@ -46,8 +48,13 @@ def at_once(
     worth = np.stack([units.worth(t.objects, codes, num_groups) for t in tables], axis=1)
     rows = [(move, squares, t.objects, codes, num_groups) for (_, move, squares), t in zip(found, tables, strict=True)]
     least = scale**2 * np.stack([units.spread_of_objects(*row) for row in rows], axis=1)
+    crowds = Crowds(codes.size, num_groups)
+    for k, (move, (_, _, squares), table) in enumerate(zip(moves, found, tables, strict=True)):
+        lone = alone(each[:, k], worth[:, k])
+        crowds.add(np.arange(codes.size), move, squares * scale[own, k] ** 2, table.objects, codes)
+        crowds.add_lone(np.arange(codes.size), table.objects, codes, each[:, k], lone)
     influence = np.sum(moves, axis=0) / np.maximum(np.isfinite(each).sum(1), 1)[own]
-    return Moves(mean_defined(each), influence, *pooled(each, np.maximum(variances, least), worth))
+    return Moves(mean_defined(each), influence, *pooled(each, np.maximum(variances, least), worth, crowds.lone(codes)))
 
 
 @pytest.mark.parametrize("rule", ap.LEVELS)

@@ -9,15 +9,19 @@ from pathlib import Path
 
 from pipelines import dvc_hashes
 from pipelines.doctor import Finding
+from pipelines.record import dvc_cache
 
-OBJECTS = Path(".dvc/cache/files/md5")
 AWAY = Path(".dvc/tmp/torn")  # what is torn may still be the best copy that there is
 PATIENCE_S = 20.0  # a large cache is examined as far as this goes, the newest objects first
 
 
 def cache() -> Iterator[Finding]:
-    """Find objects of the local cache that are not what their name says: a disk's fault, or somebody's edit."""
-    found = sorted(OBJECTS.glob("*/*"), key=lambda file: -file.stat().st_mtime_ns)
+    """Find objects of the cache that are not what their name says: a disk's fault, or somebody's edit.
+
+    It is the cache that DVC uses here, wherever it lies.
+    """
+    objects = _objects()
+    found = sorted(objects.glob("*/*"), key=lambda file: -file.stat().st_mtime_ns)
     if not found:
         return
     end, torn, num = time.monotonic() + PATIENCE_S, [], 0
@@ -30,7 +34,8 @@ def cache() -> Iterator[Finding]:
     if not torn:
         yield Finding("cache", "ok", f"{much} hold what their names say")
         return
-    yield Finding("cache", "broken", f"{len(torn)} of {much} do not hold what their names say", *_remedy(torn))
+    where = "" if objects == Path(dvc_cache.DEFAULT, dvc_cache.PLACE) else f" in {objects}"
+    yield Finding("cache", "broken", f"{len(torn)} of {much}{where} do not hold what their names say", *_remedy(torn))
 
 
 def _remedy(torn: list[Path]) -> tuple[str, str]:
@@ -66,12 +71,19 @@ def _remedy(torn: list[Path]) -> tuple[str, str]:
 
 def _with_members(booked: set[str]) -> set[str]:
     """Return hashes with those of the files that the folders among them hold; a torn list of files names none."""
-    found = set(booked)
+    found, objects = set(booked), _objects()
     for name in booked:
-        place = OBJECTS / name[:2] / name[2:]
+        place = objects / name[:2] / name[2:]
         if name.endswith(".dir") and place.is_file() and _is_whole(place):
             found |= {str(member["md5"]) for member in json.loads(place.read_bytes())}
     return found
+
+
+def _objects() -> Path:
+    """Return the folder of DVC's cache, seen from the project where it lies there."""
+    root = Path.cwd()
+    place = dvc_cache.objects(root)
+    return place.relative_to(root) if place.is_relative_to(root) else place
 
 
 def _is_whole(file: Path) -> bool:

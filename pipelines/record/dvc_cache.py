@@ -18,10 +18,15 @@ def find(value: str) -> Path | None:
         value: as in ``dvc.lock``: MD5, with ``.dir`` behind it for a folder.
     """
     root = settings.root()
-    below = Path(PLACE) / value[:2] / value[2:]
-    if (file := root / DEFAULT / below).is_file():
+    below = Path(value[:2], value[2:])
+    if (file := root / DEFAULT / PLACE / below).is_file():
         return file
-    return file if (file := _folder(root) / below).is_file() else None
+    return file if (file := objects(root) / below).is_file() else None
+
+
+def objects(root: Path) -> Path:
+    """Return the folder that holds what DVC keeps of a project, also where several projects share it (``cache.dir``)."""
+    return _folder(root) / PLACE
 
 
 @cache

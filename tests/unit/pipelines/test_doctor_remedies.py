@@ -63,6 +63,16 @@ def _altered(root: Path) -> Check:
     return cache_examination.cache
 
 
+def _altered_elsewhere(root: Path) -> Check:
+    """An object of a cache that several projects share."""
+    dvc, shared = Path(sys.executable).parent / "dvc", root.parent / "shared cache"
+    subprocess.run([dvc, "init", "--no-scm", "--quiet"], check=True, cwd=root)
+    subprocess.run([dvc, "cache", "dir", shared], check=True, cwd=root, capture_output=True)
+    (shared / "files/md5/ab").mkdir(parents=True)
+    (shared / "files/md5/ab/object").write_text("x")
+    return cache_examination.cache
+
+
 def _torn(root: Path) -> Check:
     (root / ".dvc/tmp").mkdir(parents=True)
     (root / ".dvc/tmp/rwlock").write_text("{torn")
@@ -75,7 +85,7 @@ def _broken(root: Path) -> Check:
     return examinations.mlflow
 
 
-@pytest.mark.parametrize("fault", [_set_aside, _refused, _altered, _torn, _broken])
+@pytest.mark.parametrize("fault", [_set_aside, _refused, _altered, _altered_elsewhere, _torn, _broken])
 def test_a_remedy_touches_nothing_else(fault, project: Path) -> None:
     """It runs without a fault; nothing is deleted, torn objects of the cache no more than others; the doctor is content."""
     check = fault(project)

@@ -192,11 +192,10 @@ def _common(moved: Any, there: Any, each: Floats, lone: Floats, codes: Codes) ->
         lone: (G, K) what lone classes are taken to vary; see ``alone``.
         codes: (N,) the group of each picture, -1 for none.
     """
-    num_groups, crowds = len(each), Crowds(codes.size, len(each))
-    held = sparse.csc_array(_pattern(there))
-    if not lone.any() or np.bincount(held.indices, held.data, minlength=codes.size).max(initial=0) <= 1:
-        return np.zeros(num_groups)
-    moved = sparse.csc_array(moved)
+    held = sparse.csr_array(_pattern(there))
+    if not lone.any() or np.bincount(_rows(held), held.data, minlength=codes.size).max(initial=0) <= 1:
+        return np.zeros(len(each))
+    crowds, held, moved = Crowds(codes.size, len(each)), sparse.csc_array(held), sparse.csc_array(moved)
     for k in range(each.shape[1]):
         one = held[:, [k]]
         at = one.indices[one.data > 0].astype(np.intp)

@@ -106,8 +106,8 @@ def of_classes(units: Mapping[str, float], unit: str, ignored: Mapping[str, str]
         shown = f"of {len(lost)} of the model's {len(units)} classes ({_some(lost)})"
         reason = (
             f"the test split has no {unit} {shown}: nothing is known of what the model makes of them; add test pictures "
-            "that show them, or train without them: take them out of the data and of the source's classes (params.yaml: "
-            "acquire.coco.classes and its like)"
+            "that show them, or train without them: take them out of the data and of the classes that the source is told "
+            "(params.yaml: classes or mask_classes of acquire.<source>)"
         )
         found.append(Fault("absent_class", reason))
     return found

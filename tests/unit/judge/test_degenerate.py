@@ -31,7 +31,7 @@ def test_absent_and_ignored_classes_are_told_apart():
     assert [fault.kind for fault in found] == ["ignored_class", "absent_class"]
     assert "car has no pixel that counts in the test split: half is 255" in found[0].reason
     assert "the test split has no pixel of 1 of the model's 3 classes (road)" in found[1].reason
-    assert "params.yaml: acquire.coco.classes" in found[1].reason
+    assert "params.yaml: classes or mask_classes of acquire.<source>)" in found[1].reason
     assert not degenerate.of_classes({"sky": 5, "road": 1}, "pixel")
     many = degenerate.of_classes({f"c{n}": 0 for n in range(9)} | {"x": 1}, "object")
     assert "(c0, c1, c2 and 6 more)" in many[0].reason

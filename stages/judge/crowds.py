@@ -83,7 +83,7 @@ class Crowds:
 
         Each for itself they vary as ``add_lone`` was told; this comes on top, and none does where no row holds such a
         class beside another. How alike they fare is told by the figures of those of a row, and by its other objects; where
-        neither tells they are taken to fare as one.
+        neither tells, or one row holds them all, they are taken to fare as one.
 
         Args:
             codes: (R,) the group of each row, -1 for none.
@@ -94,15 +94,17 @@ class Crowds:
         if not self._number.any():
             return np.zeros(self._num_groups)
         number, total, squares = self._sums(codes, self._number, self._figures, self._powers)
+        rows = self._sums(codes, np.asarray(self._number > 0, np.float64))[0]
         mean = np.divide(total, number, out=np.zeros(total.size), where=number > 0)
         variance = np.divide(squares, number, out=np.zeros(total.size), where=number > 0) - mean**2
-        variance[variance <= _ROUNDING] = 0.0
+        variance[(variance <= _ROUNDING) | (rows <= 1)] = 0.0
         own = np.where(codes >= 0, variance[np.maximum(codes, 0)], 0.0)
         some, mine = own > 0, mean[np.maximum(codes, 0)]
-        moves, powers = self._moves.copy(), self._squares.copy()
+        moves, powers, sizes = self._moves.copy(), self._squares.copy(), self._sizes + np.where(some, self._number, 0.0)
         moves[some] += (self._figures - self._number * mine)[some] / np.sqrt(own[some])
         powers[some] += (self._powers - 2 * mine * self._figures + self._number * mine**2)[some] / own[some]
-        alike = self._alike(codes, moves, powers, self._sizes + np.where(some, self._number, 0.0))
+        alike = self._alike(codes, moves, powers, sizes)
+        alike += (1 - alike) / np.maximum(rows, 1.0) ** 2  # few rows hardly tell
         pairs = (self._reach + self._single) ** 2 - self._reach**2 - self._apart
         return alike * np.maximum(self._sums(codes, pairs)[0], 0.0)
 

@@ -122,6 +122,8 @@ def estimated(  # noqa: PLR0913 - a figure and what its interval rests on
     if shown.unseen is not None:
         varying = statistics.effective_size(value, max(drawn, shown.varying), np.inf)
         rest = unseen.Open(varying, unseen.parts(shown.unseen, worth, freedom))
+    if not share:  # the pictures that hold many of a mean's classes may be few
+        freedom = min(freedom, shown.freedom)
     found = Estimate(value, value, value, n, size, *behind, freedom, bias, same, open=rest)
     bounds = _reaching(found, 0.95)
     return replace(found, low=bounds[0], high=bounds[1])

@@ -18,6 +18,7 @@ from stages.judge.confusion import mean_defined, ratio
 from stages.judge.crowds import Crowds, least_of_mean
 from stages.judge.rare_classes import alone, pooled
 from stages.judge.ratio_slope import Moves, Slope
+from stages.judge.row_weights import Weights
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -55,7 +56,8 @@ def _by_group(tables: Sequence[ap.Matches], thresholds: slice, recalls: Floats, 
         How the groups' figures move; the figures are those that weights of 0 and 1 give.
     """
     each, worth, variances, least = (np.zeros((num_groups, len(tables))) for _ in range(4))
-    influence, crowds = np.zeros(codes.size), Crowds(codes.size, num_groups)
+    influence = np.zeros(codes.size)
+    crowds, weights = Crowds(codes.size, num_groups), Weights(codes.size, num_groups)
     for k, table in enumerate(tables):
         few, at = table.condensed()
         own = codes[at]
@@ -70,9 +72,12 @@ def _by_group(tables: Sequence[ap.Matches], thresholds: slice, recalls: Floats, 
         influence[at] += moves
         crowds.add(at, moves, squares * own_scale**2, few.objects, own)
         crowds.add_lone(at, few.objects, own, each[:, k], alone(each[:, k], worth[:, k]))
-    known_of = pooled(each, np.maximum(variances, least), worth, crowds.lone(codes))
+        some = (few.objects > 0) & (own >= 0)
+        weights.add(at[some], own[some], each[own[some], k], held[own[some]])
     influence /= np.maximum(np.isfinite(each).sum(1), 1)[np.maximum(codes, 0)]
     shown = least_of_mean(each, variances, least, influence, codes, crowds.spread(codes))
+    seen = np.maximum(statistics.sums(influence**2, codes, num_groups), shown)
+    known_of = pooled(each, np.maximum(variances, least), worth, seen, weights.together(codes, crowds.lone(codes)))
     return Moves(mean_defined(each), influence, *known_of, shown)
 
 

@@ -16,6 +16,7 @@ from stages.judge import confusion as confusions
 from stages.judge import statistics, units
 from stages.judge.crowds import Crowds, least_of_mean
 from stages.judge.rare_classes import alone, pooled
+from stages.judge.row_weights import Weights
 from stages.judge.tally import ALL, Rows
 
 Floats = NDArray[np.float64]
@@ -37,6 +38,7 @@ class Moves:
         unseen: (G, 2, 3) share of the classes, figure and trials of those that are all right, and all wrong
             (``unseen.parts``). None where the figure is no mean over classes.
         lone: (G,) part of ``added`` that is of classes that one picture holds; None likewise.
+        rows: (G,) degrees of freedom by what pictures weigh in a mean over classes; None likewise.
         least: (G,) variance that the figures have at least where pictures hold unequal numbers of objects
             (``units.spread``); 0 elsewhere.
     """
@@ -48,6 +50,7 @@ class Moves:
     trials: Floats
     unseen: Floats | None = None
     lone: Floats | None = None
+    rows: Floats | None = None
     least: Floats | float = 0.0
 
 
@@ -64,12 +67,14 @@ class Shown:
         trials: that all is worth where it is right, or wrong (``Moves``); infinite where each unit counts.
         varying: standard error of the classes that show one.
         unseen: (2, 3) the others, see ``Moves``; None where there are none.
+        freedom: degrees of freedom by what units weigh in a mean over classes; infinite where that tells nothing.
     """
 
     error: float = 0.0
     trials: float = float("inf")
     varying: float = 0.0
     unseen: Floats | None = None
+    freedom: float = float("inf")
 
 
 NOTHING = Shown()
@@ -89,7 +94,8 @@ def whole(slope: Slope, num_units: int, holders: int) -> Shown:
     error = float(np.maximum(seen, np.sqrt(moves.least))[0])
     unseen = moves.unseen[0] if moves.unseen is not None and moves.unseen[0].any() else None
     varying = error if moves.lone is None else float(np.hypot(error, np.sqrt(moves.lone[0])))
-    return Shown(float(np.hypot(error, np.sqrt(moves.added[0]))), float(moves.trials[0]), varying, unseen)
+    freedom = float("inf") if moves.rows is None else float(moves.rows[0])
+    return Shown(float(np.hypot(error, np.sqrt(moves.added[0]))), float(moves.trials[0]), varying, unseen, freedom)
 
 
 def by_class(above: Any, below: Any, *, objects: bool = False) -> Floats:
@@ -169,15 +175,35 @@ def mean_of_ratios(above: Any, below: Any, there: Any, *, squares: Any = None) -
         variances = _sums(varied, codes, num_groups)
         influence = np.asarray(moved.sum(axis=1), np.float64).ravel()
         influence /= np.maximum(known.sum(1), 1)[np.maximum(codes, 0)]
+        weights = _weighed(there, each, pictures, codes)
         if squares is None:
             common = _common(moved, there, each, alone(each, pictures), codes)
-            return Moves(confusions.mean_defined(each), influence, *pooled(each, variances, pictures, common))
+            seen = statistics.sums(influence**2, codes, num_groups)
+            known_of = pooled(each, variances, pictures, seen, weights.together(codes, common))
+            return Moves(confusions.mean_defined(each), influence, *known_of)
         worth, least, together, common = _crowded((above, squares, below), each, scale, codes)
-        known_of = pooled(each, np.maximum(variances, least), worth, common)
         shown = least_of_mean(each, variances, least, influence, codes, together)
+        seen = np.maximum(statistics.sums(influence**2, codes, num_groups), shown)
+        known_of = pooled(each, np.maximum(variances, least), worth, seen, weights.together(codes, common))
         return Moves(confusions.mean_defined(each), influence, *known_of, shown)
 
     return slope
+
+
+def _weighed(there: Any, each: Floats, holders: Floats, codes: Codes) -> Weights:
+    """Return what pictures weigh in the mean over the classes.
+
+    Args:
+        there: (N, K) sparse, above 0 where a picture holds the class.
+        each: (G, K) figure of each class.
+        holders: (G, K) pictures that hold it.
+        codes: (N,) the group of each picture, -1 for none.
+    """
+    found, at = Weights(codes.size, len(each)), _rows(there)
+    held = (there.data != 0) & (codes[at] >= 0)
+    at, of = at[held], there.indices[held]
+    found.add(at, codes[at], each[codes[at], of], holders[codes[at], of])
+    return found
 
 
 def _common(moved: Any, there: Any, each: Floats, lone: Floats, codes: Codes) -> Floats:

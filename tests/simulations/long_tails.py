@@ -5,6 +5,7 @@ Such a class shows no variance of its own, and what makes its picture hard makes
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,8 @@ class LongTail:
         own: classes of each picture that no other holds, beside one that all hold; None where classes are drawn.
         drawn: how many there are, held in proportion to 1, 1/2, 1/3 ...
         objects: in each picture where classes are drawn, else of each class in it.
+        rich: pictures that hold such own classes; None where all do.
+        shared: those of a rich picture are those of every rich one, and no other's.
     """
 
     num: int
@@ -36,6 +39,8 @@ class LongTail:
     own: int | None = None
     drawn: int = 300
     objects: int = 1
+    rich: int | None = None
+    shared: bool = False
 
     @property
     def truth(self) -> float:
@@ -44,7 +49,11 @@ class LongTail:
 
     def words(self) -> str:
         """Say which classes the pictures hold."""
-        return f"{self.objects} of {self.drawn}" if self.own is None else f"{self.own} of its own and one"
+        if self.own is None:
+            return f"{self.objects} of {self.drawn}"
+        if self.rich is None:
+            return f"{self.own} of its own and one"
+        return f"one, {self.rich} have {self.own} more, {'the same' if self.shared else 'its own'}"
 
     def draw(self, random: Random) -> tuple[Floats, Floats]:
         """Return how many objects of each class each picture holds, and how many are found, (num, K) each."""
@@ -52,7 +61,10 @@ class LongTail:
             parts = 1 / np.arange(1, self.drawn + 1)
             held = random.multinomial(self.objects, parts / parts.sum(), self.num).astype(np.float64)
         else:
-            held = np.c_[np.kron(np.eye(self.num), np.ones(self.own)), np.ones(self.num)] * self.objects
+            rich = self.num if self.rich is None else self.rich
+            whose = np.ones((rich, 1)) if self.shared else np.eye(rich)
+            own = np.kron(np.eye(self.num, rich) @ whose, np.ones(self.own))
+            held = np.c_[own, np.ones(self.num)] * self.objects
         share = luck((self.num, 1), self.ability, self.alike, random)
         return held, random.binomial(held.astype(int), share).astype(np.float64)
 
@@ -63,10 +75,13 @@ def miou(held: Floats, found: Floats, random: Random) -> Measure:
     return mean_of_ratios("miou", "mIoU", "pixels", found, held, held, counts=held.sum(1))
 
 
-TAILS: tuple[tuple[Figure, int, dict[str, int]], ...] = (
+TAILS: tuple[tuple[Figure, int, dict[str, Any]], ...] = (
     (map50, 20, {"own": 10}), (map50, 40, {"own": 5, "objects": 2}), (map50, 30, {"drawn": 80, "objects": 8}),
     (map50, 60, {"objects": 10}), (map50, 150, {"objects": 8}), (average_recall, 20, {"own": 10}),
     (average_recall, 60, {"objects": 10}), (miou, 20, {"own": 10, "objects": 100}), (miou, 60, {"objects": 30}),
+    (map50, 30, {"own": 20, "rich": 2, "shared": True}), (map50, 30, {"own": 20, "rich": 1}),
+    *((miou, 30, {"own": 20, "objects": 100, "rich": rich, "shared": True}) for rich in (2, 3, 4, 8)),
+    *((miou, 30, {"own": own, "objects": 100, "rich": rich}) for rich, own in ((1, 20), (2, 10), (3, 10))),
 )  # fmt: skip
 
 

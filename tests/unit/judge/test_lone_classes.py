@@ -22,7 +22,7 @@ def added(held: Floats, found: Floats) -> float:
     return float(moves.lone[0] * held.any(0).sum() ** 2)
 
 
-def rows(seed: int) -> tuple[Crowds, NDArray[np.int64], list[list[tuple[float, float, float]]]]:
+def made_of(seed: int) -> tuple[Crowds, NDArray[np.int64], list[list[tuple[float, float, float]]]]:
     """Return classes of 30 rows in two groups, and of each row what its objects are: figure or move, deviation, lone."""
     random, groups = np.random.default_rng(seed), np.arange(30) % 3 - 1
     luck = random.random(30)
@@ -53,7 +53,7 @@ def rows(seed: int) -> tuple[Crowds, NDArray[np.int64], list[list[tuple[float, f
 @pytest.mark.parametrize("seed", range(4))
 def test_it_is_what_pairs_of_classes_come_to(seed: int) -> None:
     """Of each group: every pair of a row's objects of which one is of a lone class, by how alike a row's objects are."""
-    crowds, groups, made = rows(seed)
+    crowds, groups, made = made_of(seed)
     for g, told in enumerate(crowds.lone(groups)):
         own = [made[row] for row in np.flatnonzero(groups == g) if made[row]]
         parts = [np.array([z for z, _, _ in row]) for row in own]
@@ -61,7 +61,8 @@ def test_it_is_what_pairs_of_classes_come_to(seed: int) -> None:
         pairs = sum(
             a * b for row in own for i, (_, a, x) in enumerate(row) for j, (_, b, y) in enumerate(row) if i != j and x + y
         )
-        assert told == pytest.approx(max(1 - inside, 0.0) * pairs)
+        alike, rows = max(1 - inside, 0.0), sum(any(lone for _, _, lone in row) for row in own)
+        assert told == pytest.approx((alike + (1 - alike) / rows**2) * pairs)
         assert told > 0
 
 
@@ -70,8 +71,20 @@ def test_a_picture_of_classes_of_its_own_is_one_trial() -> None:
     held = np.kron(np.eye(20), np.ones(10))
     found = held * (np.arange(20) % 4 > 0)[:, None]
     assert added(held, found) == pytest.approx(20 * 10**2 * 3 / 16)  # one trial, half a success and half a failure added
+    twice = np.kron(np.eye(20), np.ones(2))
+    assert added(twice, twice * 0.1) == pytest.approx(20 * 2**2 * 0.21), "all figures alike tell nothing"
     once = np.eye(20)
     assert added(once, once * (np.arange(20) % 4 > 0)[:, None]) == pytest.approx(20 * 3 / 16)
+
+
+def test_one_picture_does_not_tell_how_alike_its_classes_fare() -> None:
+    """It alone holds twenty classes, of which one is wrong or half are: no other shows what they would make of it."""
+    held = np.c_[np.zeros((30, 20)), np.ones(30)]
+    held[0, :20] = 1
+    for wrong in (1, 10):
+        found = held * (np.arange(21) >= wrong)
+        deviations = wrong * np.sqrt(3 / 16) + (20 - wrong) * np.sqrt(3 / 16)
+        assert added(held, found) == pytest.approx(deviations**2)
 
 
 def test_a_class_in_each_picture_adds_nothing_to_what_it_varies() -> None:

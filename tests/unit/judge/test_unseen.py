@@ -11,6 +11,7 @@ from stages.judge import by_group, measures, panels, rare_classes, statistics, u
 from stages.judge.draws import Draws, estimates
 from stages.judge.groups import Comparison, Grouping
 from stages.judge.measures import Measure
+from stages.judge.row_weights import Together
 
 Floats = NDArray[np.float64]
 FEW = (2, 4, 4, 19)  # pictures of each class that is all right
@@ -133,9 +134,10 @@ def test_the_truth_lies_within(
 def test_classes_all_right_take_no_freedom_and_lend_none() -> None:
     """Fifty pictures of one class vary: with a class beside it that is all right, the variance is as well known as alone."""
     variances = np.array([[0.004, 0.0]])
-    freedom, added, *_ = rare_classes.pooled(np.array([[0.7, 1.0]]), variances, np.array([[50.0, 10.0]]), np.zeros(1))
+    seen, apart = variances.sum(1) / 4, Together.apart(1)
+    freedom, added, *_ = rare_classes.pooled(np.array([[0.7, 1.0]]), variances, np.array([[50.0, 10.0]]), seen, apart)
     assert freedom == pytest.approx([49.0])
     assert added[0] > 0
-    single = rare_classes.pooled(np.array([[0.7, 0.5]]), np.array([[0.004, 0.0]]), np.array([[50.0, 1.0]]), np.zeros(1))
+    single = rare_classes.pooled(np.array([[0.7, 0.5]]), variances, np.array([[50.0, 1.0]]), seen, apart)
     lone = 0.25  # one trial, half a success and half a failure added: known, so it is part of the variance without freedom
     assert single[0] == pytest.approx([(0.004 + lone) ** 2 / (0.004**2 / 49)])

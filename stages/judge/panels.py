@@ -49,8 +49,10 @@ def mean(name: str, title: str, unit: str, held: Counts, read: Read) -> Measure:
 
 def _slope(held: Counts, read: Read) -> Slope | None:
     """Return the slope of the headline mean over classes of a figure; None where it is not known."""
-    parts = classes.parts(read, held)
-    return parts and ratio_slope.mean_of_ratios(*(sparse.csr_array(t, dtype=np.float64) for t in (*parts, parts[1])))
+    if (parts := classes.parts(read, held)) is None:
+        return None
+    above, below, holds = (sparse.csr_array(table, dtype=np.float64) for table in (*parts, held.real))
+    return ratio_slope.mean_of_ratios(above, below, below, holds=holds)
 
 
 def of_measures(measures: Sequence[Measure], units: Units) -> Panel:

@@ -150,7 +150,7 @@ def ratio(hits: Floats, totals: Floats, rows: Rows = ALL, *, objects: bool = Fal
     return slope
 
 
-def mean_of_ratios(above: Any, below: Any, there: Any, *, squares: Any = None) -> Slope:
+def mean_of_ratios(above: Any, below: Any, there: Any, *, squares: Any = None, holds: Any = None) -> Slope:
     """Return the slope of the mean over classes of ``above`` / ``below``, each summed over a group.
 
     Args:
@@ -159,7 +159,10 @@ def mean_of_ratios(above: Any, below: Any, there: Any, *, squares: Any = None) -
         there: (N, K) sparse; a class counts where the sum of this one is above 0.
         squares: (N, K) sparse, where they count objects, ``below`` those that are there, of which a picture may hold
             several: what the squares of the objects' parts of ``above`` come to (``Moves.least``).
+        holds: (N, K) sparse, above 0 where a picture is one of those that the class's figure is read from; ``there`` unless
+            it is given, which may count what was said falsely, too.
     """
+    holds = there if holds is None else holds
 
     def slope(codes: Codes, num_groups: int) -> Moves:
         top, bottom, real = (_sums(table, codes, num_groups) for table in (above, below, there))
@@ -175,9 +178,9 @@ def mean_of_ratios(above: Any, below: Any, there: Any, *, squares: Any = None) -
         variances = _sums(varied, codes, num_groups)
         influence = np.asarray(moved.sum(axis=1), np.float64).ravel()
         influence /= np.maximum(known.sum(1), 1)[np.maximum(codes, 0)]
-        weights = _weighed(there, each, pictures, codes)
+        weights = _weighed(holds, each, codes)
         if squares is None:
-            common = _common(moved, there, each, alone(each, pictures), codes)
+            common = _common(moved, holds, each, alone(each, pictures), codes)
             seen = statistics.sums(influence**2, codes, num_groups)
             known_of = pooled(each, variances, pictures, seen, weights.together(codes, common))
             return Moves(confusions.mean_defined(each), influence, *known_of)
@@ -190,35 +193,34 @@ def mean_of_ratios(above: Any, below: Any, there: Any, *, squares: Any = None) -
     return slope
 
 
-def _weighed(there: Any, each: Floats, holders: Floats, codes: Codes) -> Weights:
+def _weighed(holds: Any, each: Floats, codes: Codes) -> Weights:
     """Return what pictures weigh in the mean over the classes.
 
     Args:
-        there: (N, K) sparse, above 0 where a picture holds the class.
+        holds: (N, K) sparse, above 0 where a picture holds the class.
         each: (G, K) figure of each class.
-        holders: (G, K) pictures that hold it.
         codes: (N,) the group of each picture, -1 for none.
     """
-    found, at = Weights(codes.size, len(each)), _rows(there)
-    held = (there.data != 0) & (codes[at] >= 0)
-    at, of = at[held], there.indices[held]
+    found, at, holders = Weights(codes.size, len(each)), _rows(holds), _sums(_pattern(holds), codes, len(each))
+    held = (holds.data != 0) & (codes[at] >= 0)
+    at, of = at[held], holds.indices[held]
     found.add(at, codes[at], each[codes[at], of], holders[codes[at], of])
     return found
 
 
-def _common(moved: Any, there: Any, each: Floats, lone: Floats, codes: Codes) -> Floats:
+def _common(moved: Any, holds: Any, each: Floats, lone: Floats, codes: Codes) -> Floats:
     """Return what lone classes add to the variance of the sum over classes, (G,); see ``Crowds.lone``.
 
     Each class counts once in a picture, whatever its area.
 
     Args:
         moved: (N, K) sparse, what each picture moves of each class.
-        there: (N, K) sparse, above 0 where a picture holds the class.
+        holds: (N, K) sparse, above 0 where a picture holds the class.
         each: (G, K) figure of each class.
         lone: (G, K) what lone classes are taken to vary; see ``alone``.
         codes: (N,) the group of each picture, -1 for none.
     """
-    held = sparse.csr_array(_pattern(there))
+    held = sparse.csr_array(_pattern(holds))
     if not lone.any() or np.bincount(_rows(held), held.data, minlength=codes.size).max(initial=0) <= 1:
         return np.zeros(len(each))
     crowds, held, moved = Crowds(codes.size, len(each)), sparse.csc_array(held), sparse.csc_array(moved)

@@ -18,6 +18,7 @@ from stages.judge.units import Units
 
 Floats = NDArray[np.float64]
 Codes = NDArray[Any]
+Times = float | Floats
 
 
 @dataclass(frozen=True)
@@ -95,28 +96,29 @@ class Comparison:
 
     def lacks(self, group: int) -> int:
         """Return about how many more units, as unequal as today's, would make an uneven group worth enough."""
-        return max(1, math.ceil(self.estimates[group].num_holders * self._times(group) - self.estimates[group].num_holders))
+        held = self.estimates[group].num_holders
+        return max(1, math.ceil(held * self.min_group / self.worth[group] - held))
 
-    def _times(self, group: int) -> float:
-        """Return by how much a group must grow to be worth enough."""
-        return self.min_group / self.worth[group]
+    def evened(self) -> tuple["Comparison", Floats]:
+        """Return the comparison with uneven groups among those compared, and by how much each must grow for it, (G,).
 
-    def evened(self) -> tuple["Comparison", float]:
-        """Return the comparison as if uneven groups were worth enough, and by how much the one that lacks most must grow."""
+        An uneven group grows by what it lacks, the others stay as they are: 1.
+        """
         compared = tuple(sorted((*self.compared, *self.uneven)))
-        return replace(self, compared=compared, uneven=()), max((1.0, *map(self._times, self.uneven)))
+        grown = [1 + self.lacks(g) / self.estimates[g].num_holders if g in self.uneven else 1.0 for g in compared]
+        return replace(self, compared=compared, uneven=()), np.array(grown)
 
     @property
     def num_claims(self) -> int:
         """Return how many claims the comparison makes: one for each ordered pair of groups and one for each floor."""
         return len(self.compared) ** 2 if len(self.compared) > 1 else 0
 
-    def bounds(self, level: float = 0.95, times: float = 1.0, *, exact: bool = False) -> tuple[Floats, Floats, Floats]:
+    def bounds(self, level: float = 0.95, times: Times = 1.0, *, exact: bool = False) -> tuple[Floats, Floats, Floats]:
         """Return figures, lower and upper bounds of the groups compared, each (G,).
 
         Args:
             level: coverage.
-            times: as if there were so many times the pictures.
+            times: as if there were so many times the pictures, of all groups compared or, (G,), of each.
             exact: bounds that verdicts may rest on (``statistics.exact``), not those that are shown (Wilson's).
         """
         values, sizes, freedoms = self._arrays
@@ -124,11 +126,11 @@ class Comparison:
         rest = [self.estimates[g].open for g in self.compared]
         return values, *unseen.bounds(interval, values, sizes, freedoms, rest, level, times)
 
-    def pairs(self, level: float = 0.95, times: float = 1.0, *, exact: bool = False) -> tuple[Floats, Floats, Floats]:
+    def pairs(self, level: float = 0.95, times: Times = 1.0, *, exact: bool = False) -> tuple[Floats, Floats, Floats]:
         """Return the gap of each ordered pair of groups compared with its interval; see ``statistics.differences``."""
         return statistics.differences(*self.bounds(level, times, exact=exact))
 
-    def gap(self, level: float = 0.95, times: float = 1.0, *, exact: bool = False) -> tuple[float, float, float]:
+    def gap(self, level: float = 0.95, times: Times = 1.0, *, exact: bool = False) -> tuple[float, float, float]:
         """Return the gap between best and worst group with its interval.
 
         The lower bound is that of best minus worst, at least 0; the upper one the largest of all pairs, so that a gap
@@ -136,7 +138,7 @@ class Comparison:
 
         Args:
             level: coverage.
-            times: as if there were so many times the pictures.
+            times: as if there were so many times the pictures, of all groups compared or, (G,), of each.
             exact: see ``bounds``.
         """
         value, low, high = self.pairs(level, times, exact=exact)

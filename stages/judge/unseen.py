@@ -64,7 +64,7 @@ def bounds(  # noqa: PLR0913, PLR0917 - figures, and what they rest on
     freedoms: Floats,
     known: Sequence[Open | None],
     level: float = 0.95,
-    times: float = 1.0,
+    times: float | Floats = 1.0,
 ) -> tuple[Floats, Floats]:
     """Return lower and upper bounds of figures, (G,) each; a figure without parts has the interval as it stands.
 
@@ -75,7 +75,7 @@ def bounds(  # noqa: PLR0913, PLR0917 - figures, and what they rest on
         freedoms: (G,) degrees of freedom of what varies.
         known: (G,) what figures rest on of which some do not; None for others.
         level: coverage.
-        times: as if there were so many times the pictures.
+        times: as if there were so many times the pictures, of all figures or, (G,), of each.
     """
     sizes = np.array([size if one is None else one.size for size, one in zip(sizes, known, strict=True)])
     varies = np.isfinite(sizes)
@@ -88,7 +88,8 @@ def bounds(  # noqa: PLR0913, PLR0917 - figures, and what they rest on
     none = Part(0.0, 0.0, 1.0, 1.0)
     padded = np.array([[*one.parts, *[none] * (most - len(one.parts))] for one in known if one is not None])
     share, figure, trials, freedom = np.moveaxis(padded, -1, 0)
-    below, above = interval(figure, trials * times, level, freedom * times)
+    grown = np.broadcast_to(times, values.shape)[some, None]
+    below, above = interval(figure, trials * grown, level, freedom * grown)
     down, up = ((share * abs(figure - end)).sum(axis=1) for end in (below, above))
     low[some] = (values[some] - np.hypot(values[some] - low[some], down)).clip(0, 1)
     high[some] = (values[some] + np.hypot(high[some] - values[some], up)).clip(0, 1)

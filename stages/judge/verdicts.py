@@ -23,13 +23,13 @@ from functools import cached_property
 import numpy as np
 
 from stages.judge.columns import NO_VALUE
-from stages.judge.groups import Comparison
+from stages.judge.groups import Comparison, Floats, Times
 from stages.judge.permutations import Asked, Deals
 
 PASS, FAIL, UNDECIDED = "PASS", "FAIL", "UNDECIDED"
 LEVEL = 0.95
 MOST_PAIRS = 50  # of one comparison of which deals are asked, those shown to be widest first
-MOST = 21.0  # times today's pictures, twenty times as many again: beyond that a number of further ones says nothing
+MOST = 21.0  # times a group's pictures, twenty times as many again: beyond that a number of further ones says nothing
 _LEAST = 1e-13  # chance below which a bound is not told from certainty
 
 
@@ -102,21 +102,36 @@ class Finding:
 
     @cached_property
     def more(self) -> int | None:
-        """Return how many further pictures would probably settle it; None if it is, or if no sensible number would."""
-        whole, least = self.comparison.evened()
+        """Return how many further pictures would probably settle it; None if it is, or if no sensible number would.
+
+        Uneven groups grow by what they lack; only where that does not settle it all groups grow from there.
+        """
+        whole, grown = self.comparison.evened()
         if self.verdict != UNDECIDED or self.faults or self.explained or not whole.num_claims:
             return None
         num = self.num_claims - self.comparison.num_claims + whole.num_claims  # with the groups that are compared then
-        return _more(whole, self.limits, _strict(self.limits, num), least)
+        times = _times(whole, self.limits, _strict(self.limits, num), grown)
+        if times * grown.max() > MOST:
+            return None
+        (pictures, lacking), _ = self._behind
+        return max(1, lacking + math.ceil((times - 1) * (pictures + lacking)))
 
     @property
     def more_units(self) -> int | None:
         """Return how many further units hold ``more`` pictures, as many each as today's; None where that is."""
         if self.more is None:
             return None
-        found = [self.comparison.estimates[g] for g in self.comparison.evened()[0].compared]
-        pictures, units = sum(e.num_pictures for e in found), sum(e.num_units for e in found)
-        return math.ceil(self.more * units / pictures)
+        (pictures, lacking), (units, more) = self._behind
+        return more + math.ceil((self.more - lacking) * (units + more) / (pictures + lacking))
+
+    @property
+    def _behind(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Return the pictures of the groups, uneven ones too, and how many further ones these lack; the same of units."""
+        whole, grown = self.comparison.evened()
+        found = [self.comparison.estimates[g] for g in whole.compared]
+        pictures, units = np.array([e.num_pictures for e in found]), np.array([e.num_units for e in found])
+        lacking, more = (int(np.round((grown - 1) * each).sum()) for each in (pictures, units))
+        return (int(pictures.sum()), lacking), (int(units.sum()), more)
 
     @property
     def decisive(self) -> bool:
@@ -219,7 +234,7 @@ def _is_lower(bound: float, deals: Deals | None) -> bool:
     return deals is None or (deals.num > 0 and bound < deals.mean)
 
 
-def _widest(comparison: Comparison, level: float, times: float = 1.0, pair: tuple[int, int] | None = None) -> float:
+def _widest(comparison: Comparison, level: float, times: Times = 1.0, pair: tuple[int, int] | None = None) -> float:
     """Return the largest lower bound of all ordered pairs, or that of one."""
     low = comparison.pairs(level, times, exact=True)[1]
     if pair:
@@ -237,7 +252,7 @@ def _pairs(comparison: Comparison, level: float, limit: float) -> list[tuple[int
     return [(comparison.compared[int(better)], comparison.compared[int(worse)]) for better, worse in zip(*at, strict=True)]
 
 
-def _passes(comparison: Comparison, limits: Limits, times: float = 1.0) -> bool:
+def _passes(comparison: Comparison, limits: Limits, times: Times = 1.0) -> bool:
     """Tell whether every gap is shown to be within the limit and every group at the floor or above."""
     lows = comparison.bounds(LEVEL, times, exact=True)[1]
     return comparison.gap(LEVEL, times, exact=True)[2] <= limits.max_gap and bool((lows >= limits.min_worst_group).all())
@@ -260,23 +275,25 @@ def _smallest_alpha(comparison: Comparison, limit: float, num_claims: int, pair:
     return float(min(1.0, num_claims * np.exp(high)))
 
 
-def _more(comparison: Comparison, limits: Limits, level: float, least: float = 1.0) -> int | None:
-    """Return how many further pictures of the same kind would settle a comparison if figures stay as they are.
+def _times(comparison: Comparison, limits: Limits, level: float, grown: Floats) -> float:
+    """Return how many times the pictures, of the same kind, would settle a comparison if figures stay as they are.
 
-    There must be at least ``least`` times as many as today.
+    Args:
+        comparison: with all groups that are compared then.
+        limits: what is allowed.
+        level: coverage at which one bound may say FAIL.
+        grown: (G,) by how much each group grows before all of them do.
     """
     wide = comparison.gap()[0] > limits.max_gap
     below = bool((comparison.bounds()[0] < limits.min_worst_group).any())
     questions: list[Callable[[float], bool]] = []
     if wide:
-        questions.append(lambda t: _widest(comparison, level, t) > limits.max_gap)
+        questions.append(lambda t: _widest(comparison, level, t * grown) > limits.max_gap)
     if below:
-        questions.append(lambda t: bool((comparison.bounds(level, t, exact=True)[2] < limits.min_worst_group).any()))
+        questions.append(lambda t: bool((comparison.bounds(level, t * grown, exact=True)[2] < limits.min_worst_group).any()))
     if not questions:
-        questions.append(lambda t: _passes(comparison, limits, t))
-    times = max(least, min(_first(q) for q in questions))
-    pictures = sum(comparison.estimates[g].num_pictures for g in comparison.compared)
-    return max(1, int(np.ceil((times - 1) * pictures))) if times <= MOST else None
+        questions.append(lambda t: _passes(comparison, limits, t * grown))
+    return min(_first(q) for q in questions)
 
 
 def _first(settled: Callable[[float], bool]) -> float:

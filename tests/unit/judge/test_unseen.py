@@ -68,6 +68,16 @@ def test_a_group_lies_between_its_parts_and_their_sum(missed: int) -> None:
     assert low < narrow[1][0] < value < narrow[2][0] < 1
 
 
+def test_each_group_may_grow_by_a_number_of_its_own() -> None:
+    """Some of its classes all right or none: each has the bounds that it has where all grow by its number."""
+    found = with_misses(HELD, ((0, 0, 0, 0, 1, 3), (1, 1, 1, 1, 1, 1), (0, 1, 0, 0, 2, 1)))
+    times = np.array([1.0, 2.5, 4.0])
+    for exact in (False, True):
+        own = np.array(found.bounds(times=times, exact=exact))
+        for g, number in enumerate(times.tolist()):
+            assert own[:, g] == pytest.approx(np.array(found.bounds(times=number, exact=exact))[:, g], rel=1e-12)
+
+
 def test_more_right_is_no_lower_bound() -> None:
     """Beside the few that are all right ever fewer of the common classes are wrong, up to none: neither bound falls."""
     options = [*product((0, 1, 2, 3), repeat=2)]

@@ -157,6 +157,22 @@ def test_a_logged_model_keeps_each_registration_whatever_others_wrote_there(clie
         assert ages.entries(client.get_logged_model(logged))[-1]["version"] == str(version.version)
 
 
+def test_a_logged_model_keeps_its_first_registrations_in_order(client, monkeypatch):
+    """It is made a version of five times, of which it keeps three: which model is the older one the first ones tell."""
+    monkeypatch.setattr(ages, "MOST", 3)
+    version = client.get_model_version(NAME, "1")
+    logged, made = version.tags["logged_model"], [ages.entry(client, version)]
+    assert another(0.95, "better") == 2
+    project.judge(0.9)
+    for _ in range(4):
+        client.delete_model_version(NAME, version.version)
+        version = project.register()
+        assert version.tags["logged_model"] == logged
+        made.append(ages.entry(client, version))
+        assert ages.entries(client.get_logged_model(logged)) == made[:3]
+        assert int(client.get_logged_model(logged).tags[ages.FIRST]) == made[0]["at"]
+
+
 def test_the_champions_own_weights_may_take_over_and_are_not_the_older_model(client):
     """Version 2 has the champion's weights under other rules; version 3, newer than both, meets a champion of its age."""
     version = project.register(min_quality=0.5)

@@ -207,10 +207,10 @@ def by_group(comparisons: list[groups.Comparison]) -> dict[str, Any]:
 
 
 def _behind(comparison: groups.Comparison, chosen: Sequence[int]) -> dict[str, int]:
-    """Return n, pictures and, where several belong together, units of the groups behind a gap; a unit counts in each."""
-    found = [comparison.estimates[g] for g in chosen]
-    n, pictures, num = (sum(getattr(e, name) for e in found) for name in ("n", "num_pictures", "num_units"))
-    return {"n": n, "pictures": pictures, **({"units": num} if num != pictures else {})}
+    """Return n, pictures and, where units are drawn, units of the groups behind a gap; a unit in several counts once."""
+    pictures, units = comparison.behind(chosen)
+    n = sum(comparison.estimates[g].n for g in chosen)
+    return {"n": n, "pictures": pictures, **({} if comparison.single else {"units": units})}
 
 
 def summary(verdict: str, reasons: list[str], findings: list[Finding]) -> dict[str, Any]:

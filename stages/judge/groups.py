@@ -49,6 +49,7 @@ class Comparison:
             they are worth too few (``by_group.holders_worth``); while there is one nothing passes.
         worth: how many units of equal size those of each group are worth that hold what the figure is read from.
         min_group: how many a group needs to be worth.
+        units: which pictures are drawn together; None where each is drawn for itself.
     """
 
     measure: Measure
@@ -58,6 +59,7 @@ class Comparison:
     uneven: tuple[int, ...] = ()
     worth: tuple[float, ...] = ()
     min_group: int = 0
+    units: Units | None = None
 
     @cached_property
     def _arrays(self) -> tuple[Floats, Floats, Floats]:
@@ -85,6 +87,17 @@ class Comparison:
         Never the best one where two are compared: where all figures are equal it is the next.
         """
         return self.compared[self._extremes[1]]
+
+    @property
+    def single(self) -> bool:
+        """Tell whether each picture is drawn for itself."""
+        return self.units is None or self.units.single
+
+    def behind(self, chosen: Sequence[int]) -> tuple[int, int]:
+        """Return how many pictures some groups have, and of how many units: one with pictures in several counts once."""
+        inside = np.isin(self.grouping.codes, chosen)
+        pictures = int(np.count_nonzero(inside))
+        return pictures, pictures if self.units is None else int(np.unique(self.units.codes[inside]).size)
 
     def small(self, min_group: int) -> tuple[int, ...]:
         """Return the groups of fewer holders than a comparison needs; others that are not compared have no figure.
@@ -215,4 +228,4 @@ def compare(  # noqa: PLR0913 - what is compared, and how
     worth = by_group.holders_worth(measure, codes, len(found), units)
     compared = tuple(g for g in enough if round(worth[g]) >= min_group)
     uneven = tuple(g for g in enough if g not in compared)
-    return Comparison(measure, grouping, found, compared, uneven, tuple(worth.tolist()), min_group)
+    return Comparison(measure, grouping, found, compared, uneven, tuple(worth.tolist()), min_group, units)

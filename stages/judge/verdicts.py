@@ -118,7 +118,10 @@ class Finding:
 
     @property
     def more_units(self) -> int | None:
-        """Return how many further units hold ``more`` pictures, as many each as today's; None where that is."""
+        """Return how many further units hold ``more`` pictures, as many each as today's; None where that is.
+
+        A unit brings what it has in each of the groups compared, as today's do.
+        """
         if self.more is None:
             return None
         (pictures, lacking), (units, more) = self._behind
@@ -126,12 +129,17 @@ class Finding:
 
     @property
     def _behind(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Return the pictures of the groups, uneven ones too, and how many further ones these lack; the same of units."""
+        """Return the pictures of the groups, uneven ones too, and how many further ones these lack; the same of units.
+
+        A unit with pictures in several groups counts once, and a further one does for as many of the uneven ones as today's.
+        """
         whole, grown = self.comparison.evened()
         found = [self.comparison.estimates[g] for g in whole.compared]
-        pictures, units = np.array([e.num_pictures for e in found]), np.array([e.num_units for e in found])
-        lacking, more = (int(np.round((grown - 1) * each).sum()) for each in (pictures, units))
-        return (int(pictures.sum()), lacking), (int(units.sum()), more)
+        each, parts = np.array([e.num_pictures for e in found]), np.array([e.num_units for e in found])
+        lacking, lacks = (np.round((grown - 1) * of).astype(int) for of in (each, parts))
+        (pictures, units), (_, uneven) = (self.comparison.behind(some) for some in (whole.compared, self.comparison.uneven))
+        shared = math.ceil(int(lacks.sum()) * uneven / max(int(parts[lacks > 0].sum()), 1))
+        return (pictures, int(lacking.sum())), (units, max(int(lacks.max()), shared))
 
     @property
     def decisive(self) -> bool:

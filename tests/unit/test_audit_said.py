@@ -8,7 +8,7 @@ import pytest
 
 from stages import audit
 from stages.core import artefacts, files
-from stages.judge import degenerate, groups, verdicts
+from stages.judge import degenerate, groups, units, verdicts
 from stages.judge.columns import sort_into_groups
 from stages.judge.measures import proportion
 from stages.judge.verdicts import PASS, UNDECIDED, Finding, Limits
@@ -25,7 +25,8 @@ def _found(right: dict[str, tuple[int, int]], limits: Limits, size: int = 1) -> 
     measure = proportion("accuracy", "accuracy", "pictures", outcomes, np.ones(outcomes.size))
     compared = groups.compare(measure, way, min_group=10, num_bootstraps=100, random=np.random.default_rng(0))
     told = tuple(replace(e, num_units=e.num_pictures // size) for e in compared.estimates)
-    return verdicts.judge([replace(compared, estimates=told)], limits)[0]
+    owner = units.of([str(place // size) for place in range(outcomes.size)])
+    return verdicts.judge([replace(compared, estimates=told, units=owner)], limits)[0]
 
 
 @pytest.mark.parametrize("max_gap", [0.1, 0.5])

@@ -14,7 +14,7 @@ from pipelines.register import evidence
 from stages import audit, evaluate
 from stages.core import artefacts, dataset, figures, files, images
 from stages.core.dataset import Dataset
-from stages.core.stage import Note
+from stages.core.stage import Metrics, Note
 from stages.judge import statistics, units
 from stages.judge.average_precision import AREAS
 from tests import judging
@@ -47,8 +47,8 @@ def _judged(task: str, folder: Path, monkeypatch: pytest.MonkeyPatch, **told: An
 
 @pytest.mark.parametrize("task", HEADLINE)
 def test_every_figure_says_its_units(task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Headlines, classes, groups, gaps and the worst group count units beside pictures; page, table and text show them."""
-    data, found, verdict = _judged(task, tmp_path, monkeypatch)
+    """Headlines, classes, groups and the worst group count units beside pictures; page, table and text show them."""
+    data, found, _ = _judged(task, tmp_path, monkeypatch)
     test = data.subset("test")
     num = len(set(test.units()))
     headlines = figures.headlines(found)
@@ -58,10 +58,6 @@ def test_every_figure_says_its_units(task: str, tmp_path: Path, monkeypatch: pyt
     for raw in found["per_class"].values():
         for figure in (f for f in raw.values() if figures.is_figure(f)):
             assert figure.get("units", figure["pictures"]) <= min(num, figure["pictures"])
-    for columns in verdict["by_group"].values():
-        for entry in columns.values():
-            if "gap" in entry:
-                assert entry["gap"]["units"] <= entry["gap"]["pictures"]
     table = pd.read_csv(artefacts.audited(task) / "groups.csv")
     assert (table["num_units"] <= table["num_pictures"]).all()
     assert (table["num_units"] < table["num_pictures"]).any()
@@ -71,6 +67,26 @@ def test_every_figure_says_its_units(task: str, tmp_path: Path, monkeypatch: pyt
     assert f"{num} units" in str(figures.text(name, raw))
     worst = evidence.worst_groups(task, HEADLINE[task])
     assert any(row["n"].endswith("units") for row in worst)
+
+
+@pytest.mark.parametrize("task", HEADLINE)
+def test_a_gap_says_the_units_of_all_its_groups(task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Units have pictures in several groups: counted one by one in those compared, in file and metrics of the run alike."""
+    monkeypatch.setitem(judging.AUDIT, "min_group", 4)
+    data, _, verdict = _judged(task, tmp_path, monkeypatch)
+    rows = data.subset("test").manifest
+    table = pd.read_csv(artefacts.audited(task) / "groups.csv").query("compared")
+    (logged,) = (dict(record.values) for record in judging.run(audit, task) if isinstance(record, Metrics))
+    shared = 0
+    for measure, columns in verdict["by_group"].items():
+        for column, entry in ((column, entry) for column, entry in columns.items() if "gap" in entry):
+            compared = table[(table["measure"] == measure) & (table["columns"] == column)]
+            of = rows[[f"group_{name}" for name in column.split(" x ")]].agg(", ".join, axis=1).isin(compared["group"])
+            pictures, num = int(of.sum()), rows.loc[of, "unit"].nunique()
+            assert (entry["gap"]["pictures"], entry["gap"]["units"]) == (pictures, num), (measure, column)
+            assert logged[f"by_group/{measure}/{column}/gap.units"] == num
+            shared += num < compared["num_units"].sum()
+    assert shared > 2
 
 
 def _counted(name: str, unit: str, what: Any) -> dict[str, int]:

@@ -311,9 +311,8 @@ def _need(finding: Finding, held_up: str) -> str:
 
 
 def _further(finding: Finding) -> str:
-    """Name the number of further pictures, in units where several belong together."""
-    single = all(e.num_units == e.num_pictures for e in finding.comparison.estimates)
-    need = f"{finding.more:,} more" if single else f"{finding.more_units:,} more units of"
+    """Name the number of further pictures, in units where units are drawn."""
+    need = f"{finding.more:,} more" if finding.comparison.single else f"{finding.more_units:,} more units of"
     return f"{need} labelled test pictures"
 
 

@@ -112,3 +112,15 @@ def test_units_are_counted_as_the_uneven_group_has_them() -> None:
     (finding,) = judge([one], Limits(0.4, 0.05, 0.05))
     assert _said(finding) == (5, 3)
     assert "about 3 more units of labelled test pictures in all would" in sentence(finding, finding.limits)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_further_units_do_for_all_groups_that_units_are_in(shared: bool) -> None:
+    """Two groups of fifteen clips worth 8.4 lack three clips each: three, or six where no clip is in both groups."""
+    clips = np.repeat(np.arange(15), [5] * 3 + [1] * 12)
+    owner = [f"{'' if shared else group}{n}" for group in "xy" for n in clips]
+    ones = np.ones(len(owner))
+    one = _compared(ones, ones, owner, even=clips.size)
+    assert (one.uneven, one.lacks(0), one.lacks(1)) == ((0, 1), 3, 3)
+    (finding,) = judge([one], Limits(0.5, 0.05, 0.05))
+    assert _said(finding) == (10, 3 if shared else 6)

@@ -103,6 +103,9 @@ def test_what_would_tell_is_counted_in_what_is_drawn_and_sensible() -> None:
     assert held.more_units == -(-(held.more or 0) // 5) > 0
     assert f"about {alone.more:,} more labelled test pictures" in reports.reasons([alone], limits)[0]
     assert f"about {held.more_units:,} more units of labelled test pictures" in reports.reasons([held], limits)[0]
+    few = _found({"a": (90, 100), "b": (88, 100)}, Limits(0.114, 0.0, 0.05), size=5)
+    assert (few.more, few.more_units) == (5, 1)
+    assert "about 1 more unit of labelled test pictures would" in reports.reasons([few], few.limits)[0]
     for max_gap in (0.101, 0.11, 0.12, 0.15, 0.2):
         found = _found(far, Limits(max_gap, 0.0, 0.05))
         assert found.more is None or found.more <= 20 * 200

@@ -16,7 +16,7 @@ from tests import judging
 
 CLIPS = [5] * 3 + [1] * 12  # 15 units, worth 27^2 / (3 * 25 + 12) = 8.4
 EVEN = [2] * 12
-WORTH = "15 worth 8.4 of equal size, about 3 more like them needed"  # 15 * 10 / 8.4 is 17.9
+WORTH = "15 units worth 8.4 of equal size, about 3 more units like them needed"  # 15 * 10 / 8.4 is 17.9
 UNEVEN = "nothing passes, units of very unequal size, worth fewer than 10"
 
 
@@ -45,6 +45,8 @@ def test_what_keeps_two_groups_from_being_compared_is_told_by_its_name() -> None
     assert _left_open({"n": CLIPS, "s": EVEN}) == (_open.UNEVEN, [f"{uneven}n{worth}"])
     assert _left_open({"n": CLIPS, "s": EVEN[:9]}) == (_open.FEW, [f"{uneven}n{worth}", few])
     assert _left_open({"n": EVEN[:9], "s": EVEN}) == (_open.FEW, [few])
+    close = "10 units worth 9.3 of equal size, about 1 more unit like them needed"
+    assert _left_open({"n": [2] + [1] * 9, "s": EVEN}) == (_open.UNEVEN, [f"{uneven}n ({close})"])
     assert _left_open({"n": CLIPS, "s": EVEN}, "s") == (_open.UNDEFINED, [f"{uneven}n{worth}", undefined])
 
 

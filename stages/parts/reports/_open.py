@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from stages.judge.columns import NO_VALUE
 from stages.judge.groups import Comparison
 from stages.judge.verdicts import UNDECIDED, Finding
-from stages.parts.reports._uneven import unlike, worth
+from stages.parts.reports._uneven import unlike, with_unit, worth
 from stages.parts.reports._words import fault, no_column
 
 FEW, UNEVEN, UNDEFINED = "too few to compare", "too unequal to compare", "figure not defined"
@@ -124,17 +124,6 @@ def _without_two(comparison: Comparison, min_group: int, what: str) -> Iterator[
         yield f"fewer than two groups of {min_group} {what}{with_unit(comparison, comparison.small(min_group))}", columns
     elif why == UNDEFINED:
         yield "fewer than two groups whose figure is defined", f"{comparison.measure.title} by {columns}"
-
-
-def with_unit(comparison: Comparison, small: Sequence[int]) -> str:
-    """Say that groups are small because few of their pictures hold what is judged; nothing where they are small anyway.
-
-    Args:
-        comparison: what was compared.
-        small: groups that are too small.
-    """
-    estimates = [comparison.estimates[group] for group in small]
-    return f" with {comparison.measure.unit}" if any(e.num_holders < e.num_units for e in estimates) else ""
 
 
 def _unknown(findings: Sequence[Finding]) -> list[str]:

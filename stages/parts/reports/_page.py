@@ -17,7 +17,7 @@ from stages.judge.estimate import Estimate
 from stages.judge.groups import Comparison
 from stages.judge.strata import Strata
 from stages.judge.verdicts import FAIL, PASS, UNDECIDED, Finding, Limits
-from stages.parts.reports import _words
+from stages.parts.reports import _amounts, _words
 from stages.parts.reports._definitions import definition
 from stages.parts.reports._open import not_compared
 from stages.parts.reports._template import PAGE
@@ -111,7 +111,7 @@ def render(content: Content, figures: dict[str, Any], strips: Sequence[Strip], p
         autoescape=select_autoescape(default=True), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.globals.update(
-        amount=_words.amount, chance=_words.chance, counted=_words.counted, fails_by=_words.fails_by, worth=worth
+        amount=_amounts.amount, chance=_words.chance, counted=_amounts.counted, fails_by=_words.fails_by, worth=worth
     )
     environment.globals["not_compared"] = not_compared
     environment.globals["interval"] = lambda e: Markup(bar(e, content.limits.min_worst_group))  # noqa: S704 - our own SVG of numbers

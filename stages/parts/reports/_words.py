@@ -1,15 +1,14 @@
 """Says in words and tables what an audit found."""
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 
-from stages.core.figures import count
 from stages.judge import statistics, verdicts
 from stages.judge.columns import Column
 from stages.judge.degenerate import UNKNOWN
 from stages.judge.groups import Comparison
 from stages.judge.strata import Strata
 from stages.judge.verdicts import FAIL, PASS, UNDECIDED, Finding, Limits
+from stages.parts.reports._amounts import amount
 from stages.parts.reports._uneven import uneven
 
 
@@ -36,26 +35,6 @@ def chance(p: float) -> str:
         ('p < 0.001', 'p = 0.200')
     """
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"  # noqa: PLR2004 - as printed
-
-
-def counted(n: int, pictures: int | None, units: int | None = None) -> str:
-    """Return what stands behind a figure, see ``figures.count``, with the thousands parted.
-
-    Example:
-        >>> counted(92160, 4), counted(1200, None, 1)
-        ('92,160 in 4 pictures', '1,200 in 1 unit')
-    """
-    return re.sub(r"\d+", lambda number: f"{int(number[0]):,}", count(n, pictures, units))
-
-
-def amount(number: int, what: str) -> str:
-    """Return a number of things, of which ``what`` names many.
-
-    Example:
-        >>> amount(1, "pictures"), amount(92160, "pixels")
-        ('1 picture', '92,160 pixels')
-    """
-    return f"{number:,} {what.removesuffix('s') if number == 1 else what}"
 
 
 def refusals(others: Mapping[str, int], where: str, strays: Mapping[str, str] | None = None) -> list[str]:
@@ -312,8 +291,9 @@ def _need(finding: Finding, held_up: str) -> str:
 
 def _further(finding: Finding) -> str:
     """Name the number of further pictures, in units where units are drawn."""
-    need = f"{finding.more:,} more" if finding.comparison.single else f"{finding.more_units:,} more units of"
-    return f"{need} labelled test pictures"
+    if finding.comparison.single:
+        return amount(finding.more or 0, "more labelled test pictures")
+    return f"{amount(finding.more_units or 0, 'more units')} of labelled test pictures"
 
 
 def _in_all(finding: Finding) -> str:

@@ -44,7 +44,9 @@ def test_what_the_uneven_group_lacks_is_all_that_is_needed_where_that_settles_it
     (finding,) = judge([one], CLOSE)
     assert finding.verdict == UNDECIDED
     assert _said(finding) == (18, 18)
-    assert "about 18 more like them needed); about 18 more labelled test pictures in all would" in sentence(finding, CLOSE)
+    assert "about 18 more pictures like them needed); about 18 more labelled test pictures in all would" in sentence(
+        finding, CLOSE
+    )
 
 
 def test_with_so_many_more_most_audits_pass() -> None:

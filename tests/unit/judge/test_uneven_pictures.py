@@ -113,9 +113,8 @@ def test_five_crowded_pictures_are_not_compared() -> None:
     told = (
         "for pictures with very unequal numbers of objects count for fewer than they are, and a group must be worth 10 to be"
     )
-    assert f"{told} compared: x (100 worth 6.0 of equal size, about 67 more like them needed); about" in sentence(
-        finding, limits
-    )
+    worth = "100 pictures worth 6.0 of equal size, about 67 more pictures like them needed"
+    assert f"{told} compared: x ({worth}); about" in sentence(finding, limits)
 
 
 @pytest.mark.parametrize("seed", range(4))

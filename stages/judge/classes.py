@@ -3,7 +3,8 @@
 Two rules for a class that is not there. The **headline**, over a whole split, counts a class that was said and is not
 there as 0, as scikit-learn's macro F1 does and as one confusion matrix over the data set asks (a class neither there nor
 said is left out). A **group** of pictures leaves out every class that it does not hold (``measures.mean_of_ratios``):
-else, in a group that lacks a class, one pixel of it said by mistake would count as a whole class missed.
+else, in a group that lacks a class, one pixel of it said by mistake would count as a whole class missed. So does a class's
+own figure by group (``measures.proportions``).
 """
 
 from collections.abc import Callable

@@ -141,57 +141,88 @@ def proportion(  # noqa: PLR0913 - three of them say what the figure is called
     name: str, title: str, unit: str, hits: Floats, totals: Floats, *, judged: bool = True
 ) -> Measure:
     """Build a share of units, ``hits`` (N,) of ``totals`` (N,); independent when no picture holds more than one."""
-    return _share((name, title, unit), tally.whole(hits), tally.whole(totals), judged=judged)
+    held = tally.whole(totals)
+    return _share((name, title, unit), tally.whole(hits), held, held, judged=judged)
 
 
-def proportions(names: Sequence[tuple[str, str]], unit: str, above: Any, below: Any) -> Iterator[Measure]:
-    """Build a share of units of each class, of which each holds the pictures that hold its units, to be listed alone.
+def proportions(names: Sequence[tuple[str, str]], unit: str, above: Any, below: Any, there: Any) -> Iterator[Measure]:
+    """Build a share of units of each class, of which each holds the pictures that speak of its class, to be listed alone.
 
     Args:
         names: name and title of each of K figures.
         unit: see ``Measure``.
         above: (N, K) sparse, the units that count for each class.
         below: (N, K) sparse, of how many.
+        there: (N, K) sparse, of these the ones that are of the class: what was only said to be of it is no evidence of it
+            (``Measure.held``), and where there is none its figure is undefined.
 
     Yields:
-        The measures, one a class: to the last bit those of ``proportion``.
+        The measures, one a class: where all of ``below`` are there, to the last bit those of ``proportion``.
     """
-    hits, totals = (sparse.csc_array(table, dtype=np.float64, copy=True) for table in (above, below))
-    for table in (hits, totals):
+    tables = [sparse.csc_array(table, dtype=np.float64, copy=True) for table in (above, below, there)]
+    for table in tables:
         table.sum_duplicates()  # rows rise
         table.eliminate_zeros()
-    for k, (name, title) in enumerate(names):
-        some, there = (slice(*table.indptr[k : k + 2]) for table in (hits, totals))
-        rows = totals.indices[there].astype(np.intp)
+    num = tables[0].shape[0]
+    for k, named in enumerate(names):
+        (at, right), (rows, of), (own, real) = (_column(table, k) for table in tables)
         numbers = np.zeros(rows.size)
-        numbers[np.searchsorted(rows, hits.indices[some])] = hits.data[some]
-        num = totals.shape[0]
-        of_class = Tally(rows, numbers, num), Tally(rows, totals.data[there].copy(), num)
-        yield _share((name, title, unit), *of_class, judged=False)
+        numbers[np.searchsorted(rows, at)] = right
+        totals = Tally(rows, of, num)
+        held = totals if np.array_equal(own, rows) and np.array_equal(real, of) else Tally(own, real, num)
+        yield _share((*named, unit), Tally(rows, numbers, num), totals, held, judged=False)
 
 
-def _share(names: tuple[str, str, str], hits: Tally, totals: Tally, *, judged: bool) -> Measure:
-    """Build a share of units; both tallies are of the same pictures."""
-    rows, right, of = totals.rows, hits.numbers, totals.numbers
+def _column(table: Any, k: int) -> tuple[NDArray[np.intp], Floats]:
+    """Return the rows that hold an entry of a column, and the entries; of one's own, so that the table may go."""
+    some = slice(*table.indptr[k : k + 2])
+    return table.indices[some].astype(np.intp), table.data[some].copy()
+
+
+def _share(names: tuple[str, str, str], hits: Tally, totals: Tally, held: Tally, *, judged: bool) -> Measure:
+    """Build a share of units; ``hits`` and ``totals`` are of the same pictures, ``held`` is ``totals`` or a part of it.
+
+    Where it is a part, the figure is undefined without any, and the others of ``totals`` count but are no evidence.
+    """
+    rows, right, of, all_count = totals.rows, hits.numbers, totals.numbers, held is totals
 
     def values(weights: Floats) -> Floats:
         some = weights[:, rows]
-        return confusions.ratio(some @ right, some @ of)
+        found = confusions.ratio(some @ right, some @ of)
+        return found if all_count else np.where(weights[:, held.rows] @ held.numbers > 0, found, np.nan)
 
     def chosen(some: NDArray[np.intp]) -> Measure:
-        parts = (tally.whole(one.dense()[some]) for one in (hits, totals))
-        return _share(names, *parts, judged=judged)
+        right, of = (tally.whole(one.dense()[some]) for one in (hits, totals))
+        return _share(names, right, of, of if all_count else tally.whole(held.dense()[some]), judged=judged)
 
     def merge(merged: Codes, num: int) -> Measure:
-        sums = (tally.whole(statistics.sums(x, merged[rows], num)) for x in (right, of))
-        return _share(names, *sums, judged=judged)
+        right, of = (tally.whole(statistics.sums(one.numbers, merged[rows], num)) for one in (hits, totals))
+        own = of if all_count else tally.whole(statistics.sums(held.numbers, merged[held.rows], num))
+        return _share(names, right, of, own, judged=judged)
 
-    whole = bool((right == np.floor(right)).all() and (of == np.floor(of)).all())
+    whole = bool((right == np.floor(right)).all() and (of == np.floor(of)).all()) and all_count
     alike = (of * (right.max(initial=0) + 1) + right).astype(np.int64) if whole else None
-    independent, objects = bool((of <= 1).all()), WEIGHED.get(names[2], False)
+    independent, objects = bool((of <= 1).all()) and all_count, WEIGHED.get(names[2], False)
     slope = ratio_slope.ratio(right, of, rows, objects=objects and not independent)
     kinds = None if alike is None else Tally(rows, alike, totals.size)
-    return Measure(*names, totals, values, independent, judged, slope, chosen, merge, kinds)
+    slope = slope if all_count else _of_held(slope, held)
+    return Measure(*names, held, values, independent, judged, slope, chosen, merge, kinds)
+
+
+def _of_held(slope: ratio_slope.Slope, held: Tally) -> ratio_slope.Slope:
+    """Return the slope of a ratio that is undefined, and shows nothing of how it varies, where too few rows hold a unit.
+
+    A group's one row that holds any has no other to differ from: what is said by mistake elsewhere hardly moves the figure.
+    """
+
+    def of_group(codes: Codes, num_groups: int) -> ratio_slope.Moves:
+        moves, mine = slope(codes, num_groups), codes[held.rows]
+        holders = statistics.sums(np.asarray(held.numbers > 0, np.float64), mine, num_groups)
+        values, own = np.where(holders > 0, moves.values, np.nan), holders[np.maximum(codes, 0)]
+        influence = np.where(own > 1, moves.influence, 0.0)
+        return replace(moves, values=values, influence=influence, freedom=np.maximum(holders - 1, 1))
+
+    return of_group
 
 
 def average(name: str, title: str, figures: Floats) -> Measure:

@@ -129,7 +129,7 @@ class Classify:
             counts=np.ones(num), kinds=truth * number + said,
         )  # fmt: skip
         names = [(f"recall/{name}", f"recall of {name}") for name in self.data.info.labels]
-        return [_accuracy(self.held), macro, *proportions(names, "pictures", hit, real)]
+        return [_accuracy(self.held), macro, *proportions(names, "pictures", hit, real, real)]
 
     def contents(self) -> Any:
         """Return the label of each picture, as one of it."""

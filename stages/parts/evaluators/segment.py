@@ -115,13 +115,13 @@ class Segment:
     def measures(self) -> list[Measure]:
         """Return mIoU and the mean IoU of single pictures, and pixel accuracy and the IoU of each class to be listed.
 
-        Read of a group: classes that it does not hold are left out of its mIoU.
+        Read of a group: classes that it does not hold are left out of its mIoU, and have no IoU of their own.
         """
         hit, real, said = self.held.hit, self.held.real, self.held.said
         pixels = np.asarray(real.sum(axis=1), np.float64).ravel()
         miou = mean_of_ratios("miou", "mIoU", "pixels", hit, real + said - hit, real, counts=pixels)
         names = [(f"iou/{name}", f"IoU of {name}") for name in self.data.info.mask_classes]
-        return [miou, *self._means(self.held), *proportions(names, "pixels", hit, real + said - hit)]
+        return [miou, *self._means(self.held), *proportions(names, "pixels", hit, real + said - hit, real)]
 
     def contents(self) -> Any:
         """Return the pixels of each class but the background, which is the first."""

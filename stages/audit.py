@@ -24,7 +24,7 @@ from stages.judge import columns, degenerate, groups, permutations, statistics, 
 from stages.judge.strata import Strata
 from stages.judge.verdicts import Finding, Limits
 from stages.parts import evaluators, reports
-from stages.parts.evaluators import Evaluator
+from stages.parts.evaluators import Evaluator, Mistake
 
 MAX_GROUPS = 50  # of one column, as numbers of the run; the table holds all
 
@@ -180,15 +180,18 @@ def dealer(
 
 
 def strips(judge: Evaluator, findings: list[Finding], num_pictures: int) -> list[reports.Strip]:
-    """Draw the worst pictures of the groups that fared worst."""
+    """Draw the worst pictures of the groups that fared worst; of all pictures where these show none, or none is compared."""
     mistakes, found = judge.mistakes(), []
     for finding in reports.worst_groups(findings):
         grouping, worst = finding.comparison.grouping, finding.comparison.worst
         inside = [m for m in mistakes if grouping.codes[m.row] == worst]
-        shots = [reports.Shot(judge.draw(m), m.caption) for m in inside[:num_pictures]]
-        title = f"{grouping.columns[0]}: {grouping.names[worst]} ({figures.plural(len(inside), 'picture')} with mistakes)"
-        found += [reports.Strip(title, shots)] if shots else []
-    return found
+        found.append(_strip(judge, f"{grouping.columns[0]}: {grouping.names[worst]}, the worst group", inside, num_pictures))
+    return [one for one in found if one.shots] or [_strip(judge, "all test pictures", mistakes, num_pictures)]
+
+
+def _strip(judge: Evaluator, title: str, mistakes: Sequence[Mistake], num_pictures: int) -> reports.Strip:
+    shots = [reports.Shot(judge.draw(m), m.caption) for m in mistakes[:num_pictures]]
+    return reports.Strip(f"{title} ({figures.plural(len(mistakes), 'picture')} with mistakes)", shots)
 
 
 def by_group(comparisons: list[groups.Comparison]) -> dict[str, Any]:

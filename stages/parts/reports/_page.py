@@ -27,6 +27,7 @@ SHOWN = 3  # worst groups whose pictures are shown
 THUMB_PX = 200
 TITLES = {"ar": "AR", "f1": "F1", "iou": "IoU", "map": "mAP", "map50": "mAP50"}  # of figures that no comparison names
 PLOTS = (("confusion.png", "Confusion matrix"), ("pr_curve.png", "Precision over recall"), ("iou.png", "IoU by class"))
+GALLERY = "worst.png"  # of all test pictures
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Shot:
 
 @dataclass(frozen=True)
 class Strip:
-    """The worst pictures of one group, under a title."""
+    """The worst pictures of one group, or of all, under a title."""
 
     title: str
     shots: Sequence[Shot]
@@ -100,8 +101,8 @@ def render(content: Content, figures: dict[str, Any], strips: Sequence[Strip], p
     Args:
         content: what the audit found.
         figures: content of the evaluation's metrics file.
-        strips: pictures of the worst groups.
-        plots: folder with the evaluation's PNG plots; those of ``PLOTS`` that exist are embedded.
+        strips: pictures of the worst groups, or of all; those without any are left out.
+        plots: folder with the evaluation's PNG plots; those of ``PLOTS`` that exist are embedded, ``GALLERY`` is named.
         legend: what the colours in the pictures mean.
     """
     from jinja2 import Environment, StrictUndefined, select_autoescape  # noqa: PLC0415 - only who renders needs it
@@ -125,7 +126,8 @@ def render(content: Content, figures: dict[str, Any], strips: Sequence[Strip], p
         nothing=degenerate.lines(figures, content.judged),
         beside=degenerate.lines(figures, content.judged, others=True),
         twin=figures.get("scratch", {}).get("accuracy"),
-        strips=[(s.title, [(embedded(shot.image), shot.caption) for shot in s.shots]) for s in strips],
+        strips=[(s.title, [(embedded(shot.image), shot.caption) for shot in s.shots]) for s in strips if s.shots],
+        gallery=(plots / GALLERY).as_posix() if (plots / GALLERY).is_file() else "",
         plots=[(title, _data_uri((plots / name).read_bytes())) for name, title in PLOTS if (plots / name).is_file()],
         legend=legend,
         meaning=meaning.VERDICTS,

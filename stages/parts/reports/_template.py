@@ -174,9 +174,9 @@ details { margin-top: 1rem; } summary { cursor: pointer; font-weight: 600; }
 {% endif %}
 {% endif %}
 
-{% if strips %}
-<h2>What goes wrong in the worst groups</h2>
-<p class="soft">{{ legend }}</p>
+{% if strips or gallery %}
+<h2>What goes wrong</h2>
+<p class="soft">{% if strips %}{{ legend }} {% endif %}{% if gallery %}More, of all test pictures: {{ gallery }}.{% endif %}</p>
 {% for title, shots in strips %}
 <h3>{{ title }}</h3>
 <div class="strip">

@@ -22,15 +22,15 @@ NEVER = ("tests", "docs", "data", "params")
 CALLS = ("import_module", "__import__", "run_module", "find_spec")
 
 
-def imported(workdir: Path, packages: Iterable[str], commit: str) -> list[str]:
+def imported(workdir: Path, packages: Iterable[str], own: OwnFiles, ran: Iterable[str]) -> list[str]:
     """Return the files and folders outside of the packages that these import, that hide an installed package or are loaded.
 
     Args:
         workdir: the project's root.
         packages: its packages, ``stages`` for instance, which are not among them.
-        commit: the commit whose files are the project's own, wherever they lie in it.
+        own: tells which files are the project's own.
+        ran: the files that are loaded, as ``loaded`` gives them.
     """
-    own = OwnFiles(workdir, commit)
     known = _known(workdir, packages, own)
     named = set().union(*(_named(workdir / package) for package in packages))
     found: dict[str, list[str]] = {}
@@ -41,20 +41,15 @@ def imported(workdir: Path, packages: Iterable[str], commit: str) -> list[str]:
     found |= {name: _files(workdir, known[name], own) for name in hiding}
     roots = {file for files in found.values() for file in files}
     covered = tuple(f"{root}/" for root in (*roots, *packages))
-    return sorted(roots | {file for file in _loaded_files(own) if not f"{file}/".startswith(covered)})
+    return sorted(roots | {file for file in ran if not f"{file}/".startswith(covered)})
 
 
-def loaded(workdir: Path, commit: str) -> set[str]:
-    """Return the files of all modules that this process has loaded from the project, wherever they lie in it.
+def loaded(own: OwnFiles) -> set[str]:
+    """Return the files of all that this process has loaded or run from the project, wherever they lie in it.
 
     Args:
-        workdir: the project's root, from where the paths are seen.
-        commit: the commit whose files are the project's own, wherever they lie in it.
+        own: tells which files are the project's own, and where they lie in it.
     """
-    return _loaded_files(OwnFiles(workdir, commit))
-
-
-def _loaded_files(own: OwnFiles) -> set[str]:
     named = {str(given) for module in [*sys.modules.values()] if (given := getattr(module, "__file__", None))}
     named |= executed.files()
     files = {file for file in named if file.startswith(os.sep) or _is_there(Path(file))}  # some give a name that is no path
@@ -124,7 +119,8 @@ def _importable(path: Path) -> str:
 def _named(place: Path) -> set[str]:
     """Return the modules that the Python files at a place import, wherever in them, by the first word of their names."""
     files = [place] if place.is_file() else sorted(file for file in place.rglob("*.py") if not file.name.startswith("."))
-    texts = [file.read_text(encoding="utf-8", errors="replace") for file in files if file.suffix == ".py"]
+    sources = [file for file in files if file.suffix == ".py" and not file.is_dir()]
+    texts = [file.read_text(encoding="utf-8", errors="replace") for file in sources]
     return {name.partition(".")[0] for text in texts for name in _imports(text)}
 
 

@@ -9,7 +9,7 @@ same.
 import hashlib
 import os
 import posixpath
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.machinery import all_suffixes
@@ -21,6 +21,7 @@ import yaml
 from pipelines import origin
 from pipelines.record import beside, git_command
 from pipelines.record.git_command import GitError
+from pipelines.record.own import OwnFiles
 from stages.core import yaml_text
 
 FOLDERS = ("pipelines", "stages")
@@ -53,8 +54,11 @@ def read(workdir: Path) -> CodeState:
     commit = ""
     try:
         commit = git_command.run(workdir, "rev-parse", "--verify", "HEAD^{commit}").strip()
-        roots = [*FOLDERS, GRAPH, *variables(workdir), *beside.imported(workdir, FOLDERS, commit)]
-        changes = sorted(_changes(workdir, _committed(workdir, commit, roots), roots))
+        own = OwnFiles(workdir, commit)
+        ran = beside.loaded(own)
+        roots = [*FOLDERS, GRAPH, *variables(workdir), *beside.imported(workdir, FOLDERS, own, ran)]
+        committed = _committed(workdir, commit, roots)
+        changes = sorted([*_changes(workdir, committed, roots), *_gone(workdir, committed, ran)])
         hidden = _hidden(workdir, roots)
     except (GitError, OSError, UnicodeError, yaml.YAMLError) as error:
         return CodeState(commit, "unknown", (" ".join(str(error).split()),))
@@ -69,7 +73,7 @@ def loaded(workdir: Path) -> set[str]:
     None where git does not say what the commit holds: ``late`` then looks at all of them.
     """
     with suppress(GitError):
-        return beside.loaded(workdir, "HEAD")
+        return beside.loaded(OwnFiles(workdir, "HEAD"))
     return set()
 
 
@@ -79,13 +83,13 @@ def late(workdir: Path, commit: str, before: Iterable[str]) -> CodeState:
     A module counts as it was compiled, where that is known: its file may have been edited or put back since.
     """
     try:
-        new = beside.loaded(workdir, commit) - {*before}
+        new = beside.loaded(OwnFiles(workdir, commit)) - {*before}
         committed = _committed(workdir, commit, sorted(new)) if new else {}
         linked = {path for path, (mode, _) in committed.items() if mode in (LINK, SUBMODULE)}
         ran = {path: md5 for path, md5 in origin.compiled(workdir).items() if path in new - linked}
         rest = {path: about for path, about in committed.items() if path not in ran}
-        gone = [f"{path} has run and is gone" for path in new - {*committed, *ran} if not os.path.lexists(workdir / path)]
-        changes = sorted([*gone, *_changes(workdir, rest, sorted(new - {*ran})), *_ran_otherwise(workdir, committed, ran)])
+        told = [*_changes(workdir, rest, sorted(new - {*ran})), *_gone(workdir, committed, new)]
+        changes = sorted([*told, *_ran_otherwise(workdir, committed, ran)])
     except (GitError, OSError, UnicodeError) as error:
         return CodeState(commit, "unknown", (" ".join(str(error).split()),))
     return CodeState(commit, "true" if changes else "false", tuple(changes))
@@ -134,11 +138,19 @@ def _changes(workdir: Path, committed: dict[str, tuple[str, str]], roots: Iterab
     yield from (f"{name} is not in the commit" for name in names if name not in committed)
 
 
+def _gone(workdir: Path, committed: Container[str], ran: Iterable[str]) -> Iterator[str]:
+    """Name what has run, whenever, and neither lies there any more nor in the commit: nobody can look at it."""
+    for path in ran:
+        if path not in committed and not (workdir / path).is_symlink() and not (workdir / path).is_file():
+            yield f"{path} has run and is gone"
+
+
 def _ran_otherwise(workdir: Path, committed: dict[str, tuple[str, str]], ran: dict[str, str]) -> Iterator[str]:
     """Compare the MD5 of the sources that were compiled with what the commit holds."""
     for path, md5 in ran.items():
         if path not in committed:
-            yield f"{path} is not in the commit"
+            if (workdir / path).is_file():
+                yield f"{path} is not in the commit"
             continue
         source = git_command.raw(workdir, "cat-file", "blob", committed[path][1])
         if hashlib.md5(source, usedforsecurity=False).hexdigest() != md5:

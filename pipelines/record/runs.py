@@ -49,7 +49,7 @@ class StageRun:
         seen: hashes of what it reads, as it lay there at the start.
         stamps: sizes and times of it then.
         code: the tags that say which code ran, by what was known then.
-        loaded: the files of its modules that were loaded then.
+        loaded: the files of code that it had loaded or run by then.
     """
 
     def __init__(self, address: str, execution: str, graph: Graph, raw: Mapping[str, Any] | None = None) -> None:

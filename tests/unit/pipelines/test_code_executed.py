@@ -85,14 +85,43 @@ def test_code_that_was_made_is_no_file(name: str, tmp_path: Path) -> None:
     assert look(root) == ["false", "false"]
 
 
-@pytest.mark.parametrize("way", ["by its path", "run_path", "a dot folder"])
-def test_code_that_ran_and_is_gone_is_told(way: str, tmp_path: Path) -> None:
-    """Written, run and deleted: no commit holds it, and nobody can look at it any more."""
-    place, code = CALLS[way]
-    root = project(tmp_path, f"{code}\nfrom pathlib import Path\nPath({place!r}).unlink()")
+UNLINK = "\nfrom pathlib import Path\nPath({place!r}).unlink()"
+REMAINS = {
+    "gone": UNLINK,
+    "a folder": UNLINK + "\nPath({place!r}).mkdir()",
+}
+GONE = {way: CALLS[way] for way in ("by its path", "run_path", "a dot folder", "taken out again")} | {
+    "by its whole path": ("tools/own.py", "import os, runpy; runpy.run_path(os.path.abspath('tools/own.py'))"),
+    "beside": ("own.py", "import own"),
+    "among the stages": ("stages/own.py", "import stages.own"),
+}
+
+
+@pytest.mark.parametrize("remains", REMAINS)
+@pytest.mark.parametrize("way", GONE)
+def test_code_that_ran_and_is_gone_is_told(way: str, remains: str, tmp_path: Path) -> None:
+    """Written, run and deleted while the stage is loaded or later: no commit holds it, and nobody can look at it now."""
+    place, code = GONE[way]
+    root = project(tmp_path, code + REMAINS[remains].format(place=place))
     (root / place).parent.mkdir(exist_ok=True)
     (root / place).write_text("X = 1\n")
-    assert look(root)[1] == f"true {place} has run and is gone"
+    assert look(root) == [f"true {place} has run and is gone"] * 2
+
+
+def test_code_that_is_gone_when_it_runs_is_told(tmp_path: Path) -> None:
+    """Compiled under its relative name while it was there; a name of which no file was there is none."""
+    code = "own = compile(open('own.py').read(), 'own.py', 'exec')" + UNLINK.format(place="own.py") + "\nexec(own)"
+    root = project(tmp_path, code)
+    (root / "own.py").write_text("X = 1\n")
+    assert look(root) == ["true own.py has run and is gone"] * 2
+
+
+def test_code_that_is_read_and_never_runs_is_not_told(tmp_path: Path) -> None:
+    """A tree of it is made, with its name."""
+    code = "import ast\nast.parse(open('own.txt').read(), 'own.txt')" + UNLINK.format(place="own.txt")
+    root = project(tmp_path, code)
+    (root / "own.txt").write_text("X = 1\n")
+    assert look(root) == ["false", "false"]
 
 
 def test_a_module_in_an_archive_is_the_archive(tmp_path: Path) -> None:

@@ -44,24 +44,30 @@ def imported(workdir: Path, packages: Iterable[str], own: OwnFiles, ran: Iterabl
     return sorted(roots | {file for file in ran if not f"{file}/".startswith(covered)})
 
 
-def loaded(own: OwnFiles) -> set[str]:
+def loaded(own: OwnFiles) -> dict[str, set[str]]:
     """Return the files of all that this process has loaded or run from the project, wherever they lie in it.
+
+    With each come the MD5s of the sources that it is known to have run from, as ``executed`` notes them.
 
     Args:
         own: tells which files are the project's own, and where they lie in it.
     """
     named = {str(given) for module in [*sys.modules.values()] if (given := getattr(module, "__file__", None))}
-    named |= executed.files()
+    ran = executed.files()
+    named |= ran.keys()
     files = {file for file in named if file.startswith(os.sep) or _is_there(Path(file))}  # some give a name that is no path
     # Thousands of modules lie in some hundred folders: a folder is asked once, and a file only where it is a link itself.
     folders = {folder: own.forms(folder) for folder in {os.path.dirname(file) for file in files}}  # noqa: PTH120
-    found: set[str] = set()
-    for folder, name in map(os.path.split, files):
+    found: dict[str, set[str]] = {}
+    for file in files:
+        folder, name = os.path.split(file)
         paths = [f"{inside}/{name}" if inside else name for inside in folders[folder]]
         mine = {path for path in paths if own.owns(path)}
         if not mine and os.path.islink(link := os.path.join(folder, name)):  # noqa: PTH114, PTH118 - thousands of them
             mine = {path for path in own.forms(link) if own.owns(path)}
-        found |= {own.holder(path) for path in mine}
+        for path in mine:
+            holder = own.holder(path)
+            found.setdefault(holder, set()).update(ran.get(file, ()) if holder == path else ())
     return found
 
 

@@ -9,7 +9,7 @@ same.
 import hashlib
 import os
 import posixpath
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.machinery import all_suffixes
@@ -19,7 +19,7 @@ from typing import Literal
 import yaml
 
 from pipelines import origin
-from pipelines.record import beside, git_command
+from pipelines.record import beside, contents, git_command
 from pipelines.record.git_command import GitError
 from pipelines.record.own import OwnFiles
 from stages.core import yaml_text
@@ -58,7 +58,8 @@ def read(workdir: Path) -> CodeState:
         ran = beside.loaded(own)
         roots = [*FOLDERS, GRAPH, *variables(workdir), *beside.imported(workdir, FOLDERS, own, ran)]
         committed = _committed(workdir, commit, roots)
-        changes = sorted([*_changes(workdir, committed, roots), *_gone(workdir, committed, ran)])
+        told = [*_changes(workdir, committed, roots), *_gone(workdir, committed, ran)]
+        changes = sorted({*told, *_ran_otherwise(workdir, committed, _others(workdir, committed, ran))})
         hidden = _hidden(workdir, roots)
     except (GitError, OSError, UnicodeError, yaml.YAMLError) as error:
         return CodeState(commit, "unknown", (" ".join(str(error).split()),))
@@ -67,29 +68,32 @@ def read(workdir: Path) -> CodeState:
     return CodeState(commit, "unknown" if hidden else "false", tuple(hidden))
 
 
-def loaded(workdir: Path) -> set[str]:
-    """Return the files, seen from a folder, of all modules of its code that this process has loaded.
+def loaded(workdir: Path) -> dict[str, set[str]]:
+    """Return the files, seen from a folder, of all of its code that this process has loaded or run, and the sources known.
 
     None where git does not say what the commit holds: ``late`` then looks at all of them.
     """
     with suppress(GitError):
         return beside.loaded(OwnFiles(workdir, "HEAD"))
-    return set()
+    return {}
 
 
-def late(workdir: Path, commit: str, before: Iterable[str]) -> CodeState:
-    """Compare with a commit what this process has loaded since; see ``loaded``.
+def late(workdir: Path, commit: str, before: Mapping[str, set[str]]) -> CodeState:
+    """Compare with a commit what this process has loaded or run since, or from another source since; see ``loaded``.
 
-    A module counts as it was compiled, where that is known: its file may have been edited or put back since.
+    A file counts as it was compiled, where that is known: it may have been edited or put back since.
     """
     try:
-        new = beside.loaded(OwnFiles(workdir, commit)) - {*before}
+        ran = beside.loaded(OwnFiles(workdir, commit))
+        new = {path: sources for path, sources in ran.items() if before.get(path) != sources}
+        for path, md5 in origin.compiled(workdir).items():
+            if path in new:
+                new[path].add(md5)
         committed = _committed(workdir, commit, sorted(new)) if new else {}
-        linked = {path for path, (mode, _) in committed.items() if mode in (LINK, SUBMODULE)}
-        ran = {path: md5 for path, md5 in origin.compiled(workdir).items() if path in new - linked}
-        rest = {path: about for path, about in committed.items() if path not in ran}
-        told = [*_changes(workdir, rest, sorted(new - {*ran})), *_gone(workdir, committed, new)]
-        changes = sorted([*told, *_ran_otherwise(workdir, committed, ran)])
+        others = _others(workdir, committed, new)
+        rest = {path: about for path, about in committed.items() if path not in others}
+        told = [*_changes(workdir, rest, sorted(new.keys() - others)), *_gone(workdir, committed, new)]
+        changes = sorted({*told, *_ran_otherwise(workdir, committed, others)})
     except (GitError, OSError, UnicodeError) as error:
         return CodeState(commit, "unknown", (" ".join(str(error).split()),))
     return CodeState(commit, "true" if changes else "false", tuple(changes))
@@ -145,15 +149,21 @@ def _gone(workdir: Path, committed: Container[str], ran: Iterable[str]) -> Itera
             yield f"{path} has run and is gone"
 
 
-def _ran_otherwise(workdir: Path, committed: dict[str, tuple[str, str]], ran: dict[str, str]) -> Iterator[str]:
-    """Compare the MD5 of the sources that were compiled with what the commit holds."""
-    for path, md5 in ran.items():
-        if path not in committed:
-            if (workdir / path).is_file():
-                yield f"{path} is not in the commit"
-            continue
-        source = git_command.raw(workdir, "cat-file", "blob", committed[path][1])
-        if hashlib.md5(source, usedforsecurity=False).hexdigest() != md5:
+def _others(workdir: Path, committed: Mapping[str, tuple[str, str]], ran: Mapping[str, set[str]]) -> dict[str, set[str]]:
+    """Return the committed files that ran from another source than lies there, with the MD5 of each that they ran from."""
+    plain = {path: ran[path] for path, (mode, _) in committed.items() if mode not in (LINK, SUBMODULE) and ran.get(path)}
+    return {path: sources for path, sources in plain.items() if sources != {_md5(workdir / path)}}
+
+
+def _md5(path: Path) -> str:
+    return contents.file_hash(path) if path.is_file() else ""
+
+
+def _ran_otherwise(workdir: Path, committed: Mapping[str, tuple[str, str]], ran: Mapping[str, set[str]]) -> Iterator[str]:
+    """Compare the MD5s of the sources that ran with what the commit holds."""
+    for path, sources in ran.items():
+        held = git_command.raw(workdir, "cat-file", "blob", committed[path][1])
+        if sources != {hashlib.md5(held, usedforsecurity=False).hexdigest()}:
             yield f"{path} differs"
 
 

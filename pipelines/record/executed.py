@@ -1,16 +1,24 @@
-"""Notes which files this process runs as code, also those that leave no module behind.
+"""Notes which files this process runs as code, also those that leave no module behind, and from which source.
 
 ``runpy.run_path``, a plugin loaded by its path, a module that is taken out of ``sys.modules`` again: Python tells an audit
-hook of each. Text that is read and handed to ``exec`` has no file any more, unless it was compiled under its name.
+hook of each. A file's hash is taken when it is compiled, or when it runs where Python had its bytecode: it may be another
+one, or none, by the time that somebody asks. Text that is read and handed to ``exec`` has no file any more, unless it was
+compiled under its name.
 """
 
+import hashlib
 import os
 import sys
+from types import CodeType
 from typing import Any
 
-_RAN: set[str] = set()
-_COMPILED: dict[str, set[str]] = {}
+from pipelines.record.own import INSTALLED
+
+OTHER = "bytecode of another source"
+_RAN: dict[str, set[str]] = {}
+_COMPILED: dict[str, dict[str, set[str]]] = {}
 _WATCHES: list[bool] = []
+_FOREIGN = (f"{os.path.dirname(os.__file__)}{os.sep}", *(f"{os.sep}{name}{os.sep}" for name in INSTALLED))  # noqa: PTH120
 
 
 def watch() -> None:
@@ -20,9 +28,13 @@ def watch() -> None:
         sys.addaudithook(_note)
 
 
-def files() -> set[str]:
-    """Return the files that have run since, as Python named them."""
-    return set(_RAN)
+def files() -> dict[str, set[str]]:
+    """Return the files that have run since, as Python named them, and the MD5 of each source that they ran from.
+
+    None of those that Python or a package brings, nor where the file was gone by then; ``OTHER`` where bytecode ran that is
+    not its source's.
+    """
+    return {place: {*sources} for place, sources in [*_RAN.items()]}
 
 
 def _note(event: str, arguments: tuple[Any, ...]) -> None:
@@ -30,13 +42,39 @@ def _note(event: str, arguments: tuple[Any, ...]) -> None:
     if event == "compile" and len(arguments) > 1 and isinstance(name := arguments[1], str):
         if os.path.isfile(name):  # noqa: PTH113 - a hook is called often
             place = os.path.abspath(name)  # noqa: PTH100 - here, for the current folder may be another one later
-            _COMPILED.setdefault(name, set()).add(place)  # it may be gone when it runs
-    elif event == "exec":
-        name = getattr(arguments[0], "co_filename", "") if arguments else ""
-        if name in _COMPILED:
-            _RAN.update(_COMPILED[name])
-        elif name.startswith(os.sep) or _is_there(name):  # made code has a name that is no path: <string>, <one>.py
-            _RAN.add(os.path.abspath(name))  # noqa: PTH100
+            _COMPILED.setdefault(name, {}).setdefault(place, set()).update(_hash(place))
+    elif event == "exec" and isinstance(code := arguments[0] if arguments else None, CodeType):
+        for place, sources in _places(code).items():
+            _RAN.setdefault(place, set()).update(sources)
+
+
+def _places(code: CodeType) -> dict[str, set[str]]:
+    """Return the file that code was compiled from, and its hashes: those of then, else that of now.
+
+    A relative name counts only where a file was there: made code has a name that is no path, ``<string>`` or ``<one>.py``.
+    """
+    name = code.co_filename
+    if name in _COMPILED:
+        return _COMPILED[name]
+    if not name.startswith(os.sep) and not _is_there(name):
+        return {}
+    place = os.path.abspath(name)  # noqa: PTH100
+    return {place: _hash(place, code) if code.co_name == "<module>" else set()}
+
+
+def _hash(place: str, code: CodeType | None = None) -> set[str]:
+    """Return the MD5 of a source, ``OTHER`` where the code is not what it comes to; none where nothing can be read."""
+    if any(word in place for word in _FOREIGN) or not os.path.isfile(place):  # noqa: PTH113
+        return set()
+    try:
+        with open(place, "rb") as file:  # noqa: PTH123
+            source = file.read()
+        same = code is None or compile(source, "<source>", "exec", dont_inherit=True) == code
+    except OSError:
+        return set()
+    except Exception:  # noqa: BLE001 - no source, or none of this Python
+        same = False
+    return {hashlib.md5(source, usedforsecurity=False).hexdigest() if same else OTHER}
 
 
 def _is_there(name: str) -> bool:

@@ -3,7 +3,7 @@
 import getpass
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipelines.record import code_state, git_command
@@ -31,7 +31,7 @@ def tags(workdir: Path) -> dict[str, str]:
     return found
 
 
-def late(workdir: Path, before: Mapping[str, str], loaded: Iterable[str]) -> dict[str, str]:
+def late(workdir: Path, before: Mapping[str, str], loaded: Mapping[str, set[str]]) -> dict[str, str]:
     """Return the tags that say otherwise than at a run's start where a module was loaded since that the commit lacks.
 
     Args:

@@ -1,5 +1,6 @@
 """Code that ran and left no module behind is held against the commit, too."""
 
+import compileall
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +21,7 @@ executed.watch()
 import stages.acquire
 state = code_state.read(Path.cwd())
 print(state.dirty, *state.changes)
-late = code_state.late(Path.cwd(), state.commit, [])
+late = code_state.late(Path.cwd(), state.commit, {{}})
 print(late.dirty, *late.changes)
 """
 BY_PATH = """
@@ -52,10 +53,10 @@ def project(root: Path, code: str) -> Path:
     return commit(root)
 
 
-def look(root: Path) -> list[str]:
+def look(root: Path, how: str = LOOK) -> list[str]:
     """Run the stage in a process of its own; return what is said of the code, and of what was loaded late."""
     done = subprocess.run(
-        [sys.executable, "-c", LOOK], cwd=root, text=True,
+        [sys.executable, "-c", how], cwd=root, text=True,
         capture_output=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -122,6 +123,72 @@ def test_code_that_is_read_and_never_runs_is_not_told(tmp_path: Path) -> None:
     root = project(tmp_path, code)
     (root / "own.txt").write_text("X = 1\n")
     assert look(root) == ["false", "false"]
+
+
+RUN = """
+def late():
+    from pathlib import Path
+    own = Path("own.py")
+    old = own.read_text()
+{before}
+    own.write_text("X = 2\\n")
+    {call}
+    own.write_text(old)
+"""
+SWAPPED = {
+    "imported": ("", "import own as module; assert module.X == 2"),
+    "run_path": ("", "import runpy; runpy.run_path('own.py')"),
+    "run_path by its whole path": ("", "import runpy; runpy.run_path(str(own.resolve()))"),
+    "run again": ("    import runpy; runpy.run_path('own.py')", "runpy.run_path('own.py')"),
+    "stale bytecode": (
+        "    import os, py_compile; was = os.stat(own)",
+        (
+            "times = was.st_atime_ns, was.st_mtime_ns; os.utime(own, ns=times); py_compile.compile('own.py')\n"
+            "    own.write_text(old); os.utime(own, ns=times); import own as module; assert module.X == 2"
+        ),
+    ),
+}
+STARTED = f"""
+import sys
+sys.path.insert(0, '')
+sys.path.append({str(HOME)!r})
+from pathlib import Path
+from pipelines.record import code_state, executed, provenance
+executed.watch()
+import stages.acquire
+loaded, tags = code_state.loaded(Path.cwd()), provenance.tags(Path.cwd())
+start = dict(tags)
+getattr(stages.acquire, 'late', lambda: None)()
+tags |= provenance.late(Path.cwd(), tags, loaded)
+for one in start, tags:
+    print(one['rawline.dirty'], one.get('rawline.changes', ''))
+"""
+
+
+@pytest.mark.parametrize("way", SWAPPED)
+@pytest.mark.parametrize("late", [False, True])
+def test_code_counts_as_it_was_compiled(way: str, late: bool, tmp_path: Path) -> None:
+    """A committed file was another one when it ran, and was put back: before the run was opened, or in it."""
+    before, call = SWAPPED[way]
+    code = RUN.format(before=before, call=call)
+    root = project(tmp_path, code + ("" if late else "late()\ndel late\n"))
+    (root / "own.py").write_text("X = 1\n")
+    commit(root)
+    start = "false " if late else "true own.py differs"
+    assert look(root, STARTED) == [start, "true own.py differs"]
+
+
+def test_code_that_ran_again_as_committed_is_clean(tmp_path: Path) -> None:
+    """At the start and late, edited after that; bytecode of its own source, too."""
+    call = "import runpy; runpy.run_path('own.py'); import other\n"
+    root = project(tmp_path, f"{call}def late():\n    {call}    open('own.py', 'a').write('X = 2')\n")
+    for name in ("own.py", "other.py"):
+        (root / name).write_text("X = 1\n")
+    commit(root)
+    assert look(root, STARTED) == ["false "] * 2
+    git(root, "checkout", ".")
+    compileall.compile_dir(root, quiet=1)
+    assert look(root, STARTED) == ["false "] * 2
 
 
 def test_a_module_in_an_archive_is_the_archive(tmp_path: Path) -> None:

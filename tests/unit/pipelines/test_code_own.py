@@ -137,7 +137,7 @@ def test_an_environment_in_a_project_that_is_reached_through_a_link_is_not_its_o
         monkeypatch.setattr(sys, "prefix", str(prefix / "env"))
         for root in (link, project):
             _load(monkeypatch, root / "env/lib/os_of_it.py")
-            assert [code_state.loaded(place) for place in (link, project)] == [set(), set()]
+            assert [code_state.loaded(place) for place in (link, project)] == [{}, {}]
 
 
 def test_the_notes_of_packages_are_read_once(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,7 +149,7 @@ def test_the_notes_of_packages_are_read_once(project: Path, monkeypatch: pytest.
     read, asked = Mock(wraps=csv.reader), Mock(wraps=git_command.run)
     monkeypatch.setattr(csv, "reader", read)
     monkeypatch.setattr(git_command, "run", asked)
-    assert code_state.loaded(project) == set()
+    assert code_state.loaded(project) == {}
     assert (read.call_count, asked.call_count) == (1, 1)
 
 
@@ -161,8 +161,8 @@ def test_where_git_does_not_say_what_is_committed_all_counts_as_loaded_late(
     _load(monkeypatch, project / "lib/six.py")
     _load(monkeypatch, project / "stages/acquire.py", "stages.acquire")
     before = provenance.tags(project)
-    assert code_state.loaded(project) == {"stages/acquire.py"}
+    assert {*code_state.loaded(project)} == {"stages/acquire.py"}
     monkeypatch.setattr(git_command, "ELSEWHERE", ())
     monkeypatch.setenv("GIT_DIR", str(project / "none"))
-    assert code_state.loaded(project) == set()
-    assert provenance.late(project, before, set())["rawline.dirty"] == "unknown"
+    assert code_state.loaded(project) == {}
+    assert provenance.late(project, before, {})["rawline.dirty"] == "unknown"

@@ -43,13 +43,13 @@ def _shell(line: str, status: int = 0) -> str:
 
 def _object(content: str) -> Path:
     """Return the object of the cache that holds a text."""
-    return next(file for file in cache_examination.OBJECTS.glob("*/*") if file.read_text() == content)
+    return next(file for file in cache_examination._objects().glob("*/*") if file.read_text() == content)
 
 
 def _list_of(owner: str) -> Path:
     """Return the object that lists the files of a folder."""
     text = Path(owner).read_text(encoding="utf-8")
-    return next(file for file in cache_examination.OBJECTS.glob("*/*.dir") if file.parent.name + file.name in text)
+    return next(file for file in cache_examination._objects().glob("*/*.dir") if file.parent.name + file.name in text)
 
 
 def _torn(place: Path) -> Finding:
@@ -128,7 +128,7 @@ def test_a_stage_makes_anew_what_is_nowhere_whole(project: Path) -> None:
 
 def test_what_no_output_here_names_is_only_moved_aside(project: Path) -> None:
     """An object of another commit: no output is committed for it, and the note says who has it."""
-    place = cache_examination.OBJECTS / "00" / ("1" * 30)
+    place = cache_examination._objects() / "00" / ("1" * 30)
     place.parent.mkdir(exist_ok=True)
     place.write_text("x")
     before = _files()

@@ -97,7 +97,8 @@ def is_evidence(raw: Any) -> bool:
         return False
     told = raw.get("degenerate")
     tables = [raw.get(key, {}) for key in ("classes", "figures", "outcomes")] + [{} if told is None else told]
-    if not all(isinstance(table, dict) for table in tables):
+    by = raw.get("degenerate_by", {})
+    if not all(isinstance(table, dict) for table in (*tables, by)) or not degenerate.is_told(by):
         return False
     own = [raw.get("figure"), *tables[0].values(), *tables[1].values()]
     numbers = [*tables[2].values(), *(n for n in _listed(raw.get("replicates", [])) if n is not None)]

@@ -26,8 +26,9 @@ class Line:
         task: its name.
         figures: headline figures as text, the one the gate judges first.
         nothing: why the evaluation says nothing by the figure that the gate judges, one line a fault; empty where it does.
+        beside: likewise by other figures alone.
         verdict: the audit's word, ``-`` before there is one.
-        reason: the audit's weightiest reason of those that ``nothing`` does not tell.
+        reason: the audit's weightiest reason of those that ``nothing`` does not tell, without what ``beside`` does.
         model: name, version and aliases as the registry has them, ``-`` before there is a receipt.
         address: of the version that ``model`` names, empty where the registry lacks it.
         behind: whether that version was made of other figures than ``figures``.
@@ -38,6 +39,7 @@ class Line:
     task: str
     figures: list[str] = field(default_factory=list)
     nothing: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
     verdict: str = "-"
     reason: str = ""
     model: str = "-"
@@ -69,6 +71,8 @@ def show() -> None:
             )
         for why in line.nothing:
             click.echo(f"  {'':{width}}  {click.style('degenerate evaluation', fg='red', bold=True)}: {escaped(why)}")
+        for why in line.beside:
+            click.echo(f"  {'':{width}}  {click.style('degenerate by other figures', fg='yellow')}: {escaped(why)}")
         verdict = click.style(line.verdict, fg=COLOURS.get(line.verdict), bold=True)
         click.echo(f"  {'':{width}}  audit {verdict}{': ' + escaped(line.reason) if line.reason else ''}")
         click.echo(f"  {'':{width}}  model {line.model}")
@@ -94,8 +98,9 @@ def _line(task: str, raw: dict[str, Any]) -> Line:
         task,
         _figures(evaluation, metric),
         tuple(degenerate.lines(evaluation, (metric,))),
+        tuple(degenerate.lines(evaluation, (metric,), others=True)),
         str(audit.get("verdict", "-")),
-        _reason(audit, degenerate.of(evaluation, metric) or {}),
+        _reason(audit, evaluation, metric),
         str(found or "-"),
         f"models:/{found.name}/{found.version}" if found and found.version else "",
         found is not None and registered.is_behind(task),
@@ -104,11 +109,18 @@ def _line(task: str, raw: dict[str, Any]) -> Line:
     )
 
 
-def _reason(audit: dict[str, Any], nothing: dict[str, str]) -> str:
-    """Return the audit's first reason but for what is told of a degenerate evaluation already."""
+def _reason(audit: dict[str, Any], evaluation: dict[str, Any], metric: str) -> str:
+    """Return the audit's first reason but for what is told of a degenerate evaluation already.
+
+    Of one that concerns other figures than the judged one what follows from it is left: by them nothing passes.
+    """
+    nothing = degenerate.of(evaluation, metric) or {}
     reasons = [str(reason) for reason in audit.get("reasons") or []]
     new = [reason for reason in reasons if not any(why in reason for why in nothing.values())]
-    return next(iter(new), "nothing passes on a degenerate evaluation" if reasons else "")
+    first = next(iter(new), "nothing passes on a degenerate evaluation" if reasons else "")
+    for fault in evaluation.get(degenerate.KEY, ()):
+        first = first.replace(f": {fault['reason']}", "")
+    return first
 
 
 def _judged(raw: dict[str, Any], task: str) -> str:
@@ -119,8 +131,14 @@ def _judged(raw: dict[str, Any], task: str) -> str:
 
 def _figures(evaluation: dict[str, Any], first: str) -> list[str]:
     names = sorted(evaluation, key=lambda name: name != first)
-    found = [told for name in names if (told := figures.text(name, evaluation[name]))]
+    found = [told + _mark(evaluation, name) for name in names if (told := figures.text(name, evaluation[name]))]
     return found[:NUM_FIGURES]
+
+
+def _mark(evaluation: dict[str, Any], name: str) -> str:
+    """Say beside a figure that the evaluation says nothing by it; no word where it does, or nobody asked."""
+    kinds = degenerate.of(evaluation, name)
+    return f"; degenerate: {', '.join(kinds)}" if kinds else ""
 
 
 def _next(found: list[Line]) -> list[tuple[str, str]]:

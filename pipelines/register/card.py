@@ -81,7 +81,7 @@ def tags(facts: Facts, runs: Mapping[str, str]) -> dict[str, str]:
         "dvc_lock": origin.lock,
         "task": facts.task,
         "verdict": facts.evidence.verdict,
-        degenerate.KEY: degenerate.words(facts.evidence.degenerate),
+        degenerate.KEY: facts.evidence.kinds,
         "not_audited": _not_audited(facts.evidence),
         "test_data": facts.evidence.test_data,
         "gate": "champion" if facts.decision.champion else "challenger",
@@ -114,6 +114,7 @@ def _head(facts: Facts) -> str:
     gate = "champion" if facts.decision.champion else "challenger only"
     found = facts.evidence
     nothing = "" if found.degenerate == {} else "degenerate evaluation, " if found.degenerate else "unchecked evaluation, "
+    nothing += f"degenerate by other figures: {markdown(found.others)}, " if found.others else ""
     return (
         f"{nothing}{found.verdict}, {markdown(found.metric)} {found.figure}, {gate}\n\n"
         f"# {markdown(facts.name)}\n\n{WHAT.get(facts.task, markdown(facts.task))} "
@@ -149,21 +150,29 @@ def _size(model: Mapping[str, Any]) -> str:
 
 
 def _figures(facts: Facts) -> str:
-    rows = [_row(name, figure) for name, figure in facts.evidence.figures.items()]
-    block = _block(("figure", "value", INTERVAL, "n"), rows)
-    covers = [f"{name}: {one.covers}." for name, one in facts.evidence.figures.items() if one.covers]
+    found = facts.evidence
+    head: tuple[str, ...] = ("figure", "value", INTERVAL, "n")
+    rows = [_row(name, figure) for name, figure in found.figures.items()]
+    if degenerate.concerned(found.degenerate_by) != degenerate.SOUND:
+        head = (*head, degenerate.KEY)
+        rows = [(*row, degenerate.words(degenerate.of(found.degenerate_by, row[0]))) for row in rows]
+    block = _block(head, rows)
+    covers = [f"{name}: {one.covers}." for name, one in found.figures.items() if one.covers]
     notes = "".join(f"\n\n{markdown(note)}" for note in (*covers, *facts.notes))
     unseen = "" if facts.torn else ", which no training has seen"
     return f"## Figures on the test split{unseen}\n\n{_nothing(facts)}{block}{notes}{_classes(facts)}"
 
 
 def _nothing(facts: Facts) -> str:
-    """Say before the figures why they say nothing, where they do not."""
-    found = facts.evidence.degenerate
-    if not found:
-        return ""
-    lines = "\n".join(f"- {markdown(kind)}: {markdown(reason)}" for kind, reason in found.items())
-    return f"**The evaluation is degenerate: by {markdown(facts.evidence.metric)} it says nothing.**\n\n{lines}\n\n"
+    """Say before the figures why they say nothing, where they do not: the one that the gate judges first, then others."""
+    found, metric = facts.evidence, markdown(facts.evidence.metric)
+    own, others = (degenerate.lines(found.degenerate_by, (found.metric,), others=beside) for beside in (False, True))
+    heads = {
+        f"The evaluation is degenerate: by {metric} it says nothing.": own,
+        f"By other figures than {metric} the evaluation says nothing.": others,
+    }
+    told = {head: "\n".join(f"- {markdown(line)}" for line in lines) for head, lines in heads.items() if lines}
+    return "".join(f"**{head}**\n\n{lines}\n\n" for head, lines in told.items())
 
 
 def _classes(facts: Facts) -> str:

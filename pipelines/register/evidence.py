@@ -114,6 +114,7 @@ def gather(task: str, metric: str, evaluation: Mapping[str, Any], folder: Path, 
         figures=found,
         measured=measured(task, folder),
         degenerate=degenerate.of(evaluation, metric),
+        degenerate_by={key: evaluation[key] for key in (degenerate.KEY, degenerate.ASKED) if key in evaluation},
         **pairing(task, metric, test, folder),
     )
 

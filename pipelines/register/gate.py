@@ -43,15 +43,20 @@ def decide(  # noqa: PLR0913 - what a decision rests on
 
 
 def _evaluation(model: Evidence, params: Params) -> Check:
-    """Hold where the evaluation says something: a verdict on nothing crowns nobody, whatever it is compared with."""
+    """Hold where the evaluation says something by the metric: a verdict on nothing crowns nobody, whoever the rival is.
+
+    What is degenerate by other figures alone is told, and decides nothing.
+    """
+    beside = f"; by other figures: {model.others}" if model.others else ""
     if model.degenerate is None:
         told = f"the evaluation does not say whether it is degenerate by {params.metric}; make it again (dvc repro evaluate)"
     elif not model.degenerate:
-        return Check("evaluation", holds=True, reason="nothing degenerate was found in it")
+        return Check("evaluation", holds=True, reason=f"nothing degenerate by {params.metric} was found in it{beside}")
     else:
-        told = f"degenerate: {'; '.join(f'{kind}: {reason}' for kind, reason in model.degenerate.items())}"
+        why = "; ".join(f"{kind}: {reason}" for kind, reason in model.degenerate.items())
+        told = f"degenerate by {params.metric}: {why}"
     rule = "allowed" if params.allow_degenerate else "not allowed"
-    return Check("evaluation", params.allow_degenerate, f"{told}; which is {rule} (allow_degenerate)")
+    return Check("evaluation", params.allow_degenerate, f"{told}; which is {rule} (allow_degenerate){beside}")
 
 
 def _floor(model: Evidence, params: Params) -> Check:

@@ -94,7 +94,7 @@ def note(client: MlflowClient, version: ModelVersion, found: Evidence, task: str
     if NOTED in version.tags or not version.run_id or not _is_there(client, version.run_id):
         return
     name, digest = dataset(task, found)
-    model, words = model_id(version), {"verdict": found.verdict, degenerate.KEY: degenerate.words(found.degenerate)}
+    model, words = model_id(version), {"verdict": found.verdict, degenerate.KEY: found.kinds}
     source = json.dumps({"path": artefacts.PREPROCESSED.as_posix(), "split": "test", "sha256": found.test_data})
     data = Dataset(name, digest, source_type="dvc", source=source)
     given = [DatasetInput(data, [InputTag("mlflow.data.context", "test")])]

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from stages.core import figures
+from stages.judge import degenerate
 
 CONSTANT = "constant_answer"  # the kind of fault, see ``stages.judge.degenerate``
 
@@ -51,6 +52,8 @@ class Evidence:
         degenerate: why the evaluation says nothing by ``metric``, reasons by kind (``stages.judge.degenerate``); empty
             where it does say something, None where nobody asked.
         left_open: what the audit did not audit or decide, and why, one line each.
+        degenerate_by: what the metrics file says of it by all figures (``degenerate``, ``degenerate_asked``); empty where it
+            says nothing of it, and in evidence of before. The gate decides by ``degenerate`` alone.
     """
 
     metric: str
@@ -64,6 +67,7 @@ class Evidence:
     measured: dict[str, Any] | None = None
     degenerate: dict[str, str] | None = None
     left_open: list[str] = field(default_factory=list)
+    degenerate_by: dict[str, Any] = field(default_factory=dict)
 
     @property
     def about(self) -> tuple[Any, ...]:
@@ -79,6 +83,21 @@ class Evidence:
         told = (self.degenerate or {}).get(CONSTANT, "")
         found = [n for n in self.classes if told.startswith((f"always saying {n} is ", f"saying {n} of every pixel is "))]
         return found[0] if found else ""
+
+    @property
+    def kinds(self) -> str:
+        """The kinds of all faults in one line, as the run of the evaluation has them; ``metric`` where it was not asked."""
+        told = degenerate.concerned(self.degenerate_by)
+        if self.degenerate is not None or told == degenerate.UNKNOWN:
+            return told
+        return ", ".join([*([told] if told != degenerate.SOUND else []), f"{degenerate.UNKNOWN} ({self.metric})"])
+
+    @property
+    def others(self) -> str:
+        """The kinds of those faults that concern other figures than ``metric`` alone, with these; empty without any."""
+        listed = self.degenerate_by.get(degenerate.KEY, ())
+        beside = [fault for fault in listed if fault["figures"] and self.metric not in fault["figures"]]
+        return degenerate.concerned({degenerate.KEY: beside}) if beside else ""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain mappings, for a file."""

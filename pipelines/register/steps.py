@@ -34,7 +34,7 @@ from stages.core import artefacts, digests, files
 from stages.core import params as parameters
 from stages.core.errors import DataError
 from stages.core.stage import Job, Keep, Note, Record
-from stages.judge import units
+from stages.judge import degenerate, units
 
 
 def register(job: Job[Params]) -> Iterator[Record]:
@@ -133,8 +133,11 @@ def _settle(  # noqa: PLR0913, PLR0917 - see above
 
 
 def _renew(case: Case, facts: card.Facts, version: ModelVersion) -> None:
-    """Say anew which code made the model, and which rules its commit does not have; where it has all, no tag."""
-    tags = _code_tags(facts)
+    """Say anew which code made the model, by which figures its evaluation is degenerate, and which rules its commit lacks.
+
+    Where the commit has all rules, there is no tag of them.
+    """
+    tags = {**_code_tags(facts), degenerate.KEY: facts.evidence.kinds}
     if RULES in version.tags and RULES not in tags:
         case.client.delete_model_version_tag(case.name, str(version.version), RULES)
     settling.tag(case, version, tags)

@@ -7,14 +7,17 @@ import re
 import socket
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlflow.tracking import MlflowClient
 
 from pipelines.record import provenance
-from pipelines.register import history, registry
+from pipelines.register import history, judged, registry
 from pipelines.register.history import BY_HAND, History
+from pipelines.register.settling import SETTLED
 from stages.core import artefacts, files
+from stages.judge import degenerate
 from tests.pipeline import registry_project as project
 from tests.pipeline.registry_project import NAME, another, holders, moves
 
@@ -39,10 +42,10 @@ def test_each_move_keeps_who_when_why_and_commit(client):
 FAULT = {"kind": "single_class", "reason": "every pixel is background", "figures": ["accuracy"]}
 
 
-def _degenerate(value: float, weights: str, **rules) -> int:
+def _degenerate(value: float, weights: str, fault: dict[str, Any] = FAULT, **rules) -> int:
     project.judge(value, weights=weights)
     content = files.read_json(artefacts.evaluate_metrics("classify"))
-    files.write_json(artefacts.evaluate_metrics("classify"), content | {"degenerate": [FAULT]})
+    files.write_json(artefacts.evaluate_metrics("classify"), content | {"degenerate": [fault]})
     return int(project.register(**rules).version)
 
 
@@ -54,14 +57,35 @@ def test_a_degenerate_evaluation_moves_no_alias_but_challenger(client):
     assert _degenerate(0.99, "nothing else") == 3
     assert holders() == {"challenger": 3}
     version = client.get_model_version(NAME, "3")
-    assert version.tags["degenerate"] == "single_class"
-    assert version.tags["gate.evaluation"].startswith("no: degenerate: single_class: every pixel is background")
+    assert version.tags["degenerate"] == "single_class (accuracy)"
+    assert version.tags["gate.evaluation"].startswith("no: degenerate by accuracy: single_class: every pixel is background")
     assert version.description.startswith("degenerate evaluation, PASS, accuracy 0.990")
     run = client.get_run(version.run_id).data
-    assert (run.tags["degenerate"], run.params["degenerate"]) == ("single_class", "single_class")
+    assert (run.tags["degenerate"], run.params["degenerate"]) == ("single_class (accuracy)",) * 2
     assert _degenerate(0.98, "to explore", allow_degenerate=True) == 4
     assert holders()["champion"] == 4
-    assert client.get_model_version(NAME, "4").tags["gate.evaluation"].startswith("yes: degenerate: single_class")
+    assert client.get_model_version(NAME, "4").tags["gate.evaluation"].startswith("yes: degenerate by accuracy: single_")
+
+
+def test_a_champion_says_by_which_other_figures_its_evaluation_is_degenerate(client):
+    """Version, run, LoggedModel, alias and description say what the evaluation's run says; it is champion all the same."""
+    told = "constant_answer (macro_f1)"
+    fault = {"kind": "constant_answer", "reason": "saying cat ties", "figures": ["macro_f1"]}
+    assert _degenerate(0.95, "better", fault) == 2
+    assert holders() == {"challenger": 2, "champion": 2}
+    version = client.get_model_version(NAME, "2")
+    line = f"nothing degenerate by accuracy was found in it; by other figures: {told}"
+    assert version.tags["gate.evaluation"] == f"yes: {line}"
+    assert line in History(client, NAME).read("champion")[-1].why
+    run, logged = client.get_run(version.run_id).data, client.get_logged_model(judged.model_id(version))
+    noted = (version.tags, run.tags, run.params, logged.tags)
+    content = files.read_json(artefacts.evaluate_metrics("classify"))
+    assert {one["degenerate"] for one in noted} == {told} == {degenerate.concerned(content)}
+    assert version.description.startswith("degenerate by other figures: constant\\_answer (macro\\_f1), PASS, accuracy")
+    client.set_model_version_tag(NAME, "2", "degenerate", "no")  # as code of before wrote it, and was interrupted
+    client.delete_model_version_tag(NAME, "2", SETTLED)
+    project.register()
+    assert client.get_model_version(NAME, "2").tags["degenerate"] == told
 
 
 def test_an_undecided_champion_says_what_was_not_audited(client):

@@ -120,7 +120,8 @@ def test_a_registration_names_the_file_that_cannot_be_read(content: str) -> None
     [
         {"figure": {"value": "x"}}, {"figure": {"value": 10**400}}, {"figure": {"value": 0.9, "low": "x"}},
         {"classes": {"disc": {"value": "x"}}}, {"figure": {"value": 0.9, "n": "x"}}, {"replicates": 5},
-        {"replicates": ["x"]}, {"outcomes": "x"}, {"left_open": 3}, {"degenerate": []}, None,
+        {"replicates": ["x"]}, {"outcomes": "x"}, {"left_open": 3}, {"degenerate": []},
+        {"degenerate_by": []}, {"degenerate_by": {"degenerate": ["exact"]}}, None,
     ],
 )  # fmt: skip
 def test_a_champion_with_evidence_of_another_form_has_none(

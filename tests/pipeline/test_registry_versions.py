@@ -229,7 +229,7 @@ def test_a_failed_audit_stays_challenger(client):
     assert {k: v for k, v in version.tags.items() if k.startswith("gate.") and k != "gate.code"} == {
         "gate.audit": "no: the audit says FAIL",
         "gate.champion": "yes: there is no champion yet",
-        "gate.evaluation": "yes: nothing degenerate was found in it",
+        "gate.evaluation": "yes: nothing degenerate by accuracy was found in it",
         "gate.quality": "yes: the low end of accuracy 0.950 [0.910, 0.990], n = 200 is 0.910 >= 0.800",
     }
 

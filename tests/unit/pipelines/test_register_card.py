@@ -4,6 +4,7 @@ import re
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -14,7 +15,7 @@ from pipelines.register import Params, card, registry, rules
 from pipelines.register.gate import decide
 from pipelines.register.judgement import Check, Code, Decision, Evidence, Figure
 from pipelines.register.lineage import Lineage
-from stages.judge import meaning
+from stages.judge import degenerate, meaning
 from tests.markdown import NAMES, parsed, shape, unwanted
 
 RULES = {
@@ -40,11 +41,17 @@ MODEL = {
 }
 
 
+def said_of(*faults: dict[str, Any], metric: str = "accuracy", asked: tuple[str, ...] = ("accuracy",)) -> dict[str, Any]:
+    """Return what evidence holds of the faults that an evaluation lists."""
+    content = {"degenerate": list(faults), "degenerate_asked": list(asked)}
+    return {"degenerate": degenerate.of(content, metric), "degenerate_by": content}
+
+
 def facts(dirty: str = "true", num_classes: int = 2) -> card.Facts:
     figure = Figure(0.9, 0.85, 0.93, 200)
     many = {f"class {number:04d}": Figure(number / 1000, 0.0, 1.0, 5) for number in range(2, num_classes)}
     classes = {"cat": Figure(None, n=0), "dog": Figure(0.8, n=3), **many}
-    evidence = Evidence("accuracy", figure, "FAIL", "t" * 64, classes, figures={"accuracy": figure}, degenerate={})
+    evidence = Evidence("accuracy", figure, "FAIL", "t" * 64, classes, figures={"accuracy": figure}, **said_of())
     origin = Lineage("c" * 40, dirty, "l" * 64, *[{"data/preprocessed": "1234.dir"}] * 2)
     return card.Facts(
         task="classify",
@@ -104,21 +111,6 @@ def test_what_a_reader_must_know_stands_below_the_figures():
     text = card.render(told)
     assert text.index("900 in 4 pictures") < text.index("2 test pictures hold more.") < text.index("## Gate")
     assert str(many) == "0.500 [0.400, 0.600], n = 900 in 4 pictures"
-
-
-def test_a_degenerate_evaluation_stands_before_its_figures():
-    """In the first line, which a list of versions shows, before the figures with its reasons, and as a tag."""
-    found = facts()
-    faulty = replace(found, evidence=replace(found.evidence, degenerate={"few_units": "the test split has 6 pictures"}))
-    text = card.render(faulty)
-    assert text.startswith("degenerate evaluation, FAIL, accuracy 0.900")
-    assert text.index("few\\_units: the test split has 6 pictures") < text.index("accuracy   0.900   0.850")
-    assert card.tags(faulty, {})["degenerate"] == "few_units"
-    assert card.tags(found, {})["degenerate"] == "no"
-    assert "evaluation is degenerate" not in card.render(found)
-    unknown = replace(found, evidence=replace(found.evidence, degenerate=None))
-    assert card.render(unknown).startswith("unchecked evaluation, FAIL")
-    assert card.tags(unknown, {})["degenerate"] == "unknown"
 
 
 def test_a_verdict_stands_beside_its_limits():
@@ -224,7 +216,7 @@ def hostile(name: str) -> card.Facts:
         metric=name,
         classes={name: figure},
         figures={name: figure},
-        degenerate={name: name},
+        **said_of(*({"kind": name, "reason": name, "figures": [one]} for one in (name, f"{name}{name}")), metric=name),
         left_open=[name],
     )
     model = {key: {"name": name} for key in ("backbone", "head", "tuning")}

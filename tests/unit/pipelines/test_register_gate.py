@@ -235,7 +235,8 @@ def test_evidence_reads_back():
         classes={"a": Figure(0.5, n=3)}, outcomes=answers(2, 3), replicates=[0.1, None], figures={"f1": Figure(0.7)}
     )
     assert Evidence.from_json(full.to_json()) == full
-    faulty = evidence(degenerate=FAULT, left_open=["one group alone: site"])
+    by = {"degenerate": [{"kind": "exact", "reason": "all right", "figures": ["f1"]}], "degenerate_asked": ["f1"]}
+    faulty = evidence(degenerate=FAULT, left_open=["one group alone: site"], degenerate_by=by)
     assert Evidence.from_json(faulty.to_json()) == faulty
-    before = {key: value for key, value in full.to_json().items() if key != "degenerate"}
-    assert Evidence.from_json(before).degenerate is None
+    before = {key: value for key, value in full.to_json().items() if not key.startswith("degenerate")}
+    assert (Evidence.from_json(before).degenerate, Evidence.from_json(before).degenerate_by) == (None, {})

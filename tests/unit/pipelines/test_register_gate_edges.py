@@ -99,9 +99,10 @@ def test_a_degenerate_evaluation_crowns_nobody(champion):
     assert failed(model, rival) == ["evaluation"]
     assert failed(model, rival, allow_degenerate=True) == []
     line = decide(model, rival, params(), CLEAN).lines()["evaluation"]
-    assert line == "no: degenerate: constant_answer: always saying cat is as good; which is not allowed (allow_degenerate)"
+    told = "no: degenerate by accuracy: constant_answer: always saying cat is as good"
+    assert line == f"{told}; which is not allowed (allow_degenerate)"
     allowed = decide(model, rival, params(allow_degenerate=True), CLEAN).lines()["evaluation"]
-    assert allowed.startswith("yes: degenerate: constant_answer")
+    assert allowed.startswith("yes: degenerate by accuracy: constant_answer")
 
 
 def test_what_does_not_say_whether_it_is_degenerate_crowns_nobody():
@@ -110,6 +111,23 @@ def test_what_does_not_say_whether_it_is_degenerate_crowns_nobody():
     assert failed(unknown) == ["evaluation"]
     line = decide(unknown, None, params(), CLEAN).lines()["evaluation"]
     assert "does not say whether it is degenerate by accuracy; make it again (dvc repro evaluate)" in line
+
+
+@pytest.mark.parametrize("found", [{}, None, FAULT])
+def test_what_is_degenerate_by_other_figures_alone_is_told_and_decides_nothing(found):
+    """The line never says that there was nothing where there was: it names kinds and figures, whatever the judged one is."""
+    faults = [
+        {"kind": "constant_answer", "reason": "saying sky is as good", "figures": ["pixel_accuracy", "iou"]},
+        {"kind": "exact", "reason": "all right", "figures": ["accuracy", "iou"]},
+    ]
+    by = {"degenerate": faults, "degenerate_asked": ["accuracy", "iou"]}
+    plain, beside = evidence(degenerate=found), evidence(degenerate=found, degenerate_by=by)
+    assert failed(beside) == failed(plain) == ([] if found == {} else ["evaluation"])
+    assert failed(beside, evidence(degenerate_by=by)) == failed(plain, evidence())
+    told = "; by other figures: constant_answer (pixel_accuracy, iou)"
+    assert reason("evaluation", beside, None) == reason("evaluation", plain, None) + told
+    assert "nothing degenerate was found" not in reason("evaluation", plain, None)
+    assert reason("evaluation", evidence(), None) == "yes: nothing degenerate by accuracy was found in it"
 
 
 def test_a_champion_that_may_answer_a_constant_is_no_yardstick_in_the_constants_class():

@@ -57,6 +57,7 @@ def test_a_degenerate_evaluation_is_named(capsys: pytest.CaptureFixture[str]) ->
     assert summary.lines()[0].nothing == ("few_units: six",)
     summary.show()
     assert "degenerate evaluation: few_units: six" in click.unstyle(capsys.readouterr().out)
+    assert summary.lines()[0].beside == ("constant_answer (accuracy): ties",)
     faults[1] |= {"figures": ["macro_f1", "accuracy"]}
     files.write_json(artefacts.evaluate_metrics("classify"), content | {"degenerate": faults})
     assert summary.lines()[0].nothing == ("few_units: six", "constant_answer (macro_f1, accuracy): ties")
@@ -65,6 +66,24 @@ def test_a_degenerate_evaluation_is_named(capsys: pytest.CaptureFixture[str]) ->
     files.write_json(artefacts.evaluate_metrics("classify"), content | {"degenerate": []})
     summary.show()
     assert "degenerate" not in capsys.readouterr().out
+
+
+def test_a_figure_by_which_the_evaluation_says_nothing_is_marked(capsys: pytest.CaptureFixture[str]) -> None:
+    """Though the gate judges by another one: kind in its line, reason once below; what the audit makes of it stays."""
+    content = files.read_json(artefacts.evaluate_metrics("classify"))
+    fault = {"kind": "constant_answer", "reason": "saying cat ties: 0.9", "figures": ["accuracy"]}
+    given = content | {"degenerate": [fault], "degenerate_asked": ["accuracy", "macro_f1"]}
+    files.write_json(artefacts.evaluate_metrics("classify"), given)
+    told = "The evaluation is degenerate (constant_answer) by accuracy, so nothing passes by it"
+    audit = {"verdict": "UNDECIDED", "reasons": [f"{told}: {fault['reason']}."]}
+    files.write_json(artefacts.audit_metrics("classify"), audit)
+    summary.show()
+    text = click.unstyle(capsys.readouterr().out)
+    assert "accuracy 0.900 [0.850, 0.940], n = 160; degenerate: constant_answer\n" in text
+    assert "macro_f1 0.880 [0.800, 0.920], n = 160\n" in text
+    assert "degenerate by other figures: constant_answer (accuracy): saying cat ties: 0.9\n" in text
+    assert f"audit UNDECIDED: {told}.\n" in text
+    assert "degenerate evaluation:" not in text
 
 
 def test_a_figure_outside_of_its_own_interval_is_named(capsys: pytest.CaptureFixture[str]) -> None:

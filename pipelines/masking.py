@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from pipelines.redaction import MASK, is_secret, redact
+from pipelines.redaction import MASK, authorization, is_secret, redact
 from pipelines.yaml_scalars import Scalar, is_header, scalars
 
 SUFFIXES = (".yaml", ".yml", ".lock")
@@ -46,14 +46,8 @@ def _shown(name: str, value: Any) -> Any:
     if isinstance(value, list | tuple | dict):
         value = _within(name, value)
     text = str(value)
-    masked = _header(text) if is_header(name) else redact(text)
+    masked = redact(authorization(text) if is_header(name) else text)
     return value if masked == text else masked
-
-
-def _header(text: str) -> str:
-    """Return the value of a header ``Authorization`` with its scheme alone."""
-    name = "Authorization: "
-    return redact(name + text).removeprefix(name)
 
 
 def _within(name: str, value: Any) -> Any:

@@ -39,12 +39,26 @@ _QUERY = re.compile(  # of an address, and of a connection string, which may sta
     re.IGNORECASE,
 )
 _LIKELY = r"(?=[\w+/=.~-]*\d|[\w+/=.~-]{16})"  # no word of a sentence
+_SIGN = r"[\w+/=.~-]"
+_LIKELY = rf"(?={_SIGN}{{0,15}}\d|{_SIGN}{{16}})"  # no word of a sentence
+_LONG = rf"(?={_SIGN}{{{SHORTEST}}}){_LIKELY}{_SIGN}++"
+_SCHEME = r"(?:aws4-hmac-sha256|oauth2|[a-z][a-z-]{0,23}):?"
+_PART = r"[a-z][\w-]*+=(?:\\*\"[^\"\n]*+\"|'[^'\n]*+'|[^\s,'\"=][^\s,'\"]*+)"  # response="...", as of digest
 _HEADER = re.compile(
-    r"(?P<name>authorization['\"]?\s*[:=]\s*['\"]?(?:(?:basic|bearer)\s+"
-    rf"|(?:token|api-?key|digest|negotiate)\s+(?:token=['\"]?)?{_LIKELY})|(?:api-?key|[a-z]-token)['\"]?\s*:\s*['\"]?{_LIKELY})"
-    r"[\w+/=.~-]+",
+    rf"(?P<name>(?:api-?key|[a-z]-token)['\"]?\s*:\s*['\"]?{_LIKELY}){_SIGN}+",
     re.IGNORECASE,
 )
+_AUTHORIZATION = re.compile(  # in quotes all of it; in a text what is no word of a sentence
+    r"(?<![a-z])(?P<name>authorization(?:\\*['\"])?\s*+[:=][ \t]*+)(?:"
+    r"(?P<before>[bru]{0,2}(?P<quote>\\*['\"]))(?P<quoted>(?:(?!(?<!\\)(?P=quote))[^\n]){1,4096}+)(?=(?P=quote))"
+    rf"|(?P<kind>['\"]?(?!aws4-|basic|bearer){_SCHEME}[ \t]++)(?P<parts>{_PART}(?:[ \t]*+,[ \t]*+{_PART})*+)"
+    r"|(?P<scheme>\s*+['\"]?(?:(?:basic|bearer):?\s++"
+    rf"|(?:token|api-?key|digest|negotiate)\s++{_LIKELY}"
+    rf"|(?<![\r\n])(?!aws4-)(?:{_SCHEME}[ \t]++|(?!oauth2\b))(?={_LONG})))(?:{_SIGN}++(?:[ \t]++{_LONG})*+))",
+    re.IGNORECASE,
+)
+_WITH_SCHEME = re.compile(rf"(?P<scheme>\s*+{_SCHEME}\s++)\S.*", re.IGNORECASE | re.DOTALL)
+_KNOWN_BY_FORM = re.compile(_LONG)
 _ITEMS = r"[\[{](?P<items>[^\[\]{}\n]++)(?=[\]}])"  # several values
 _GIVEN = (  # a value: in quotes, behind b as in Python or behind backslashes as in JSON within JSON too, or up to a blank
     rf"(?:{_ITEMS}|[bruBRU]{{0,2}}(?:"
@@ -107,6 +121,7 @@ def redact(text: object) -> str:
     shown = "".join(map(_without_user, _BREAK.split(shown)))
     for pattern in (_QUERY, _HEADER, _AWS4, _LOGIN, _PRIVATE):
         shown = pattern.sub(rf"\g<name>{MASK}", shown)
+    shown = _AUTHORIZATION.sub(_without_key, shown)
     shown = _CURL.sub(lambda line: _CURLS.sub(rf"\g<name>{MASK}", line[0]), shown)
     for pattern in (*_ASSIGNED, _OPTION):
         shown = pattern.sub(_without_value, shown)
@@ -122,6 +137,28 @@ def is_secret(name: str, value: str) -> bool:
     """
     short = len(value) < SHORTEST and not is_password(name)
     return not short and any(map(str.isalnum, value)) and not _LITERAL.fullmatch(value) and names_a_secret(name)
+
+
+def authorization(value: str) -> str:
+    """Return what a header ``Authorization`` holds with its scheme alone, and nothing of a key without one.
+
+    Example:
+        >>> [authorization(value) for value in ("GenieKey ab-12", "Digest user=me, response=ab", "0123-4567", "required")]
+        ['GenieKey ***', 'Digest ***', '***', 'required']
+    """
+    if found := _WITH_SCHEME.fullmatch(value):
+        return f"{found['scheme']}{MASK}"
+    several = len(value.split()) > 1
+    return MASK if several or _KNOWN_BY_FORM.search(value) else value
+
+
+def _without_key(found: re.Match[str]) -> str:
+    """Mask what a header says of who asks."""
+    if found["quoted"]:
+        return f"{found['name']}{found['before']}{authorization(found['quoted'])}"
+    if found["parts"]:
+        return f"{found['name']}{found['kind']}{MASK}" if _KNOWN_BY_FORM.search(found["parts"]) else found[0]
+    return f"{found['name']}{found['scheme']}{MASK}"
 
 
 def _without_value(found: re.Match[str]) -> str:

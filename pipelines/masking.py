@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from pipelines.redaction import MASK, authorization, is_secret, redact
+from pipelines.secret_names import names_a_secret
 from pipelines.yaml_scalars import Scalar, is_header, scalars
 
 SUFFIXES = (".yaml", ".yml", ".lock")
@@ -22,6 +23,12 @@ _COMMENT = re.compile(r"(?m)(?P<lead>^(?:[^\n#]|(?<=\S)#)*(?:(?<!\S)#+\t?|$))(?P
 _HEAD = re.compile(r"(?:[&!]\S*[ \t]+)*[|>][\w+-]*[ \t]+#[^\n]*")
 _OPEN = re.compile(r"(?:^|[:,-]\s+)[\[{][^\]}]*$")
 _ANCHOR = re.compile(r"(?:[&!]\S*\s+)*")
+_ASIDE = re.compile(r"(?m:^)(?P<lead>[^#\n]*)#+(?P<words>[^\n]*)")
+_NOTHING = re.compile(r"~|null|none|", re.IGNORECASE)
+_INDENT = re.compile(r"(?m)^[ \t]+")
+_WORD = re.compile(r"[^\s'\"()\[\]{},;]{6,}")
+_ALONE = re.compile(r"(?=.*\d|.{16})(?!.*://).*")  # a word of a comment that looks like a secret
+_AMONG = re.compile(r"(?=.*\d)(?=.*[A-Za-z])(?!.*://)(?!\$?[A-Z]+(?:_[A-Z0-9]+)+$).{8,}")  # beside other words
 Edit = tuple[int, int, str]  # from, to, and what stands there instead
 
 
@@ -84,12 +91,13 @@ def document(text: str) -> str:
         found = scalars(text)
     except yaml.YAMLError:
         text = _changed(text, _commented(text, 0))
-        return redact(_changed(text, _pieces(text, 0)))
+        return redact(_changed(text, _pieces(_untabbed(text), 0)))
     done, shown = 0, []
+    before, column = None, 0
     for scalar in found:
-        shown += [_comments(text[done : scalar.start]), _scalar(text[scalar.start : scalar.end], scalar)]
-        done = scalar.end
-    return "".join([*shown, _comments(text[done:])])
+        shown += [_comments(text[done : scalar.start], before, column), _scalar(text[scalar.start : scalar.end], scalar)]
+        done, before, column = scalar.end, scalar, _column(text, scalar, column)
+    return "".join([*shown, _comments(text[done:], before, column)])
 
 
 def _scalar(raw: str, scalar: Scalar) -> str:
@@ -98,7 +106,7 @@ def _scalar(raw: str, scalar: Scalar) -> str:
     if masked != scalar.value:
         return _quoted(raw, masked) + raw[len(raw.rstrip()) :]
     head = _HEAD.match(raw)  # of a block: a comment may stand there
-    return _comments(head[0]) + raw[head.end() :] if head else raw
+    return _comments(head[0], None, 0) + raw[head.end() :] if head else raw
 
 
 def _quoted(raw: str, masked: str) -> str:
@@ -106,9 +114,48 @@ def _quoted(raw: str, masked: str) -> str:
     return f"{anchor[0] if anchor else ''}{json.dumps(masked, ensure_ascii=False)}"
 
 
-def _comments(gap: str) -> str:
+def _comments(gap: str, before: Scalar | None, column: int) -> str:
     """Return what stands between two scalars: what is commented out there is masked as YAML, then as a text."""
-    return redact(_changed(gap, _commented(gap, 0))) if "#" in gap else gap
+    return redact(_changed(gap, _gap(gap, 0, before, column))) if "#" in gap else gap
+
+
+def _column(text: str, scalar: Scalar, column: int) -> int:
+    """Return where the key begins to which what follows belongs."""
+    return column if scalar.name else scalar.start - text.rfind("\n", 0, scalar.start) - 1
+
+
+def _gap(gap: str, depth: int, before: Scalar | None, column: int) -> list[Edit]:
+    """Return what to change between two scalars; of changes that overlap the wider one, or both as one."""
+    edits: list[Edit] = []
+    for start, end, new in sorted([*_commented(gap, depth), *_beside(gap, before, column)]):
+        first, last, other = edits[-1] if edits else (0, 0, "")
+        if start >= last:
+            edits.append((start, end, new))
+        elif end > last:
+            edits[-1] = (first, end, new if start == first else MASK)
+        else:
+            edits[-1] = (first, last, other)
+    return edits
+
+
+def _beside(gap: str, before: Scalar | None, column: int) -> Iterator[Edit]:
+    """Yield what looks like a secret in comments behind a secret's name or value, or below it and deeper."""
+    name = before and (before.name or before.value)
+    if not before or not name or "#" not in gap or not names_a_secret(name):
+        return
+    if before.name and not _NOTHING.fullmatch(before.value) and not is_secret(name, before.value):
+        return
+    for line in _ASIDE.finditer(gap):
+        depth = len(line["lead"])
+        if line.start():
+            sign = len(line["words"]) - len(line["words"].lstrip())
+            toggled = not before.value and sign + depth > column + 1  # where an editor comments out
+            if line["lead"].strip() or not (depth > column or toggled):
+                return
+        alone = len(line["words"].split()) == 1
+        for word in _WORD.finditer(line["words"]):
+            if (_ALONE if alone else _AMONG).fullmatch(word[0]):
+                yield line.start("words") + word.start(), line.start("words") + word.end(), MASK
 
 
 def _changed(text: str, edits: list[Edit]) -> str:
@@ -123,7 +170,12 @@ def _commented(gap: str, depth: int) -> list[Edit]:
     """Return what to change in comments: without their signs they are read as YAML, sign for sign in its place."""
     if "#" not in gap or depth == DEPTH:
         return []
-    return _pieces(_COMMENT.sub(lambda line: " " * len(line["lead"]) + (line["rest"] or ""), gap), depth + 1)
+    return _pieces(_untabbed(_COMMENT.sub(lambda line: " " * len(line["lead"]) + (line["rest"] or ""), gap)), depth + 1)
+
+
+def _untabbed(text: str) -> str:
+    """Return a text that YAML would not read for the tabs by which it is indented, each as one blank."""
+    return _INDENT.sub(lambda indent: " " * len(indent[0]), text) if "\t" in text else text
 
 
 def _pieces(text: str, depth: int, tries: int = 3) -> list[Edit]:
@@ -187,10 +239,10 @@ def _edits(text: str, depth: int) -> list[Edit] | None:
     except yaml.YAMLError:
         return None
     edits: list[Edit] = []
-    done = 0
+    done, column, before = 0, 0, None
     for scalar in found:
-        edits += _moved(_commented(text[done : scalar.start], depth), done)
-        done = scalar.end
+        edits += _moved(_gap(text[done : scalar.start], depth, before, column), done)
+        done, before, column = scalar.end, scalar, _column(text, scalar, column)
         raw = text[scalar.start : scalar.end]
         masked = _shown(scalar.name, scalar.value)
         if masked == scalar.value:
@@ -198,4 +250,4 @@ def _edits(text: str, depth: int) -> list[Edit] | None:
             edits += _moved(_commented(head[0], depth), scalar.start) if head else []
         elif masked == MASK or masked not in redact(raw):
             edits.append((scalar.start, scalar.start + len(raw.rstrip()), _quoted(raw, masked)))
-    return [*edits, *_moved(_commented(text[done:], depth), done)]
+    return [*edits, *_moved(_gap(text[done:], depth, before, column), done)]

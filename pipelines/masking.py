@@ -17,6 +17,7 @@ SUFFIXES = (".yaml", ".yml", ".lock")
 OWN = ("rawline.", "dvc.")
 BOM = "\ufeff"
 DEPTH = 3  # a comment in a comment in a comment
+MOST = 8  # lines that are mended for one text
 LONGEST = 1 << 16  # signs of what is commented out that are read as one
 _CUE = re.compile(r"pass|pwd|secret|credential|token|key|auth|pat|hook|curl|-\w*u", re.IGNORECASE)  # of a secret's name
 _COMMENT = re.compile(r"(?m)(?P<lead>^(?:[^\n#]|(?<=\S)#)*(?:(?<!\S)#+\t?|$))(?P<rest>[^\n]+)?")
@@ -25,6 +26,10 @@ _OPEN = re.compile(r"(?:^|[:,-]\s+)[\[{][^\]}]*$")
 _ANCHOR = re.compile(r"(?:[&!]\S*\s+)*")
 _ASIDE = re.compile(r"(?m:^)(?P<lead>[^#\n]*)#+(?P<words>[^\n]*)")
 _NOTHING = re.compile(r"~|null|none|", re.IGNORECASE)
+_GIVEN = re.compile(  # a line's key and value
+    r"(?P<key>[ \t]*+(?:-[ \t]++)*[^\s:#-][^:\n]*+:[ \t]++)(?P<value>[^\s#].*?)(?P<rest>(?:[ \t]++#.*)?[ \t\r]*)"
+)
+_NO_WORD = re.compile(r"[^\w\s]")
 _INDENT = re.compile(r"(?m)^[ \t]+")
 _WORD = re.compile(r"[^\s'\"()\[\]{},;]{6,}")
 _ALONE = re.compile(r"(?=.*\d|.{16})(?!.*://).*")  # a word of a comment that looks like a secret
@@ -186,6 +191,8 @@ def _pieces(text: str, depth: int, tries: int = 3) -> list[Edit]:
     edits: list[Edit] = []
     for start, part in _parts(text):
         found = _edits(part, depth)
+        if found is None and "\n" in part.rstrip():
+            found = _mended(part, depth)
         if found is None:  # its first line may be a sentence
             first, *rest = part.splitlines(keepends=True)
             found = _edits(first, depth) or []
@@ -193,6 +200,52 @@ def _pieces(text: str, depth: int, tries: int = 3) -> list[Edit]:
                 found += _moved(_pieces(later, depth, tries - 1) if tries else _edits(later, depth) or [], place)
         edits += _moved(found, start)
     return edits
+
+
+def _mended(text: str, depth: int) -> list[Edit] | None:
+    """Return the changes of a text that a few lines keep from being YAML: of such a line the key counts."""
+    if len(text) > LONGEST or not _CUE.search(text):
+        return None
+    made = text
+    broken: set[tuple[int, int]] = set()
+    for _ in range(MOST):
+        place = _fault(made)
+        if place is None:
+            found = _edits(made, depth)
+            return None if found is None else sorted({*found, *_alone(text, broken, found, depth)})
+        start, end = made.rfind("\n", 0, place) + 1, (made.find("\n", place) + 1 or len(made) + 1) - 1
+        line = made[start:end]
+        given = _GIVEN.fullmatch(line)
+        mended = (
+            given["key"] + _NO_WORD.sub("x", given["value"]) + given["rest"] if given and given["value"] != MASK else line
+        )
+        if mended == line:
+            mended = re.sub(r"[^\r]", " ", line)
+        if mended == line:
+            return None
+        broken.add((start, end))
+        made = made[:start] + mended + made[end:]
+    return None
+
+
+def _fault(text: str) -> int | None:
+    """Return where YAML finds a fault in a text, where it opens what is not closed; None where it has none."""
+    try:
+        scalars(text, prose=True)
+    except yaml.MarkedYAMLError as error:
+        opened = error.context_mark if error.context and re.search("scanning|flow", error.context) else None
+        mark = opened or error.problem_mark
+        return mark.index if mark else None
+    except yaml.YAMLError:
+        return None
+    return None
+
+
+def _alone(text: str, broken: set[tuple[int, int]], found: list[Edit], depth: int) -> Iterator[Edit]:
+    """Yield the changes of each broken line by itself, where it has none among the others."""
+    for start, end in broken:
+        if not any(first < end and last > start for first, last, _ in found):
+            yield from _moved(_edits(text[start:end], depth) or [], start)
 
 
 def _lines(lines: list[str], start: int) -> Iterator[tuple[int, str]]:

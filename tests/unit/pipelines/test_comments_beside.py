@@ -46,3 +46,25 @@ def test_tabs_indent_as_blanks_do(sign: str) -> None:
     assert (
         masking.document("#\ta:\n#\t\tseed: 7\n# pad_token:\n#\t[PAD]\n") == "#\ta:\n#\t\tseed: 7\n# pad_token:\n#\t[PAD]\n"
     )
+
+
+@pytest.mark.parametrize(
+    "line", ["prod: a: b", "it's: [open", "prod: {}: b", "prod: [open", "prod: 'open", "a sentence, so: to: say"]
+)
+def test_a_line_that_is_no_yaml_hides_what_stands_below(line: str) -> None:
+    """In what is commented out and in a broken file: the keys above count, and the name beside a value."""
+    broken = line.format(SECRET)
+    for text in (
+        f"db_password:\n  {broken}\n  dev:\n    eu: {SECRET}\n",
+        f"env:\n  - name: DB_PASSWORD\n    {broken}\n    value: {SECRET}\n",
+        f"db:\n  token:\n    {broken}\n    {broken}\n    inner: {{x: {SECRET}}}\n",
+    ):
+        commented = "".join(f"# {one}\n" for one in text.splitlines())
+        shown = masking.document(f"a: 1\n{commented}b: 2\n")
+        assert SECRET not in (shown if line != "prod: {}: b" or "env" not in text else shown.replace(broken, ""))
+        assert masking.document(shown) == shown
+        assert yaml.safe_load(shown) == {"a": 1, "b": 2}
+    assert (
+        masking.document("# note: a: b\n#   - it's [open\n#   seed: 12345678\n")
+        == "# note: a: b\n#   - it's [open\n#   seed: 12345678\n"
+    )

@@ -22,7 +22,7 @@ LONGEST = 1 << 16  # signs of what is commented out that are read as one
 _CUE = re.compile(r"pass|pwd|secret|credential|token|key|auth|pat|hook|curl|-\w*u", re.IGNORECASE)  # of a secret's name
 _COMMENT = re.compile(r"(?m)(?P<lead>^(?:[^\n#]|(?<=\S)#)*(?:(?<!\S)#+\t?|$))(?P<rest>[^\n]+)?")
 _HEAD = re.compile(r"(?:[&!]\S*[ \t]+)*[|>][\w+-]*[ \t]+#[^\n]*")
-_OPEN = re.compile(r"(?:^|[:,-]\s+)[\[{][^\]}]*$")
+_OPEN = re.compile(r"(?:^|[:,-]\s+)[\[{]")
 _ANCHOR = re.compile(r"(?:[&!]\S*\s+)*")
 _ASIDE = re.compile(r"(?m:^)(?P<lead>[^#\n]*)#+(?P<words>[^\n]*)")
 _NOTHING = re.compile(r"~|null|none|", re.IGNORECASE)
@@ -265,7 +265,8 @@ def _parts(text: str) -> Iterator[tuple[int, str]]:
             if indent >= 0:
                 yield begin, text[begin:place]
             begin, indent = place, depth
-        if _OPEN.search(line.strip()):
+        bare = line.strip()
+        if _OPEN.search(bare, max(bare.rfind("]"), bare.rfind("}")) + 1):
             closed = False
         elif "]" in line or "}" in line:
             closed = True

@@ -1,5 +1,6 @@
 """Screens that show no secret: what this process prints is redacted line by line, whoever wrote its parts."""
 
+import codecs
 import os
 import re
 import sys
@@ -181,21 +182,27 @@ class Screen:
 
 
 class _Bytes:
-    """A binary stream that shows no secret."""
+    """A binary stream that shows no secret; a letter may come byte by byte."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self._line = _Line()
+        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+        self._early = b""  # the first bytes of a letter, which were due before the others
 
     def write(self, content: bytes) -> int:
         raw = bytes(content)
         with self._line.held():
-            self._give(self._line.add(raw.decode("utf-8", "surrogateescape")))
+            self._give(self._line.add(self._decoder.decode(raw)))
         return len(raw)
 
     def release(self) -> None:
         with self._line.held():
             self._give(self._line.rest())
+            begun = bytes(self._decoder.getstate()[0])
+            if len(begun) > len(self._early):
+                self._stream.write(begun[len(self._early) :])
+                self._early = begun
 
     def flush(self) -> None:
         self.release()
@@ -207,7 +214,9 @@ class _Bytes:
 
     def _give(self, text: str) -> None:
         if text:
-            self._stream.write(text.encode("utf-8", "surrogateescape"))
+            raw = text.encode("utf-8", "surrogateescape")
+            early, self._early = self._early, b""
+            self._stream.write(raw.removeprefix(early))
 
     def writelines(self, lines: Iterable[bytes]) -> None:
         for line in lines:

@@ -139,6 +139,24 @@ def test_what_was_hidden_at_a_flush_stays_hidden() -> None:
     assert below.getvalue() == b"password: *** is it\n"
 
 
+@given(st.lists(st.integers(0, 30), max_size=6), st.lists(st.booleans(), min_size=8, max_size=8))
+def test_letters_may_be_cut_anywhere(cuts: list[int], flushes: list[bool]) -> None:
+    """A secret of the environment is hidden where no flush cuts it, and no byte is lost, whether it is text or none."""
+    for secret, word in ((True, "pässwörtZ9"), (False, "ä€😀"), (False, "")):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("DB_PASSWORD", "pässwörtZ9")
+            raw = f"a {word} b\n".encode() if word else b"\xc3 \xe2\x82 \xf0\x9f\x98a\xc3\xa4\n\xe2"
+            places = [0, *sorted(cut for cut in cuts if cut < len(raw)), len(raw)]
+            screen, below = _screen()
+            for number, (start, end) in enumerate(itertools.pairwise(places)):
+                screen.buffer.write(raw[start:end])
+                if flushes[number] and not secret:
+                    screen.buffer.flush()
+                    assert below.getvalue() == raw[:end]
+            screen.flush()
+            assert below.getvalue() == (b"a *** b\n" if secret else raw)
+
+
 def test_progress_shows_at_once_where_it_did() -> None:
     """A carriage return in a terminal, or unbuffered, a flush anywhere, and lines as they end."""
     screen, below = _screen(line_buffering=True)

@@ -11,7 +11,7 @@ import yaml
 
 from pipelines.redaction import MASK, authorization, is_secret, redact
 from pipelines.secret_names import names_a_secret
-from pipelines.yaml_scalars import Scalar, is_header, scalars
+from pipelines.yaml_scalars import Scalar, is_header, pair, scalars
 
 SUFFIXES = (".yaml", ".yml", ".lock")
 OWN = ("rawline.", "dvc.")
@@ -34,6 +34,7 @@ _INDENT = re.compile(r"(?m)^[ \t]+")
 _WORD = re.compile(r"[^\s'\"()\[\]{},;]{6,}")
 _ALONE = re.compile(r"(?=.*\d|.{16})(?!.*://).*")  # a word of a comment that looks like a secret
 _AMONG = re.compile(r"(?=.*\d)(?=.*[A-Za-z])(?!.*://)(?!\$?[A-Z]+(?:_[A-Z0-9]+)+$).{8,}")  # beside other words
+_TAG = re.compile(r"(?:!!(?!str\s)|!<tag:yaml\.org,2002:(?!str>))\S+\s+")
 Edit = tuple[int, int, str]  # from, to, and what stands there instead
 
 
@@ -58,6 +59,8 @@ def _shown(name: str, value: Any) -> Any:
     if isinstance(value, list | tuple | dict):
         value = _within(name, value)
     text = str(value)
+    if user := pair(name, text):
+        return user + MASK
     masked = redact(authorization(text) if is_header(name) else text)
     return value if masked == text else masked
 
@@ -116,7 +119,8 @@ def _scalar(raw: str, scalar: Scalar) -> str:
 
 def _quoted(raw: str, masked: str) -> str:
     anchor = re.match(_ANCHOR, raw)
-    return f"{anchor[0] if anchor else ''}{json.dumps(masked, ensure_ascii=False)}"
+    kept = _TAG.sub("", anchor[0]) if anchor else ""  # what is hidden is no number
+    return f"{kept}{json.dumps(masked, ensure_ascii=False)}"
 
 
 def _comments(gap: str, before: Scalar | None, column: int) -> str:

@@ -98,8 +98,11 @@ _CURLS = re.compile(  # there the option may stand among others and its value ma
     r"(?(quote)(?:(?!(?P=quote))[^\n])++|[^\s'\"]++)"
 )
 _AWS4 = re.compile(r"(?P<name>\bAWS4-HMAC-SHA256\b[^\n]{0,1000}?\bSignature=)[0-9a-f]{16,}", re.IGNORECASE)
+DASHED = (  # a value, no option: with a figure, behind two dashes also with a capital or an odd sign
+    r"-(?=[^\s='\"]{5})(?=[^\s='\"]*\d)(?:[^\s='\"-]|-(?=[^\s='\"]*(?:[A-Z]|[^\w\s='\".,:/-])))[^\s='\"]*+(?!=)"
+)
 _OPTION = re.compile(  # a command's option with its value, as a word of its own: in a shell's line, in a list of words
-    r"(?<![\w-])-{1,2}(?P<key>\w[\w-]*+)(?:[ \t]{1,16}+(?!-)|['\"],\s?(?=['\"]))"
+    rf"(?<![\w-])-{{1,2}}(?P<key>\w[\w-]*+)(?:[ \t]{{1,16}}+(?=[^-]|{DASHED})|['\"],\s?(?=['\"]))"
     r"(?:(?P<quote>['\"])(?P<quoted>(?:\\.|(?!(?P=quote))[^\\\n])++)(?=(?P=quote))|(?P<plain>[^\s'\"<>]++))"
 )
 _PRIVATE = re.compile(r"(?P<name>-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----)(?:(?!-----)[\s\S])++")

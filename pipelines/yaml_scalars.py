@@ -2,21 +2,27 @@
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 import yaml
 
+from pipelines.redaction import DASHED
 from pipelines.secret_names import names_a_secret
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 DEEPEST = 100  # the composer in C calls itself for each level, and ends the process where they are too many
+BESIDE = 256  # keys beside a value, those of other mappings among them
+MERGES = 8  # of a mapping that takes over another, which takes over another
 _OPTION = re.compile(r"--?(\w[\w-]*)")
 _LOGIN = re.compile(r"-[0-46aBfgGijJklLMnNOpqRsSvZ#]*[uU]|--(?:proxy-)?user")
 _PAIR = re.compile(r"[^\s:]*:(?!//|\d+$).+", re.DOTALL)  # docker and chown take numbers there
 _CURL = re.compile(r"-[0-46aBfgGijJklLMnNOpqRsSvZ#]*[uU][\s=]*[^\s:]*:.+", re.DOTALL)  # its option and its value, one word
 _HEADER = re.compile(r"(?:^|[^a-z])authorization$", re.IGNORECASE)
 _AUTH = re.compile(r"(?:^|[._-])auth$", re.IGNORECASE)
+_DASHED = re.compile(DASHED)
 _LIKELY = re.compile(r"(?=\S*\d|\S{16})\S+")  # no word of a sentence
+_USER = re.compile(r"[^\s:]+:(?=(?!//|\d+$)\S)")
 _PASSWORD = "password"  # noqa: S105 - the name by which a value is judged that has none
 
 
@@ -40,6 +46,12 @@ class Scalar(NamedTuple):
 def is_header(name: str) -> bool:
     """Return whether a name is the header that says who asks: its value is a scheme, and what follows is a secret."""
     return _HEADER.search(name) is not None
+
+
+def pair(name: str, value: str) -> str:
+    """Return the user of a value ``user:password`` under ``auth`` with the colon, nothing where it is none."""
+    found = _USER.match(value) if _AUTH.search(name) else None
+    return found[0] if found else ""
 
 
 def scalars(text: str, *, prose: bool = False) -> list[Scalar]:
@@ -92,13 +104,28 @@ def _walked(roots: list[yaml.Node], *, prose: bool) -> Iterator[Scalar]:
 
 def _named(name: str, node: yaml.MappingNode, *, prose: bool) -> Iterator[tuple[str, yaml.Node]]:
     """Yield keys and values; of a value its whole path: a secret may be any key of it."""
-    given = next((_word(value) for key, value in node.value if _word(key).lower() in ("name", "key")), "")
+    pairs = list(islice(_pairs(node), BESIDE))
+    names = (_word(value) for key, value in pairs if _word(key).lower() in ("name", "key"))
+    given = next((one for one in names if names_a_secret(one) or is_header(one)), "")
     for key, value in node.value:
         word = "" if prose and _is_sentence(key, value) else _word(key)
-        if word.lower() == "value" and (names_a_secret(given) or is_header(given)):
+        if word.lower() == "value" and given:
             word = given
         yield "", key
         yield (f"{name}.{word}" if name and word else word or name), value
+    for key, value in pairs if given else ():
+        if _word(key).lower() == "value":  # of another mapping, perhaps
+            yield (f"{name}.{given}" if name else given), value
+
+
+def _pairs(node: yaml.MappingNode, depth: int = 0) -> Iterator[tuple[yaml.Node, yaml.Node]]:
+    """Yield keys and values of a mapping, and of those that it takes over (``<<``)."""
+    yield from node.value
+    for key, value in node.value if depth < MERGES else ():
+        if _word(key) == "<<":
+            for other in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+                if isinstance(other, yaml.MappingNode):
+                    yield from _pairs(other, depth + 1)
 
 
 def _is_sentence(key: yaml.Node, value: yaml.Node) -> bool:
@@ -116,7 +143,7 @@ def _listed(name: str, node: yaml.SequenceNode) -> Iterator[tuple[str, yaml.Node
         login = _LOGIN.fullmatch(before) and (_PAIR.fullmatch(word) or (curl and ":" in word))
         if (auth and index) or login or (curl and _CURL.fullmatch(word)):
             yield f"{name}.{_PASSWORD}", item
-        elif option and not word.startswith("-") and names_a_secret(option[1]):
+        elif option and (not word.startswith("-") or _DASHED.fullmatch(word)) and names_a_secret(option[1]):
             yield f"{name}.{option[1]}", item
         else:
             yield name, item

@@ -67,7 +67,7 @@ class _Line:
         if not end:
             return ""
         given, line = self._given, self._given + self._kept[:end]
-        self._given, self._kept = line[_begin(line) :][-OVERLAP:], self._kept[end:]
+        self._given, self._kept = _ending(line[_begin(line) :]), self._kept[end:]
         return _rest(given, line) if given else _redacted(line)
 
 
@@ -88,6 +88,16 @@ def _part(text: str) -> str:
 def _begin(text: str) -> int:
     """Return where the last line of a text begins."""
     return max(text.rfind("\n"), text.rfind("\r")) + 1
+
+
+def _ending(line: str) -> str:
+    """Return the last signs of a line; where they are hidden, with what is shown before them: the name, perhaps."""
+    end = line[-OVERLAP:]
+    if len(line) > OVERLAP:
+        shown, hidden, after = redact(_COLOUR.sub("", line)).rpartition(MASK)
+        if hidden and not after:
+            return shown[-OVERLAP // 2 :] + end[OVERLAP // 2 :]
+    return end
 
 
 def _rest(given: str, line: str) -> str:

@@ -129,6 +129,22 @@ def test_what_follows_a_flush_is_hidden_by_what_was_shown(first: str) -> None:
     assert below.getvalue().endswith(b"***@host there\nand on\n" if "http" in first else b"***\nand on\n")
 
 
+@pytest.mark.parametrize("first", ["password=", "password: ", "--password ", "x=1 --password "])
+def test_a_value_of_any_length_is_hidden_over_flushes(first: str) -> None:
+    """Its name is remembered however long ago it was written."""
+    screen, below = _screen()
+    screen.write(f"{first}{'a1' * 750}")
+    for _ in range(3):
+        screen.flush()
+        screen.write(SECRET * 60)
+    screen.flush()
+    screen.write(f"{SECRET}\nand on\n")
+    screen.flush()
+    assert SECRET[4:] not in below.getvalue().decode()
+    assert below.getvalue().endswith(b"\nand on\n")
+    assert len(screen._line._given) <= screens.OVERLAP
+
+
 def test_what_was_hidden_at_a_flush_stays_hidden() -> None:
     """Also where the whole line reads as a sentence."""
     screen, below = _screen()

@@ -22,7 +22,7 @@ VERDICTS = ["stages/audit.py", "stages/judge/verdicts.py", "stages/judge/columns
 WORDS = ["stages/core/errors.py", "stages/core/figures.py", "stages/judge/meaning.py"]
 WORDS += [
     f"{REPORTS}/{name}.py"
-    for name in ("__init__", "_definitions", "_open", "_page", "_table", "_template", "_uneven", "_words")
+    for name in ("__init__", "_amounts", "_definitions", "_open", "_page", "_table", "_template", "_uneven", "_words")
 ]
 PICTURES = ["stages/core/display.py", "stages/maths/colour.py", f"{EVALUATORS}/_gallery.py", f"{EVALUATORS}/_plots.py"]
 FILES = [f"stages/core/{name}.py" for name in ("artefacts", "files", "temporaries")] + [f"{EVALUATORS}/_results.py"]

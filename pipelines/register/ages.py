@@ -3,7 +3,8 @@
 The same weights may be registered again, under other rules, after another evaluation or with another ``model.json`` (which
 holds settings that change no answer, too); that makes them no newer. Nor does it that their version was deleted meanwhile,
 or the whole registered model was, or got another name: the LoggedModel that it was made of is left, and says of which
-weights it is, for which registered model a version was made of it, under which number and when.
+weights it is, for which registered model a version was made of it, under which number and when. What counts was registered
+under the registered model that is there now, whatever its name was then, or under the name that it has now.
 
 Of one registered model the number tells, since a clock may be set back. One that is made anew counts its versions from 1:
 between two of them time tells. Where it may be one or may be two, and number and time contradict each other, a model counts
@@ -11,11 +12,10 @@ as the older one: it must be shown to be better.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from mlflow.entities import LoggedModel
@@ -23,9 +23,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
-from pipelines.register import lineage, registry
 from stages.core import digests
-from stages.core.errors import DataError, InfrastructureError
 
 MODEL = digests.MODEL
 WEIGHTS = digests.WEIGHTS
@@ -90,13 +88,15 @@ class Ages:
             from before the tags whose files are gone.
         made: when each version was made, by number, in ms since 1970.
         since: when the registered model was made that is there now, in ms since 1970.
-        before: what was registered under this name, its version there or not.
+        before: what was registered under this registered model, or another one of its name, its version there or not.
+        renamed: the registered model is known to have had another name: others of its name may have come after it.
     """
 
     models: Mapping[int, Model]
     made: Mapping[int, float]
     since: float
     before: tuple[Registration, ...] = ()
+    renamed: bool = False
 
     def older(self, model: Model, champion: int) -> bool:
         """Tell whether a model's weights were registered before the champion's were; the champion's own were not.
@@ -121,7 +121,8 @@ class Ages:
             return one.number < other.number
         if unknown and one.number <= other.number:  # the same number twice: of two registered models
             return True
-        return one.when <= other.when or (not unknown and other.since == self.since)  # what is there now came last
+        came_last = not (unknown or self.renamed) and other.since == self.since  # that of now
+        return one.when <= other.when or came_last
 
 
 def of(folder: Path) -> Model:
@@ -129,52 +130,13 @@ def of(folder: Path) -> Model:
     return Model(digests.weights(folder), digests.model(folder))
 
 
-def read(client: MlflowClient, name: str) -> Ages:
-    """Return the weights of a registered model's versions; what a version of before lacks is read from its files, once."""
-    versions = registry.versions(client, name)
-    found = {int(version.version): _model(client, version) for version in versions}
-    models = {number: model for number, model in found.items() if model is not None}
-    made = {int(version.version): float(version.creation_timestamp) for version in versions}
-    tags = {int(version.version): version.tags.get("logged_model", "") for version in versions}
-    known = {tags[number]: model for number, model in models.items() if model != UNKNOWN}
-    return Ages(models, made, since(client, name), tuple(_before(client, name, tags, known)))
-
-
 def since(client: MlflowClient, name: str) -> float:
     """Return when the registered model was made that has a name now, in ms since 1970; another name leaves that as it is."""
     return float(client.get_registered_model(name).creation_timestamp)
 
 
-def _before(client: MlflowClient, name: str, there: Mapping[int, str], known: Mapping[str, Model]) -> Iterator[Registration]:
-    """Yield each registration of a LoggedModel's weights under a name, as far as it tells them.
-
-    Args:
-        client: of the project's MLflow.
-        name: of the registered model, which may have been made anew since.
-        there: the id of the LoggedModel that each version was made of, by number.
-        known: the weights that a version tells, by the id of the LoggedModel that it was made of.
-    """
-    for logged in registry.logged_models(client, lineage.experiment(), name):
-        left = [one for one in _registrations(logged, name) if one.since or there.get(one.number) != logged.model_id]
-        model = (known.get(logged.model_id) or _logged(client, logged)) if left else UNKNOWN
-        if model != UNKNOWN:
-            yield from (replace(one, model=model) for one in left)
-
-
-def _registrations(logged: LoggedModel, name: str) -> Iterator[Registration]:
-    """Yield each registration of a LoggedModel under a name; of one of before nobody knows the registered model."""
-    told = {}
-    for one in entries(logged):
-        number, when, made = (_number(one.get(key)) for key in ("version", "at", "since"))
-        if one.get("name") == name and number and when and made:
-            told[number, made] = Registration(UNKNOWN, number, float(when), float(made))
-    yield from told.values()
-    for number in {_number(one.get("version")) for one in versions_of(logged) if one.get("name") == name}:
-        if not any(number == own for own, _ in told):
-            yield Registration(UNKNOWN, number, registered(logged), None)
-
-
-def _number(raw: Any) -> int:
+def number(raw: Any) -> int:
+    """Return a number of a tag; 0 where there is none that is believed."""
     text = str(raw)
     return int(text) if text.isdecimal() and len(text) <= LONGEST else 0
 
@@ -188,23 +150,11 @@ def entry(client: MlflowClient, version: ModelVersion) -> dict[str, Any]:
 def registered(logged: LoggedModel) -> float:
     """Return when a version was first made of a LoggedModel, in ms since 1970; of one of before when it was packed."""
     told = str(logged.tags.get(FIRST, ""))
-    return float(_number(told) or logged.creation_timestamp)
+    return float(number(told) or logged.creation_timestamp)
 
 
-def _logged(client: MlflowClient, logged: LoggedModel) -> Model:
-    """Return the weights of a LoggedModel: by its tags, else from its files; where these are gone by weights and card."""
-    known = _tagged(logged.tags)
-    if known.weights or not known.whole:
-        return known
-    with TemporaryDirectory(prefix="rawline-") as holder, suppress(InfrastructureError):
-        weights = digests.weights(registry.fetch(f"{logged.model_uri}/{PLACE}", Path(holder)))
-        if weights:
-            client.set_logged_model_tags(logged.model_id, {WEIGHTS: weights})
-        return Model(weights, known.whole)
-    return known
-
-
-def _tagged(tags: Mapping[str, str]) -> Model:
+def tagged(tags: Mapping[str, str]) -> Model:
+    """Return the model that the tags of a version or a LoggedModel tell; ``UNKNOWN`` where they tell none."""
     return Model(str(tags.get(WEIGHTS, "")), str(tags.get(MODEL, "")))
 
 
@@ -230,29 +180,3 @@ def _listed(logged: LoggedModel, tag: str) -> list[dict[str, Any]]:
         found = json.loads(logged.tags.get(tag, "[]"))
         return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
     return []
-
-
-def _model(client: MlflowClient, version: ModelVersion) -> Model | None:
-    """Return the weights of a version; ``UNKNOWN`` where nobody knows them, None for a model that is not ours.
-
-    Raises:
-        InfrastructureError: it is ours, its tags do not tell them, and its files are out of reach now.
-    """
-    known = _tagged(version.tags)
-    if known.weights:
-        return known
-    ours = registry.DIGEST in version.tags or bool(known.whole)
-    with TemporaryDirectory(prefix="rawline-") as holder:
-        try:
-            found = of(registry.download(client, version.name, str(version.version), PLACE, Path(holder)))
-        except DataError:
-            found = UNKNOWN
-        except InfrastructureError:
-            if ours:  # it may be this very model, and nobody can tell now
-                raise
-            found = UNKNOWN
-    if not found.weights:
-        return known if ours else None
-    for key, value in found.tags().items():
-        client.set_model_version_tag(version.name, str(version.version), key, value)
-    return found

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 import mlflow
-from mlflow.entities import LoggedModel, LoggedModelStatus
+from mlflow.entities import Experiment, LoggedModel, LoggedModelStatus, ViewType
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
@@ -140,16 +140,28 @@ def logged(client: MlflowClient, experiment: str, name: str, digest: str) -> Log
     return None
 
 
-def logged_models(client: MlflowClient, experiment: str, name: str) -> list[LoggedModel]:
-    """List the LoggedModels that were packed for registered models of a name, whichever of them is there now."""
+def logged_models(client: MlflowClient, words: str) -> list[LoggedModel]:
+    """List the LoggedModels that a filter describes, of each experiment: a renamed project begins another one."""
+    experiments = [str(one.experiment_id) for one in _experiments(client)]
     found: list[LoggedModel] = []
     token = None
     while True:
-        page = client.search_logged_models([experiment], filter_string=f"name = '{name}'", page_token=token)
+        page = client.search_logged_models(experiments, filter_string=words, page_token=token)
         found += page
         token = page.token
         if not token:
             return found
+
+
+def _experiments(client: MlflowClient) -> Iterator[Experiment]:
+    """Yield each experiment, a deleted one, too: its LoggedModels are left."""
+    token = None
+    while True:
+        page = client.search_experiments(ViewType.ALL, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
 
 
 def clone() -> str:

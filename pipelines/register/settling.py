@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
-from pipelines.register import Params, ages, gate, judgement, registry, rivals
+from pipelines.register import Params, ages, gate, judgement, registrations, registry, rivals
 from pipelines.register.history import GIVEN_BACK, NONE, History, stamp
 from pipelines.register.rivals import Rival
 from stages.core.errors import InfrastructureError
@@ -71,7 +71,7 @@ def decide(case: Case, champion: str) -> Generator[Note, None, Verdict]:
         champion: the champion's version, ``none`` for none.
     """
     rival = yield from rivals.of(case.client, case.name, champion, case.task, case.found)
-    older = champion != NONE and ages.read(case.client, case.name).older(case.model, int(champion))
+    older = champion != NONE and registrations.read(case.client, case.name).older(case.model, int(champion))
     former = rivals.best(case.client, case.name, case.history.former(), case.found)
     return Verdict(gate.decide(case.found, rival.evidence, case.params, case.code, older=older, former=former), rival)
 

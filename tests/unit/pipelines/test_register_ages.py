@@ -79,6 +79,14 @@ def test_between_registered_models_of_one_name_time_tells(before, older):
     assert Ages({1: CHAMPION, 2: OURS}, {1: 11.0, 2: 20.0}, NOW, told).older(OURS, 1) == older
 
 
+@pytest.mark.parametrize(("when", "older"), [(10.5, True), (99.0, False)])
+def test_of_one_that_had_another_name_time_alone_tells(when, older):
+    """Others may have had its name after it was made, so that what is there now did not come last."""
+    told = (Registration(OURS, 7, when, LATER),)
+    assert Ages({1: CHAMPION}, MADE, NOW, told).older(OURS, 1)
+    assert Ages({1: CHAMPION}, MADE, NOW, told, renamed=True).older(OURS, 1) == older
+
+
 @pytest.mark.parametrize(
     ("number", "when", "older"),
     [

@@ -7,7 +7,7 @@ aliases are therefore read from the registry, never from the receipt.
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -110,10 +110,13 @@ def _state(file: Path | None) -> list[list[Any]]:
 
 
 def _remembered(task: str, mark: list[Any]) -> Standing | None:
+    """Return what the registry said last, unless it was written since, or told less than is asked today."""
     try:
         content = files.read_json(_memory(task))
         raw = content["standing"]
-        return Standing(**{**raw, "aliases": tuple(raw["aliases"])}) if content["mark"] == mark else None
+        if content["mark"] != mark or set(raw) != {field.name for field in fields(Standing)}:
+            return None
+        return Standing(**{**raw, "aliases": tuple(raw["aliases"])})
     except (DataError, KeyError, TypeError):
         return None
 

@@ -240,8 +240,10 @@ def _standing(client: MlflowClient, name: str, digest: str) -> Iterator[Note]:
 
 def _asked(version: ModelVersion) -> str:
     """Say when the gate gave the answers that a version carries, and against which champion: both may be of long ago."""
-    at, against = version.tags.get(settling.AT), version.tags.get(settling.AGAINST, NONE)
+    at, against = version.tags.get(settling.AT), version.tags.get(settling.AGAINST)
     when = f"at {at}" if at else f"when the version was registered ({_made(version)}), or later"
+    if against is None:  # a version of before does not tell
+        return f"as the gate said {when}; against which champion is not known"
     return f"as the gate said {when}, {'without a champion' if against == NONE else f'against version {against}'}"
 
 

@@ -46,6 +46,21 @@ def test_a_local_registry_is_asked_again_only_after_a_write(receipt, monkeypatch
     assert len(asked) == 2
 
 
+def test_what_was_remembered_without_a_field_of_now_is_asked_again(receipt):
+    """A memory of before told no other versions: that is unknown, not none."""
+    project.judge(0.95, weights="better")
+    project.register()
+    project.client().delete_model_version(NAME, "2")
+    told = registered.standing("classify")
+    assert told.others == 1
+    place = registered._memory("classify")
+    content = files.read_json(place)
+    for field in ("others", "waits_for"):
+        rest = {key: value for key, value in content["standing"].items() if key != field}
+        files.write_json(place, {**content, "standing": rest})
+        assert registered.standing("classify") == told
+
+
 def test_what_agrees_is_left_alone(receipt):
     """Nothing is said and nothing moves."""
     before = project.client().get_registered_model(NAME).tags

@@ -178,6 +178,9 @@ def test_an_earlier_decision_is_told_with_its_time(client):
     when = client.get_model_version(NAME, "2").creation_timestamp / 1000
     made = datetime.fromtimestamp(when, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     assert older == f"  as the gate said when the version was registered ({made}), or later, against version 1:"
+    client.delete_model_version_tag(NAME, "2", settling.AGAINST)
+    unknown = next(line for line in project.said(min_quality=0.5) if line.startswith("  as the gate said"))
+    assert unknown.endswith("; against which champion is not known:")
 
 
 def test_a_version_says_where_it_comes_from(client):

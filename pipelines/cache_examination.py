@@ -2,9 +2,12 @@
 
 import hashlib
 import json
+import os
 import shlex
+import stat
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from pipelines import dvc_hashes
@@ -21,12 +24,13 @@ def cache() -> Iterator[Finding]:
     It is the cache that DVC uses here, wherever it lies.
     """
     objects = _objects()
-    found = sorted(objects.glob("*/*"), key=lambda file: -file.stat().st_mtime_ns)
+    there = [(known.st_mtime_ns, file) for file in objects.glob("*/*") if (known := _stat(file))]
+    found = [file for _, file in sorted(there, key=lambda one: -one[0])]
     if not found:
         return
     end, torn, num = time.monotonic() + PATIENCE_S, [], 0
     for num, file in enumerate(found, 1):  # noqa: B007 - how far it came
-        if not _is_whole(file):
+        if _stat(file) and not _is_whole(file):
             torn.append(file)
         if time.monotonic() > end:
             break
@@ -42,10 +46,14 @@ def _remedy(torn: list[Path]) -> tuple[str, str]:
     """Return the command that fills the cache again from what lies in the project's folders, and what to do where it asks.
 
     Nothing is deleted, and nothing is to be: the copy in the folder may be the only whole one, of a user's own pictures too.
-    ``dvc commit`` books no change unasked, and puts what is booked and lies there whole back into the cache.
+    ``dvc commit`` books no change unasked, and puts what is booked and lies there whole back into the cache. In a cache
+    that lies elsewhere nothing is to be moved: files of another project may be linked to it.
     """
     from dvc.exceptions import DvcException  # noqa: PLC0415 - only where something is torn
 
+    if torn[0].is_absolute():
+        whose = "other projects may use this cache, and their files may be linked to these objects: move and delete none"
+        return "", f"{whose}; ask who else uses it, and look there with rawline doctor, or fetch them with dvc pull"
     away = f"mkdir -p {AWAY} && mv --backup=numbered -t {AWAY} {shlex.join(map(str, torn))}"
     try:
         linked, all_booked = dvc_hashes.links(Path(), torn), dvc_hashes.booked(Path())
@@ -84,6 +92,14 @@ def _objects() -> Path:
     root = Path.cwd()
     place = dvc_cache.objects(root)
     return place.relative_to(root) if place.is_relative_to(root) else place
+
+
+def _stat(file: Path) -> os.stat_result | None:
+    """Return what is known of an object; None where it is gone: another project may use the cache, too."""
+    with suppress(OSError):
+        found = file.stat()
+        return found if stat.S_ISREG(found.st_mode) else None
+    return None
 
 
 def _is_whole(file: Path) -> bool:

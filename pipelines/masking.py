@@ -61,7 +61,7 @@ def _shown(name: str, value: Any) -> Any:
     text = str(value)
     if user := pair(name, text):
         return user + MASK
-    masked = redact(authorization(text) if is_header(name) else text)
+    masked = redact(authorization(text) if is_header(name) and isinstance(value, str) else text)
     return value if masked == text else masked
 
 

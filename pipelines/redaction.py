@@ -38,7 +38,6 @@ _QUERY = re.compile(  # of an address, and of a connection string, which may sta
     rf"|(?:(?!%3B|%26)(?:[^&;#\s'\"<>]|{_INSIDE}))+)",  # in braces a ; is the password's
     re.IGNORECASE,
 )
-_LIKELY = r"(?=[\w+/=.~-]*\d|[\w+/=.~-]{16})"  # no word of a sentence
 _SIGN = r"[\w+/=.~-]"
 _LIKELY = rf"(?={_SIGN}{{0,15}}\d|{_SIGN}{{16}})"  # no word of a sentence
 _LONG = rf"(?={_SIGN}{{{SHORTEST}}}){_LIKELY}{_SIGN}++"

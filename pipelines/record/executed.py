@@ -14,7 +14,6 @@ from typing import Any
 
 from pipelines.record.own import INSTALLED
 
-OTHER = "bytecode of another source"
 _RAN: dict[str, set[str]] = {}
 _COMPILED: dict[str, dict[str, set[str]]] = {}
 _WATCHES: list[bool] = []
@@ -31,8 +30,8 @@ def watch() -> None:
 def files() -> dict[str, set[str]]:
     """Return the files that have run since, as Python named them, and the MD5 of each source that they ran from.
 
-    None of those that Python or a package brings, nor where the file was gone by then; ``OTHER`` where bytecode ran that is
-    not its source's.
+    None of those that Python or a package brings, nor where the file was gone by then. Bytecode that Python takes for a
+    source's counts as that source: what another Python, or a hook of imports, made of it need not be the same to the byte.
     """
     return {place: {*sources} for place, sources in [*_RAN.items()]}
 
@@ -59,22 +58,18 @@ def _places(code: CodeType) -> dict[str, set[str]]:
     if not name.startswith(os.sep) and not _is_there(name):
         return {}
     place = os.path.abspath(name)  # noqa: PTH100
-    return {place: _hash(place, code) if code.co_name == "<module>" else set()}
+    return {place: _hash(place) if code.co_name == "<module>" else set()}
 
 
-def _hash(place: str, code: CodeType | None = None) -> set[str]:
-    """Return the MD5 of a source, ``OTHER`` where the code is not what it comes to; none where nothing can be read."""
+def _hash(place: str) -> set[str]:
+    """Return the MD5 of a source; none where nothing can be read."""
     if any(word in place for word in _FOREIGN) or not os.path.isfile(place):  # noqa: PTH113
         return set()
     try:
         with open(place, "rb") as file:  # noqa: PTH123
-            source = file.read()
-        same = code is None or compile(source, "<source>", "exec", dont_inherit=True) == code
+            return {hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()}
     except OSError:
         return set()
-    except Exception:  # noqa: BLE001 - no source, or none of this Python
-        same = False
-    return {hashlib.md5(source, usedforsecurity=False).hexdigest() if same else OTHER}
 
 
 def _is_there(name: str) -> bool:

@@ -12,7 +12,7 @@ from stages.core import artefacts
 from tests import judging
 from tests.fake_models import other, scores
 
-GALLERY = "More, of all test pictures: data/evaluated/classify/worst.png."
+GALLERY = "The worst of all test pictures: data/evaluated/classify/worst.png."
 
 
 def _shown(**changes: int) -> tuple[str, int]:

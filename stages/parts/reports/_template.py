@@ -176,7 +176,7 @@ details { margin-top: 1rem; } summary { cursor: pointer; font-weight: 600; }
 
 {% if strips or gallery %}
 <h2>What goes wrong</h2>
-<p class="soft">{% if strips %}{{ legend }} {% endif %}{% if gallery %}More, of all test pictures: {{ gallery }}.{% endif %}</p>
+<p class="soft">{% if strips %}{{ legend }} {% endif %}{% if gallery %}The worst of all test pictures: {{ gallery }}.{% endif %}</p>
 {% for title, shots in strips %}
 <h3>{{ title }}</h3>
 <div class="strip">

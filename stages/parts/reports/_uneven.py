@@ -42,4 +42,5 @@ def with_unit(comparison: Comparison, chosen: Sequence[int]) -> str:
         chosen: the groups.
     """
     estimates = [comparison.estimates[group] for group in chosen]
-    return f" with {comparison.measure.unit}" if any(e.num_holders < e.num_units for e in estimates) else ""
+    what = "a figure" if comparison.measure.unit == "pictures" else comparison.measure.unit
+    return f" with {what}" if any(e.num_holders < e.num_units for e in estimates) else ""

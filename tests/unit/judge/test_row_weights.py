@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stages.judge import by_group, measures
+from stages.judge import by_group, classes, labels, measures, panels
 from stages.judge.estimate import Estimate
 from stages.judge.row_weights import Weights
 from tests.simulations import few_holders
@@ -58,6 +58,15 @@ def test_pictures_of_one_class_each_say_nothing_more() -> None:
     weights.add(at, np.zeros(30, np.int64), np.array([0.5, 1.0, 0.0])[of], held.sum(0)[of])
     found = weights.together(np.zeros(30, np.int64), np.zeros(1))
     assert all(np.isinf(one[0]) for one in (found.freedom, found.trials, found.right, found.wrong))
+
+
+def test_a_wrong_label_makes_no_picture_one_of_two_classes() -> None:
+    """Of one label each, ten classes and a fifth of the answers wrong: classes are drawn for themselves."""
+    random = np.random.default_rng(0)
+    truth = random.integers(0, 10, 100)
+    said = np.where(random.random(100) < 0.8, truth, random.integers(0, 10, 100))
+    measure = panels.mean("f1", "macro F1", "pictures", labels.counts(truth, said, 10), classes.f1)
+    assert np.isinf(measure.slope(np.zeros(100, np.int64), 1).rows).all()  # type: ignore[misc, arg-type]
 
 
 @pytest.mark.parametrize("right", [(1, 1), (1, 0), (0, 0)])

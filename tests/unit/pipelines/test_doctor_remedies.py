@@ -70,6 +70,11 @@ def _altered_elsewhere(root: Path) -> Check:
     subprocess.run([dvc, "cache", "dir", shared], check=True, cwd=root, capture_output=True)
     (shared / "files/md5/ab").mkdir(parents=True)
     (shared / "files/md5/ab/object").write_text("x")
+    (shared / "files/md5/ab/gone").symlink_to(shared / "nowhere")
+    (found,) = cache_examination.cache()
+    assert not found.mend, "another project's files may be linked to it"
+    assert "move and delete none" in found.advice
+    assert str(shared) in found.message
     return cache_examination.cache
 
 

@@ -41,9 +41,18 @@ def champion(client: MlflowClient, name: str = RENAMED) -> int:
     return int(found.version)
 
 
-@pytest.mark.parametrize("project_too", [False, True])
-@pytest.mark.parametrize("tag", [True, False])
-@pytest.mark.parametrize("names", [[RENAMED], ["between", RENAMED]])
+@pytest.mark.parametrize(
+    ("names", "tag", "project_too"),
+    [
+        ([RENAMED], True, False),
+        (["between", RENAMED], False, True),
+        *(
+            pytest.param(names, tag, project, marks=pytest.mark.long)
+            for names in ([RENAMED], ["between", RENAMED])
+            for tag, project in ((True, True), (False, False))
+        ),
+    ],
+)
 def test_weights_of_a_deleted_version_are_no_newer_under_another_name(client, names, tag, project_too):
     """Version 1 was registered under the name of then; its LoggedModel may lie in the experiment of that name, too.
 
@@ -63,7 +72,7 @@ def test_weights_of_a_deleted_version_are_no_newer_under_another_name(client, na
     assert put(0.9, "newer", max_drop=0.05).startswith("yes")
 
 
-@pytest.mark.parametrize("tag", [True, False])
+@pytest.mark.parametrize("tag", [True, pytest.param(False, marks=pytest.mark.long)])
 def test_what_was_registered_while_it_had_another_name_counts_when_it_is_renamed_back(client, tag):
     """Version 2 came and went under the name of between, the champion after it under that of now."""
     client.rename_registered_model(NAME, RENAMED)
@@ -80,7 +89,7 @@ def test_what_was_registered_while_it_had_another_name_counts_when_it_is_renamed
     assert champion(client, NAME) == 4
 
 
-@pytest.mark.parametrize("tag", [True, False])
+@pytest.mark.parametrize("tag", [pytest.param(True, marks=pytest.mark.long), False])
 def test_a_registered_model_that_has_the_old_name_now_is_another_one(client, tag):
     """Its weights were never registered under the renamed one: there they are new, the renamed one's own are not."""
     another(0.905, "slightly better")

@@ -104,8 +104,17 @@ def test_classes_of_a_picture_that_fare_each_for_itself_stay_so(common: int) -> 
     assert added(held, held * alike) > 4 * 100 * 0.2
 
 
-@FIGURES
-@pytest.mark.parametrize("alike", [1.0, 0.3])
+@pytest.mark.parametrize(
+    ("figure", "each", "alike"),
+    [
+        (map50, 1, 1.0),
+        (miou, 100, 0.3),
+        *(
+            pytest.param(*case, marks=pytest.mark.long)
+            for case in ((map50, 1, 0.3), (average_recall, 1, 1.0), (average_recall, 1, 0.3), (miou, 100, 1.0))
+        ),
+    ],
+)
 def test_intervals_of_long_tails_cover(figure: Figure, each: int, alike: float) -> None:
     """Of a group and of a split; 91 %, and two standard errors of 60 tries less."""
     scene, random = LongTail(20, 0.85, alike, own=10, objects=each), np.random.default_rng(6)
